@@ -1,0 +1,20 @@
+/* The two clocks of the host. Nothing else reads the time directly. */
+#ifndef PL_BASE_CLOCK_H
+#define PL_BASE_CLOCK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define PL_NS_PER_MS 1000000ull
+#define PL_NS_PER_S  1000000000ull
+
+uint64_t pl_now_ns(void);        /* CLOCK_MONOTONIC, for deadlines and durations */
+uint64_t pl_wall_ms(void);       /* milliseconds since the Unix epoch, UTC */
+uint64_t pl_thread_cpu_ns(void); /* CPU time of the calling thread */
+
+#define PL_RFC3339_LEN 24 /* "2026-01-02T03:04:05.678Z" without the NUL */
+
+/* Writes RFC 3339 UTC with milliseconds and a NUL; `out` holds PL_RFC3339_LEN + 1 bytes. */
+void pl_rfc3339(uint64_t wall_ms, char *out);
+
+#endif

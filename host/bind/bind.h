@@ -1,0 +1,22 @@
+/* Bindings: the only place where drivers meet Lua. One small file per family of functions.
+ *
+ * A family is `int pl_bind_<name>(lua_State *L)`, a plain lua_CFunction that leaves its module table
+ * on the stack; core Lua gets it by `require "host.<name>"`. A new family is a new file and one
+ * line in PL_BIND_MODULES. */
+#ifndef PL_BIND_BIND_H
+#define PL_BIND_BIND_H
+
+#include <lua.h>
+
+#define PL_BIND_MODULES(X)                                                                         \
+    X(task)                                                                                        \
+    X(time)
+
+#define PL_BIND_DECLARE(name) int pl_bind_##name(lua_State *L);
+PL_BIND_MODULES(PL_BIND_DECLARE)
+#undef PL_BIND_DECLARE
+
+/* Makes every family available to `require` in the core state. */
+void pl_bind_all(lua_State *L);
+
+#endif
