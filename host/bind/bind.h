@@ -1,11 +1,12 @@
 /* Bindings: the only place where drivers meet Lua. One small file per family of functions.
  *
- * A family is `int pl_bind_<name>(lua_State *L)`, a plain lua_CFunction that leaves its module table
- * on the stack; core Lua gets it by `require "host.<name>"`. A new family is a new file and one
- * line in PL_BIND_MODULES. */
+ * A family is `int pl_bind_<name>(lua_State *L)`, a plain lua_CFunction that leaves its module
+ * table on the stack; core Lua gets it by `require "host.<name>"`. A new family is a new file and
+ * one line in PL_BIND_MODULES. */
 #ifndef PL_BIND_BIND_H
 #define PL_BIND_BIND_H
 
+#include <lauxlib.h>
 #include <lua.h>
 
 #define PL_BIND_MODULES(X)                                                                         \
@@ -18,5 +19,9 @@ PL_BIND_MODULES(PL_BIND_DECLARE)
 
 /* Makes every family available to `require` in the core state. */
 void pl_bind_all(lua_State *L);
+
+/* Registers the metatable `name` with methods and a finaliser, which must tolerate a half-built
+ * object. Leaves nothing on the stack. */
+void pl_bind_class(lua_State *L, const char *name, const luaL_Reg *methods, lua_CFunction gc);
 
 #endif

@@ -1,8 +1,8 @@
 /* A task: one line of straight Lua that may wait.
  *
- * All Lua of the host runs in tasks. A binding that waits starts an op owned by the current task and
- * ends with `return pl_task_wait(L, op, push)`. When the op ends, the scheduler calls `push` on the
- * task's stack and resumes it there: for Lua the call has just returned.
+ * All Lua of the host runs in tasks. A binding that waits starts an op owned by the current task
+ * and ends with `return pl_task_wait(L, op, push)`. When the op ends, the scheduler calls `push` on
+ * the task's stack and resumes it there: for Lua the call has just returned.
  *
  * A task waits for one op at a time; doing two things at once means two tasks. A task that ends
  * (returned, raised, cancelled, out of time) cancels its ops and its children.
@@ -28,7 +28,8 @@ enum pl_task_status {
     PL_TASK_FAILED,  /* `err` says why */
 };
 
-/* Pushes the results of an op on L (the waiting coroutine) and returns how many. It runs on the
+/* Pushes the results of an op on L (the waiting coroutine) and returns how many. What the binding
+ * had on its stack when it called pl_task_wait is still there, at the same indices. It runs on the
  * loop's thread outside any Lua protection: it must not raise. By convention an op that ended with
  * op->err.code set pushes `nil, err` with pl_lua_push_fail. */
 typedef int (*pl_task_push)(lua_State *L, struct pl_op *op);
@@ -54,7 +55,40 @@ const char *pl_task_trace(const struct pl_task *task);
  * (inside a sort comparator, a gsub callback or a metamethod called from C). */
 int pl_task_wait(lua_State *L, struct pl_op *op, pl_task_push push);
 
-/* --- helpers that every binding uses ----------------------------------------------------------- */
+/* --- starting, joining, ending ------------------------------------------------------------------
+ */
+
+struct pl_engine;
+
+/* Starts a task in the core state with the function and `nargs` arguments on top of `from` (any
+ * coroutine of the core state), which are popped. It runs at once when no task is running on this
+ * thread, else as soon as the running one waits. `parent` (NULL: none) cancels it when it ends.
+ * Returns a new reference; drop it with pl_task_unref when the outcome does not matter. */
+struct pl_task *pl_task_spawn(struct pl_engine *engine, lua_State *from, int nargs,
+                              struct pl_task *parent);
+
+void pl_task_ref(struct pl_task *task);
+void pl_task_unref(struct pl_task *task);
+
+/* Ends a task that has not ended: its ops and children are cancelled, it is never resumed, joiners
+ * see the error "cancelled". Harmless on one that has ended. The running task itself is not a legal
+ * target: it ends by returning. */
+void pl_task_cancel(struct pl_task *task);
+
+/* Called once when the task has ended, before joiners wake. Results are on the stack of
+ * pl_task_coroutine(task) when it returned. */
+void pl_task_on_end(struct pl_task *task, void (*fn)(struct pl_task *task, void *arg), void *arg);
+
+enum pl_task_status pl_task_get_status(const struct pl_task *task);
+lua_State *pl_task_coroutine(const struct pl_task *task);
+const struct pl_err *pl_task_error(const struct pl_task *task); /* when PL_TASK_FAILED */
+
+/* `trace` is 32 hex digits; `deadline_ns` absolute. Children inherit both when they are started. */
+void pl_task_set_trace(struct pl_task *task, const char *trace);
+void pl_task_set_deadline(struct pl_task *task, uint64_t deadline_ns);
+
+/* --- helpers that every binding uses -----------------------------------------------------------
+ */
 
 /* Pushes nil and the table {code, message, retryable, op}; returns 2. Raises only out of memory. */
 int pl_lua_push_fail(lua_State *L, const struct pl_err *err);

@@ -123,11 +123,18 @@ void pl_loop_stop(struct pl_loop *loop)
     uv_stop(&loop->uv);
 }
 
+static void assert_closing(uv_handle_t *handle, void *arg)
+{
+    (void)arg;
+    assert(uv_is_closing(handle) && "a handle outlived its owner");
+}
+
 void pl_loop_close(struct pl_loop *loop)
 {
     assert(loop->ops_pending == 0);
     uv_close((uv_handle_t *)&loop->deadline_timer, NULL);
     uv_close((uv_handle_t *)&loop->keepalive, NULL);
+    uv_walk(&loop->uv, assert_closing, NULL);
     while (uv_run(&loop->uv, UV_RUN_DEFAULT) != 0)
         continue;
     int rc = uv_loop_close(&loop->uv);

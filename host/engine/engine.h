@@ -1,0 +1,29 @@
+/* The engine of one process: its loop, its core state, the tasks that may run now. */
+#ifndef PL_ENGINE_ENGINE_H
+#define PL_ENGINE_ENGINE_H
+
+#include "engine/state.h"
+#include "engine/task.h"
+
+struct pl_engine {
+    struct pl_loop *loop;
+    struct pl_state *core;
+    struct pl_task *current;  /* the innermost task that runs on this thread */
+    struct pl_list all;       /* every task that has not ended */
+    struct pl_list ready;     /* tasks whose wait has ended */
+    struct pl_list preempted; /* sandboxed tasks at the end of a slice */
+    uv_idle_t idle;           /* started while one of the two lists has a member */
+    bool idle_active;
+    uint64_t tasks; /* alive */
+    uint64_t tasks_started;
+    uint64_t preemptions;
+    /* A detached task failed: nobody joins it. Default: one line on stderr. */
+    void (*on_uncaught)(struct pl_task *task, const char *message);
+};
+
+int pl_engine_init(struct pl_engine *engine, struct pl_loop *loop, struct pl_err *err);
+
+/* Cancels every task and closes the core state. No task may be running. */
+void pl_engine_close(struct pl_engine *engine);
+
+#endif

@@ -1,0 +1,158 @@
+#include "engine/preempt.h"
+
+#include "base/clock.h"
+#include "engine/task_impl.h"
+
+#include <errno.h>
+#include <lauxlib.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SLICE_NS PL_NS_PER_MS
+
+/* Wall time that one slice is charged at most: a worker that the kernel took off its core for a
+ * while does not make its plugins guilty. */
+#define SLICE_CHARGE_NS (3 * PL_NS_PER_MS)
+
+#ifndef sigev_notify_thread_id
+#define sigev_notify_thread_id _sigev_un._tid
+#endif
+
+static struct {
+    timer_t timer;
+    int signo;
+    /* Shared with the handler, which runs on this same thread. */
+    struct pl_task *volatile task;
+    lua_State *volatile co;
+    volatile sig_atomic_t timer_armed;
+    volatile sig_atomic_t hooked;
+} P;
+
+static void set_timer(uint64_t ns)
+{
+    struct itimerspec its = {.it_value = {.tv_nsec = (long)ns}};
+    P.timer_armed = 1;
+    timer_settime(P.timer, 0, &its, NULL);
+}
+
+static void charge(struct pl_task *task, uint64_t now)
+{
+    uint64_t ran = now - task->slice_start;
+    task->cpu_ns += ran < SLICE_CHARGE_NS ? ran : SLICE_CHARGE_NS;
+    task->slice_start = now;
+}
+
+static const char *over_limit(struct pl_task *task, uint64_t now)
+{
+    if (task->stop_code != NULL)
+        return task->stop_code;
+    if (task->state->broken)
+        return "memory_limit";
+    if (task->cpu_limit_ns != 0 && task->cpu_ns > task->cpu_limit_ns)
+        return "cpu_limit";
+    if (task->deadline_ns != 0 && now > task->deadline_ns)
+        return PL_E_TIMEOUT;
+    return NULL;
+}
+
+static void hook(lua_State *L, lua_Debug *ar)
+{
+    (void)ar;
+    struct pl_task *task = P.task;
+    if (task == NULL || task->state != pl_state_of(L)) {
+        lua_sethook(L, NULL, 0, 0);
+        P.hooked = 0;
+        return;
+    }
+    uint64_t now = pl_now_ns();
+    charge(task, now);
+    task->stop_code = over_limit(task, now);
+    if (lua_isyieldable(L)) {
+        lua_sethook(L, NULL, 0, 0);
+        P.hooked = 0;
+        task->request = task->stop_code != NULL ? PL_REQ_STOPPED : PL_REQ_PREEMPTED;
+        lua_yield(L, 0);
+        return;
+    }
+    if (task->stop_code != NULL) {
+        lua_sethook(L, hook, LUA_MASKCOUNT, 1);
+        luaL_error(L, "stopped: %s", task->stop_code);
+    }
+    lua_sethook(L, hook, LUA_MASKCOUNT, 1000); /* cannot yield here: look again soon */
+}
+
+static void on_signal(int signo)
+{
+    (void)signo;
+    int saved = errno;
+    P.timer_armed = 0;
+    struct pl_task *task = P.task;
+    lua_State *co = P.co;
+    if (task != NULL && co != NULL) {
+        uint64_t ran = pl_now_ns() - task->slice_start;
+        if (ran >= SLICE_NS) {
+            lua_sethook(co, hook, LUA_MASKCOUNT, 1);
+            P.hooked = 1;
+        } else {
+            set_timer(SLICE_NS - ran);
+        }
+    }
+    errno = saved;
+}
+
+int pl_preempt_init(struct pl_err *err)
+{
+    memset(&P, 0, sizeof P);
+    P.signo = SIGRTMIN + 1;
+    struct sigaction sa = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    sigemptyset(&sa.sa_mask);
+    if (sigaction(P.signo, &sa, NULL) < 0)
+        return pl_fail_errno(err, errno, "preempt.init", "sigaction");
+    struct sigevent ev = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = P.signo};
+    ev.sigev_notify_thread_id = (pid_t)syscall(SYS_gettid);
+    if (timer_create(CLOCK_MONOTONIC, &ev, &P.timer) < 0)
+        return pl_fail_errno(err, errno, "preempt.init", "timer_create");
+    return 0;
+}
+
+void pl_preempt_close(void)
+{
+    timer_delete(P.timer);
+}
+
+void pl_preempt_enter(struct pl_task *task, lua_State *co)
+{
+    task->slice_start = pl_now_ns();
+    P.co = co;
+    P.task = task;
+    if (!P.timer_armed)
+        set_timer(SLICE_NS);
+    if (task->stop_code != NULL || task->state->broken) {
+        lua_sethook(co, hook, LUA_MASKCOUNT, 1);
+        P.hooked = 1;
+    }
+}
+
+void pl_preempt_leave(struct pl_task *task)
+{
+    lua_State *co = P.co;
+    P.task = NULL;
+    P.co = NULL;
+    if (P.hooked) {
+        lua_sethook(co, NULL, 0, 0);
+        P.hooked = 0;
+    }
+    charge(task, pl_now_ns());
+}
+
+void pl_preempt_stop(struct pl_state *state)
+{
+    struct pl_task *task = P.task;
+    if (task == NULL || task->state != state || P.co == NULL)
+        return;
+    lua_sethook(P.co, hook, LUA_MASKCOUNT, 1);
+    P.hooked = 1;
+}

@@ -1,0 +1,32 @@
+/* Preemption of sandboxed Lua.
+ *
+ * A one-shot timer signals the engine's own thread; the handler arms LuaJIT's count hook on the
+ * state that runs, and the hook yields. A hook that is armed only when a slice ends costs nothing
+ * while a plugin is quick (a permanent count hook costs 1.7-2 times on call-heavy code), and arming
+ * it from the state's own thread is safe where doing so from another one crashes (LuaJIT #824).
+ *
+ * A stop is a yield that is never resumed: no error handler, no finaliser and no pcall of the
+ * plugin sees it. Where LuaJIT cannot yield (inside a sort comparator or a gsub callback) the hook
+ * raises, and stays armed at every instruction until it can yield. */
+#ifndef PL_ENGINE_PREEMPT_H
+#define PL_ENGINE_PREEMPT_H
+
+#include "base/err.h"
+
+#include <lua.h>
+
+struct pl_task;
+struct pl_state;
+
+int pl_preempt_init(struct pl_err *err); /* once for the engine's thread */
+void pl_preempt_close(void);
+
+/* Around each lua_resume of a sandboxed coroutine. */
+void pl_preempt_enter(struct pl_task *task, lua_State *co);
+void pl_preempt_leave(struct pl_task *task);
+
+/* The state has become unusable while it runs: stop it at the next instruction. Called by the
+ * allocator; does nothing when the state is not the one that runs. */
+void pl_preempt_stop(struct pl_state *state);
+
+#endif

@@ -1,0 +1,55 @@
+/* A Lua state of the host: the trusted core state, or a sandboxed one (a plugin's, the rules').
+ *
+ * The allocator counts every byte, and refuses what exceeds the cap of the state. A state that hit
+ * its cap is `broken`: whatever runs in it is stopped and it is never entered again, because LuaJIT
+ * gives no promise about what an interrupted allocation left behind. */
+#ifndef PL_ENGINE_STATE_H
+#define PL_ENGINE_STATE_H
+
+#include "base/err.h"
+#include "base/list.h"
+
+#include <lua.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct pl_engine;
+
+struct pl_state {
+    lua_State *L; /* the main thread; tasks run in coroutines of it */
+    struct pl_engine *engine;
+    size_t mem_used;
+    size_t mem_limit; /* bytes; 0: no cap (the core state) */
+    size_t mem_peak;
+    bool sandboxed;
+    bool broken;         /* hit its cap, or was stopped by force; see above */
+    uint32_t refs;       /* tasks in it, and its handle */
+    uint32_t idle_count; /* coroutines kept for the next tasks, in `idle` */
+    struct {
+        lua_State *co;
+        int ref;
+    } idle[64];
+    uint64_t clock_offset_ms; /* wall clock of a sandboxed state under test */
+    char name[48];            /* for people: the plugin's name, or "core" */
+};
+
+/* A trusted state with every standard library, JIT on. NULL with `err` when memory ends. */
+struct pl_state *pl_state_core(struct pl_engine *engine, struct pl_err *err);
+
+/* An empty capped state, JIT off; engine/sandbox.c fills it. `name` is copied. */
+struct pl_state *pl_state_capped(struct pl_engine *engine, const char *name, size_t mem_limit,
+                                 struct pl_err *err);
+
+void pl_state_ref(struct pl_state *state);
+void pl_state_unref(struct pl_state *state); /* closes the Lua state at the last one */
+
+/* The state that a lua_State belongs to. */
+struct pl_state *pl_state_of(lua_State *L);
+
+/* A coroutine to run a task in, anchored by *ref; and back. A coroutine that did not end by itself
+ * is not reused (`clean` false). */
+lua_State *pl_state_coroutine(struct pl_state *state, int *ref);
+void pl_state_release(struct pl_state *state, lua_State *co, int ref, bool clean);
+
+#endif

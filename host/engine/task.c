@@ -1,0 +1,405 @@
+#include "engine/task.h"
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "engine/preempt.h"
+#include "engine/task_impl.h"
+
+#include <assert.h>
+#include <lauxlib.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One engine per process: workers are processes. A binding finds the running task here instead of
+ * in the registry of its state, which would cost a hash lookup per call. */
+static struct pl_task *current;
+
+struct pl_task *pl_task_current(void)
+{
+    return current;
+}
+
+struct pl_owner *pl_task_owner(struct pl_task *task)
+{
+    return &task->owner;
+}
+
+struct pl_loop *pl_task_loop(struct pl_task *task)
+{
+    return task->state->engine->loop;
+}
+
+const char *pl_task_trace(const struct pl_task *task)
+{
+    return task->trace;
+}
+
+uint64_t pl_task_deadline(const struct pl_task *task, double timeout_ms)
+{
+    if (!(timeout_ms > 0))
+        return task->deadline_ns;
+    uint64_t own = pl_now_ns() + (uint64_t)(timeout_ms * 1e6);
+    return task->deadline_ns != 0 && task->deadline_ns < own ? task->deadline_ns : own;
+}
+
+/* --- life ----------------------------------------------------------------------------------------
+ */
+
+static void wake(struct pl_owner *owner, struct pl_op *op)
+{
+    struct pl_task *task = pl_container_of(owner, struct pl_task, owner);
+    pl_op_ref(op);
+    if (task->ended != NULL) /* a second op that nobody waited for */
+        pl_op_unref(task->ended);
+    task->ended = op;
+    if (task->status != PL_TASK_WAITING || task->waiting != op)
+        return; /* ended before pl_task_wait: it will find it */
+    task->waiting = NULL;
+    task->status = PL_TASK_READY;
+    struct pl_engine *engine = task->state->engine;
+    if (current != NULL) {
+        pl_engine_enqueue(engine, &engine->ready, task);
+        return;
+    }
+    pl_task_run(task, pl_task_push_ended(task));
+}
+
+int pl_task_push_ended(struct pl_task *task)
+{
+    struct pl_op *op = task->ended;
+    task->ended = NULL;
+    int n = task->push(task->co, op);
+    pl_op_unref(op);
+    for (int i = 0; i < task->kept; i++)
+        lua_remove(task->co, 1);
+    task->kept = 0;
+    return n;
+}
+
+struct pl_task *pl_task_new(struct pl_state *state, struct pl_task *parent)
+{
+    struct pl_task *task = pl_xcalloc(1, sizeof *task);
+    pl_owner_init(&task->owner, wake);
+    pl_list_init(&task->link);
+    pl_list_init(&task->all);
+    pl_list_push(&state->engine->all, &task->all);
+    pl_list_init(&task->children);
+    pl_list_init(&task->sibling);
+    pl_state_ref(state);
+    task->state = state;
+    task->co = pl_state_coroutine(state, &task->co_ref);
+    task->status = PL_TASK_READY;
+    task->refs = 1; /* the scheduler's, until the task has ended */
+    if (parent != NULL) {
+        task->parent = parent;
+        pl_list_push(&parent->children, &task->sibling);
+    }
+    struct pl_task *from = parent != NULL ? parent : current;
+    if (from != NULL)
+        memcpy(task->trace, from->trace, sizeof task->trace);
+    if (parent != NULL)
+        task->deadline_ns = parent->deadline_ns;
+    state->engine->tasks++;
+    state->engine->tasks_started++;
+    return task;
+}
+
+void pl_task_ref(struct pl_task *task)
+{
+    assert(task->refs > 0);
+    task->refs++;
+}
+
+void pl_task_unref(struct pl_task *task)
+{
+    assert(task->refs > 0);
+    if (--task->refs > 0)
+        return;
+    assert(task->status == PL_TASK_DONE || task->status == PL_TASK_FAILED);
+    assert(pl_list_empty(&task->owner.ops));
+    struct pl_state *state = task->state;
+    pl_state_release(state, task->co, task->co_ref, task->status == PL_TASK_DONE);
+    free(task);
+    pl_state_unref(state);
+}
+
+void pl_task_end(struct pl_task *task, enum pl_task_status status)
+{
+    task->status = status;
+    task->state->engine->tasks--;
+    pl_list_remove(&task->link);
+    pl_list_remove(&task->all);
+    pl_owner_end(&task->owner);
+    if (task->ended != NULL) {
+        pl_op_unref(task->ended);
+        task->ended = NULL;
+    }
+    while (!pl_list_empty(&task->children))
+        pl_task_cancel(pl_container_of(task->children.next, struct pl_task, sibling));
+    pl_list_remove(&task->sibling);
+    task->parent = NULL;
+    if (task->on_end != NULL)
+        task->on_end(task, task->on_end_arg);
+    pl_task_unref(task); /* the scheduler's */
+}
+
+void pl_task_cancel(struct pl_task *task)
+{
+    if (task->status == PL_TASK_DONE || task->status == PL_TASK_FAILED)
+        return;
+    if (task->running) {
+        /* It called into its own cancellation (a child ending its parent): it is ended when the
+         * trampoline gets control back. A parent is told by its child's end, never the reverse. */
+        task->stop_code = PL_E_CANCELLED;
+        return;
+    }
+    pl_fail(&task->err, PL_E_CANCELLED, false, "task", "the task was cancelled");
+    pl_task_end(task, PL_TASK_FAILED);
+}
+
+void pl_task_on_end(struct pl_task *task, void (*fn)(struct pl_task *, void *), void *arg)
+{
+    task->on_end = fn;
+    task->on_end_arg = arg;
+}
+
+enum pl_task_status pl_task_get_status(const struct pl_task *task)
+{
+    return task->status;
+}
+
+lua_State *pl_task_coroutine(const struct pl_task *task)
+{
+    return task->co;
+}
+
+const struct pl_err *pl_task_error(const struct pl_task *task)
+{
+    return &task->err;
+}
+
+void pl_task_set_trace(struct pl_task *task, const char *trace)
+{
+    strncpy(task->trace, trace, sizeof task->trace - 1);
+}
+
+void pl_task_set_deadline(struct pl_task *task, uint64_t deadline_ns)
+{
+    task->deadline_ns = deadline_ns;
+}
+
+struct pl_task *pl_task_spawn(struct pl_engine *engine, lua_State *from, int nargs,
+                              struct pl_task *parent)
+{
+    struct pl_task *task = pl_task_new(engine->core, parent);
+    lua_xmove(from, task->co, nargs + 1);
+    pl_task_ref(task);
+    if (current == NULL) {
+        pl_task_run(task, nargs);
+    } else {
+        task->transfer = nargs;
+        pl_engine_enqueue(engine, &engine->ready, task);
+    }
+    return task;
+}
+
+/* --- waiting -------------------------------------------------------------------------------------
+ */
+
+int pl_task_wait(lua_State *L, struct pl_op *op, pl_task_push push)
+{
+    struct pl_task *task = current;
+    assert(task != NULL);
+    if (task->ended == op) { /* it ended before we got here */
+        task->ended = NULL;
+        int n = push(L, op);
+        pl_op_unref(op);
+        return n;
+    }
+    if (task->ended != NULL) {
+        pl_op_unref(task->ended);
+        task->ended = NULL;
+    }
+    if (L != task->co || !lua_isyieldable(L)) {
+        pl_op_cancel(op);
+        return luaL_error(L, "cannot wait here: inside a coroutine of your own, a sort comparator, "
+                             "a gsub callback or a metamethod");
+    }
+    task->waiting = op;
+    task->push = push;
+    task->request = PL_REQ_WAIT;
+    /* What was on the stack of the binding stays there: anchored for the collector, and at the same
+     * indices for `push`. */
+    task->kept = lua_gettop(L);
+    return lua_yield(L, task->kept);
+}
+
+/* --- the trampoline ------------------------------------------------------------------------------
+ */
+
+static void describe_error(lua_State *co, char *out, size_t size)
+{
+    const char *msg = lua_tostring(co, -1);
+    if (msg != NULL)
+        snprintf(out, size, "%s", msg);
+    else
+        snprintf(out, size, "error value of type %s", luaL_typename(co, -1));
+}
+
+static void fail_with_lua_error(struct pl_task *task, lua_State *co, int rc)
+{
+    const char *code = "exception";
+    if (task->stop_code != NULL)
+        code = task->stop_code;
+    else if (task->state->broken || rc == LUA_ERRMEM)
+        code = "memory_limit";
+    pl_fail(&task->err, code, false, "task", "%s", "");
+    if (!task->state->sandboxed && rc == LUA_ERRRUN && lua_checkstack(co, 4)) {
+        /* The dead coroutine still has its frames: keep where it happened. The value stays below
+         * for whoever joins. */
+        const char *msg = lua_tostring(co, -1);
+        luaL_traceback(co, co, msg != NULL ? msg : "(error object)", 0);
+        if (task->on_end == NULL)
+            task->state->engine->on_uncaught(task, lua_tostring(co, -1));
+        lua_pop(co, 1);
+    }
+    if (task->state->broken)
+        snprintf(task->err.message, sizeof task->err.message, "not enough memory");
+    else
+        describe_error(co, task->err.message, sizeof task->err.message);
+}
+
+/* What a stop says to people. */
+static void fail_with_stop(struct pl_task *task)
+{
+    const char *code = task->stop_code != NULL ? task->stop_code : PL_E_CANCELLED;
+    const char *why = "stopped";
+    if (strcmp(code, "cpu_limit") == 0)
+        why = "used more CPU time than its limit";
+    else if (strcmp(code, "memory_limit") == 0)
+        why = "needs more memory than its limit";
+    else if (strcmp(code, PL_E_TIMEOUT) == 0)
+        why = "did not finish before its deadline";
+    else if (strcmp(code, PL_E_CANCELLED) == 0)
+        why = "the task was cancelled";
+    pl_fail(&task->err, code, false, "task", "%s", why);
+    /* Frames of the plugin were abandoned in the middle: its variables may be half changed. */
+    if (task->state->sandboxed)
+        task->state->broken = true;
+}
+
+/* A nested coroutine of a sandboxed task returned or failed: give its values to whoever resumed it.
+ * Returns the number of values now on the outer coroutine. */
+static int leave_nested(struct pl_task *task, bool ok)
+{
+    lua_State *inner = pl_task_top(task);
+    task->depth--;
+    lua_State *outer = pl_task_top(task);
+    int n = ok ? lua_gettop(inner) : 1;
+    if (!lua_checkstack(outer, n + 1)) {
+        lua_settop(inner, 0);
+        lua_pushboolean(outer, 0);
+        lua_pushliteral(outer, "too many values");
+        return 2;
+    }
+    lua_pushboolean(outer, ok);
+    lua_xmove(inner, outer, n);
+    return n + 1;
+}
+
+/* coroutine.yield of a nested coroutine: `transfer` values are on its stack. */
+static int yield_nested(struct pl_task *task)
+{
+    lua_State *inner = pl_task_top(task);
+    int n = task->transfer;
+    task->depth--;
+    lua_State *outer = pl_task_top(task);
+    if (!lua_checkstack(outer, n + 1)) {
+        lua_pushboolean(outer, 0);
+        lua_pushliteral(outer, "too many values");
+        return 2;
+    }
+    lua_pushboolean(outer, 1);
+    lua_xmove(inner, outer, n);
+    return n + 1;
+}
+
+/* One resume. Returns true when the task goes on at once with *nargs. */
+static bool step(struct pl_task *task, int *nargs)
+{
+    lua_State *co = pl_task_top(task);
+    task->request = PL_REQ_NONE;
+    if (task->state->sandboxed)
+        pl_preempt_enter(task, co);
+    int rc = lua_resume(co, *nargs);
+    if (task->state->sandboxed)
+        pl_preempt_leave(task);
+    struct pl_engine *engine = task->state->engine;
+
+    if (rc != LUA_YIELD) {
+        /* A plugin that swallowed the error of its stop has not finished: its result is refused. */
+        bool stopped = task->stop_code != NULL || task->state->broken;
+        if (!stopped && task->depth > 0) {
+            *nargs = leave_nested(task, rc == 0);
+            return true;
+        }
+        if (rc == 0 && !stopped) {
+            pl_task_end(task, PL_TASK_DONE);
+        } else {
+            if (rc == 0)
+                fail_with_stop(task);
+            else
+                fail_with_lua_error(task, co, rc);
+            if (stopped)
+                task->state->broken = task->state->sandboxed;
+            pl_task_end(task, PL_TASK_FAILED);
+        }
+        return false;
+    }
+    if (task->stop_code != NULL)
+        task->request = PL_REQ_STOPPED;
+    switch (task->request) {
+    case PL_REQ_WAIT:
+        task->status = PL_TASK_WAITING;
+        return false;
+    case PL_REQ_PREEMPTED:
+        engine->preemptions++;
+        pl_engine_enqueue(engine, &engine->preempted, task);
+        return false;
+    case PL_REQ_DOOR:
+        task->status = PL_TASK_PAUSED;
+        return false;
+    case PL_REQ_RESUME:
+        task->nested[task->depth++] = task->target;
+        *nargs = task->transfer;
+        return true;
+    case PL_REQ_YIELD:
+        *nargs = yield_nested(task);
+        return true;
+    case PL_REQ_STOPPED:
+        fail_with_stop(task);
+        pl_task_end(task, PL_TASK_FAILED);
+        return false;
+    case PL_REQ_NONE:
+        break;
+    }
+    pl_fail(&task->err, "exception", false, "task", "coroutine.yield outside of a coroutine");
+    pl_task_end(task, PL_TASK_FAILED);
+    return false;
+}
+
+void pl_task_run(struct pl_task *task, int nargs)
+{
+    struct pl_task *outer = current;
+    pl_task_ref(task);
+    current = task;
+    task->state->engine->current = task;
+    task->running = true;
+    task->status = PL_TASK_READY;
+    while (step(task, &nargs))
+        continue;
+    task->running = false;
+    current = outer;
+    task->state->engine->current = outer;
+    pl_task_unref(task);
+}

@@ -1,0 +1,75 @@
+/* The inside of a task, shared by the files of the scheduler only. */
+#ifndef PL_ENGINE_TASK_IMPL_H
+#define PL_ENGINE_TASK_IMPL_H
+
+#include "engine/engine.h"
+
+/* Why a coroutine yielded; set right before lua_yield, read by the trampoline. */
+enum pl_request {
+    PL_REQ_NONE,      /* a stray coroutine.yield at the bottom of a task: misuse */
+    PL_REQ_WAIT,      /* task->waiting is pending */
+    PL_REQ_PREEMPTED, /* end of a slice */
+    PL_REQ_STOPPED,   /* over its budget, deadline or cap: never resumed */
+    PL_REQ_DOOR,      /* the arguments of host(...) are on the stack */
+    PL_REQ_RESUME,    /* sandbox: enter task->target, whose arguments were moved already */
+    PL_REQ_YIELD,     /* sandbox: leave the innermost coroutine, values on its stack */
+};
+
+#define PL_COROUTINE_DEPTH 64
+
+struct pl_task {
+    struct pl_owner owner; /* first: wake() finds the task by it */
+    struct pl_state *state;
+    lua_State *co;
+    int co_ref;
+    enum pl_task_status status;
+    enum pl_request request;
+    bool running; /* on the C stack */
+    bool detached_error_seen;
+    uint32_t refs;
+    struct pl_op *waiting; /* the op that the task waits for */
+    struct pl_op *ended;   /* held: it ended, its results are still to be pushed */
+    pl_task_push push;
+    int kept;            /* values of the waiting binding, below the results that push adds */
+    struct pl_list link; /* engine->ready or engine->preempted */
+    struct pl_list all;  /* engine->all */
+    struct pl_task *parent;
+    struct pl_list children, sibling;
+    void (*on_end)(struct pl_task *, void *);
+    void *on_end_arg;
+    uint64_t deadline_ns;
+    char trace[33];
+    struct pl_err err;
+
+    /* sandboxed tasks */
+    lua_State *nested[PL_COROUTINE_DEPTH]; /* coroutines entered, innermost last */
+    uint32_t depth;
+    lua_State *target;
+    int transfer;         /* values that move with a resume or a yield */
+    uint64_t slice_start; /* pl_now_ns */
+    uint64_t cpu_ns, cpu_limit_ns;
+    const char *stop_code; /* why it was stopped: cpu_limit, memory_limit, timeout */
+};
+
+/* Runs the task until it waits, ends, is preempted or calls the door, with `nargs` values on top of
+ * its innermost coroutine. */
+void pl_task_run(struct pl_task *task, int nargs);
+
+/* Pushes the results of task->ended; returns how many. */
+int pl_task_push_ended(struct pl_task *task);
+
+/* A task in `state` around a coroutine of it, nothing run yet. */
+struct pl_task *pl_task_new(struct pl_state *state, struct pl_task *parent);
+
+/* Ends a task: status, ops, children, on_end. */
+void pl_task_end(struct pl_task *task, enum pl_task_status status);
+
+void pl_engine_enqueue(struct pl_engine *engine, struct pl_list *queue, struct pl_task *task);
+
+/* The innermost coroutine. */
+static inline lua_State *pl_task_top(const struct pl_task *task)
+{
+    return task->depth > 0 ? task->nested[task->depth - 1] : task->co;
+}
+
+#endif

@@ -1,0 +1,126 @@
+/* The command line: one Lua command (lua/parley/cli) as a task of a fresh engine. */
+#include "base/buf.h"
+#include "bind/bind.h"
+#include "engine/engine.h"
+
+#include <lauxlib.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct program {
+    struct pl_loop loop;
+    struct pl_engine engine;
+    int exit_code;
+};
+
+/* lua/, plugins/, conf/ and migrations/ lie beside the build folder of a source tree, or in the
+ * installed data folder. */
+static void find_data_dir(char *out, size_t size)
+{
+    char exe[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
+    if (n > 0) {
+        exe[n] = '\0';
+        for (int up = 0; up < 3; up++) { /* build/parley and build/PRESET/parley */
+            char *slash = strrchr(exe, '/');
+            if (slash == NULL)
+                break;
+            *slash = '\0';
+            snprintf(out, size, "%.*s/lua/parley", (int)(size - 12), exe);
+            if (access(out, R_OK) == 0) {
+                snprintf(out, size, "%s", exe);
+                return;
+            }
+        }
+    }
+    snprintf(out, size, "%s", PARLEY_DATADIR);
+}
+
+static void set_package_path(lua_State *L, const char *data_dir)
+{
+    lua_getglobal(L, "package");
+    lua_getfield(L, -1, "path");
+    lua_pushfstring(L, "%s/lua/?.lua;%s/lua/?/init.lua;%s", data_dir, data_dir,
+                    lua_tostring(L, -1));
+    lua_setfield(L, -3, "path");
+    lua_pop(L, 2);
+}
+
+static void on_main_end(struct pl_task *task, void *arg)
+{
+    struct program *p = arg;
+    lua_State *co = pl_task_coroutine(task);
+    if (pl_task_get_status(task) == PL_TASK_DONE) {
+        p->exit_code = lua_isnumber(co, 1) ? (int)lua_tonumber(co, 1) : 0;
+    } else {
+        fprintf(stderr, "parley: %s\n", pl_task_error(task)->message);
+        p->exit_code = 70; /* EX_SOFTWARE */
+    }
+    pl_loop_stop(&p->loop);
+}
+
+/* main(arg) -> main module's function on the stack */
+static int load_main(lua_State *L)
+{
+    lua_getglobal(L, "require");
+    lua_pushstring(L, lua_tostring(L, 1));
+    lua_call(L, 1, 1);
+    return 1;
+}
+
+static int run_command(struct program *p, int argc, char **argv)
+{
+    lua_State *L = p->engine.core->L;
+    char data_dir[PATH_MAX];
+    find_data_dir(data_dir, sizeof data_dir);
+    set_package_path(L, data_dir);
+    lua_pushstring(L, data_dir);
+    lua_setfield(L, LUA_REGISTRYINDEX, "parley.data_dir");
+    lua_pushstring(L, PARLEY_VERSION);
+    lua_setfield(L, LUA_REGISTRYINDEX, "parley.version");
+    pl_bind_all(L);
+
+    const char *module = "parley.cli.main";
+    if (argc > 1 && strcmp(argv[1], "--worker") == 0)
+        module = "parley.worker";
+    lua_pushcfunction(L, load_main);
+    lua_pushstring(L, module);
+    if (lua_pcall(L, 1, 1, 0) != 0) {
+        fprintf(stderr, "parley: %s\n", lua_tostring(L, -1));
+        return 70;
+    }
+    for (int i = 1; i < argc; i++)
+        lua_pushstring(L, argv[i]);
+    struct pl_task *task = pl_task_spawn(&p->engine, L, argc - 1, NULL);
+    enum pl_task_status status = pl_task_get_status(task);
+    if (status == PL_TASK_DONE || status == PL_TASK_FAILED) {
+        on_main_end(task, p);
+    } else {
+        pl_task_on_end(task, on_main_end, p);
+        pl_loop_run(&p->loop);
+    }
+    pl_task_unref(task);
+    fflush(stdout);
+    return p->exit_code;
+}
+
+int main(int argc, char **argv)
+{
+    static struct program p;
+    struct pl_err err;
+    if (pl_loop_init(&p.loop, &err) < 0 || pl_engine_init(&p.engine, &p.loop, &err) < 0) {
+        fprintf(stderr, "parley: %s\n", err.message);
+        return 71; /* EX_OSERR */
+    }
+    int code = run_command(&p, argc, argv);
+#ifdef __SANITIZE_ADDRESS__
+    /* Elsewhere the process ends with its tasks suspended and the kernel frees what they hold.
+     * Under a sanitizer everything is taken down, so that what is left is a leak. */
+    pl_engine_close(&p.engine);
+    pl_loop_close(&p.loop);
+#endif
+    return code;
+}
