@@ -35,6 +35,12 @@ static inline void pl_list_push(struct pl_list *head, struct pl_list *n)
     head->prev = n;
 }
 
+/* Adds at the head. `n` must be in no list. */
+static inline void pl_list_push_front(struct pl_list *head, struct pl_list *n)
+{
+    pl_list_push(head->next, n);
+}
+
 /* Leaves whatever list `n` is in; harmless when it is in none. */
 static inline void pl_list_remove(struct pl_list *n)
 {

@@ -38,10 +38,7 @@ static void on_idle(uv_idle_t *idle)
     while (!pl_list_empty(&now)) { /* keep their place before those preempted meanwhile */
         link = now.prev;
         pl_list_remove(link);
-        link->next = engine->preempted.next;
-        link->prev = &engine->preempted;
-        engine->preempted.next->prev = link;
-        engine->preempted.next = link;
+        pl_list_push_front(&engine->preempted, link);
     }
     if (pl_list_empty(&engine->ready) && pl_list_empty(&engine->preempted)) {
         uv_idle_stop(idle);

@@ -114,19 +114,25 @@ lua_State *pl_state_coroutine(struct pl_state *state, int *ref)
         *ref = state->idle[state->idle_count].ref;
         return state->idle[state->idle_count].co;
     }
+    size_t cap = pl_state_lift_cap(state);
     lua_State *co = lua_newthread(state->L);
     *ref = luaL_ref(state->L, LUA_REGISTRYINDEX);
+    pl_state_restore_cap(state, cap);
     return co;
 }
 
 void pl_state_release(struct pl_state *state, lua_State *co, int ref, bool clean)
 {
-    if (clean && state->idle_count < sizeof state->idle / sizeof state->idle[0]) {
+    if (clean && !state->broken && state->idle_count < sizeof state->idle / sizeof state->idle[0]) {
         lua_settop(co, 0);
         state->idle[state->idle_count].co = co;
         state->idle[state->idle_count].ref = ref;
         state->idle_count++;
         return;
     }
+    if (state->broken)
+        return; /* closed as a whole soon; nothing in it is touched again */
+    size_t cap = pl_state_lift_cap(state);
     luaL_unref(state->L, LUA_REGISTRYINDEX, ref);
+    pl_state_restore_cap(state, cap);
 }

@@ -44,6 +44,21 @@ struct pl_state *pl_state_capped(struct pl_engine *engine, const char *name, siz
 void pl_state_ref(struct pl_state *state);
 void pl_state_unref(struct pl_state *state); /* closes the Lua state at the last one */
 
+/* What the host itself must push into a capped state between two runs (a thread, a message) must
+ * not fail: it is unprotected there, and the error would end the process. The cap is lifted around
+ * it; the plugin's own next allocation finds the cap again. */
+static inline size_t pl_state_lift_cap(struct pl_state *state)
+{
+    size_t cap = state->mem_limit;
+    state->mem_limit = 0;
+    return cap;
+}
+
+static inline void pl_state_restore_cap(struct pl_state *state, size_t cap)
+{
+    state->mem_limit = cap;
+}
+
 /* The state that a lua_State belongs to. */
 struct pl_state *pl_state_of(lua_State *L);
 

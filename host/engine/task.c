@@ -123,6 +123,15 @@ void pl_task_unref(struct pl_task *task)
     pl_state_unref(state);
 }
 
+/* Tells whoever waits for a sandboxed task that it is paused or has ended. */
+static void tell_stopped(struct pl_task *task)
+{
+    void (*on_stop)(struct pl_task *, void *) = task->on_stop;
+    task->on_stop = NULL;
+    if (on_stop != NULL)
+        on_stop(task, task->on_stop_arg);
+}
+
 void pl_task_end(struct pl_task *task, enum pl_task_status status)
 {
     task->status = status;
@@ -140,6 +149,8 @@ void pl_task_end(struct pl_task *task, enum pl_task_status status)
     task->parent = NULL;
     if (task->on_end != NULL)
         task->on_end(task, task->on_end_arg);
+    if (!task->running)
+        tell_stopped(task);
     pl_task_unref(task); /* the scheduler's */
 }
 
@@ -288,6 +299,26 @@ static void fail_with_stop(struct pl_task *task)
         task->state->broken = true;
 }
 
+/* Values that may pass between two coroutines of a plugin at once. */
+#define HAND_OVER_MAX 250
+
+/* Moves `n` values from the top of one coroutine to another, behind the flag that coroutine.resume
+ * returns first. Returns how many were pushed. */
+static int hand_over(struct pl_state *state, lua_State *from, lua_State *to, int n, bool ok)
+{
+    size_t cap = pl_state_lift_cap(state);
+    if (n > HAND_OVER_MAX || !lua_checkstack(to, n + 1)) {
+        lua_pushboolean(to, 0);
+        lua_pushliteral(to, "too many values");
+        n = 1;
+    } else {
+        lua_pushboolean(to, ok);
+        lua_xmove(from, to, n);
+    }
+    pl_state_restore_cap(state, cap);
+    return n + 1;
+}
+
 /* A nested coroutine of a sandboxed task returned or failed: give its values to whoever resumed it.
  * Returns the number of values now on the outer coroutine. */
 static int leave_nested(struct pl_task *task, bool ok)
@@ -295,33 +326,18 @@ static int leave_nested(struct pl_task *task, bool ok)
     lua_State *inner = pl_task_top(task);
     task->depth--;
     lua_State *outer = pl_task_top(task);
-    int n = ok ? lua_gettop(inner) : 1;
-    if (!lua_checkstack(outer, n + 1)) {
-        lua_settop(inner, 0);
-        lua_pushboolean(outer, 0);
-        lua_pushliteral(outer, "too many values");
-        return 2;
-    }
-    lua_pushboolean(outer, ok);
-    lua_xmove(inner, outer, n);
-    return n + 1;
+    int n = hand_over(task->state, inner, outer, ok ? lua_gettop(inner) : 1, ok);
+    if (ok)
+        lua_settop(inner, 0); /* what is left on a coroutine says that it can be resumed */
+    return n;
 }
 
 /* coroutine.yield of a nested coroutine: `transfer` values are on its stack. */
 static int yield_nested(struct pl_task *task)
 {
     lua_State *inner = pl_task_top(task);
-    int n = task->transfer;
     task->depth--;
-    lua_State *outer = pl_task_top(task);
-    if (!lua_checkstack(outer, n + 1)) {
-        lua_pushboolean(outer, 0);
-        lua_pushliteral(outer, "too many values");
-        return 2;
-    }
-    lua_pushboolean(outer, 1);
-    lua_xmove(inner, outer, n);
-    return n + 1;
+    return hand_over(task->state, inner, pl_task_top(task), task->transfer, true);
 }
 
 /* One resume. Returns true when the task goes on at once with *nargs. */
@@ -401,5 +417,7 @@ void pl_task_run(struct pl_task *task, int nargs)
     task->running = false;
     current = outer;
     task->state->engine->current = outer;
+    if (task->status != PL_TASK_READY)
+        tell_stopped(task);
     pl_task_unref(task);
 }

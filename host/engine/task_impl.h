@@ -48,6 +48,8 @@ struct pl_task {
     int transfer;         /* values that move with a resume or a yield */
     uint64_t slice_start; /* pl_now_ns */
     uint64_t cpu_ns, cpu_limit_ns;
+    void (*on_stop)(struct pl_task *, void *); /* once, when it is paused, done or failed */
+    void *on_stop_arg;
     const char *stop_code; /* why it was stopped: cpu_limit, memory_limit, timeout */
 };
 

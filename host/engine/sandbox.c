@@ -1,0 +1,144 @@
+#include "engine/sandbox.h"
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "engine/preempt.h"
+#include "engine/sandbox_lib.h"
+#include "engine/task_impl.h"
+
+#include <lauxlib.h>
+#include <string.h>
+
+struct build {
+    const char *prelude;
+    size_t len;
+};
+
+/* Protected: builds the environment and makes it the globals of the state. */
+static int build(lua_State *L)
+{
+    struct build *b = lua_touserdata(L, 1);
+    pl_sandbox_push_raw(L);
+    if (luaL_loadbufferx(L, b->prelude, b->len, "=sandbox", "t") != 0)
+        return lua_error(L);
+    lua_insert(L, -2);
+    lua_call(L, 1, 1);
+    lua_replace(L, LUA_GLOBALSINDEX);
+    lua_pushnil(L);
+    lua_setfield(L, LUA_REGISTRYINDEX, "_LOADED");
+    return 0;
+}
+
+struct pl_state *pl_sandbox_new(struct pl_engine *engine, const char *name, size_t mem_limit,
+                                const char *prelude, size_t prelude_len, struct pl_err *err)
+{
+    struct pl_state *state = pl_state_capped(engine, name, mem_limit, err);
+    if (state == NULL)
+        return NULL;
+    struct build b = {prelude, prelude_len};
+    if (lua_cpcall(state->L, build, &b) != 0) {
+        const char *msg = lua_tostring(state->L, -1);
+        pl_fail(err, state->broken ? "memory_limit" : PL_E_INVALID, false, "sandbox.new", "%s",
+                msg != NULL ? msg : "cannot build the environment");
+        pl_state_unref(state);
+        return NULL;
+    }
+    return state;
+}
+
+struct compile {
+    const char *slot, *source, *chunkname;
+    size_t len;
+};
+
+static int compile(lua_State *L)
+{
+    struct compile *c = lua_touserdata(L, 1);
+    pl_sandbox_push_slots(L);
+    if (luaL_loadbufferx(L, c->source, c->len, c->chunkname, "t") != 0)
+        return lua_error(L);
+    lua_setfield(L, -2, c->slot);
+    return 0;
+}
+
+int pl_sandbox_compile(struct pl_state *state, const char *slot, const char *source, size_t len,
+                       const char *chunkname, struct pl_err *err)
+{
+    if (len > PL_SOURCE_MAX)
+        return pl_fail(err, PL_E_TOO_LARGE, false, "sandbox.compile",
+                       "%s: source of %zu bytes, at most %d are allowed", chunkname, len,
+                       PL_SOURCE_MAX);
+    if (state->broken)
+        return pl_fail(err, "memory_limit", false, "sandbox.compile", "the state is broken");
+    struct compile c = {slot, source, chunkname, len};
+    if (lua_cpcall(state->L, compile, &c) == 0)
+        return 0;
+    const char *msg = lua_tostring(state->L, -1);
+    pl_fail(err, state->broken ? "memory_limit" : "syntax", false, "sandbox.compile", "%s",
+            msg != NULL ? msg : "cannot compile");
+    lua_pop(state->L, 1);
+    return -1;
+}
+
+/* Pushes the function of a slot, or nil, on a coroutine of the state. */
+static void push_slot(struct pl_state *state, lua_State *co, const char *slot)
+{
+    size_t cap = pl_state_lift_cap(state);
+    pl_sandbox_push_slots(co);
+    lua_pushstring(co, slot);
+    lua_rawget(co, -2);
+    lua_replace(co, 1);
+    lua_settop(co, 1);
+    pl_state_restore_cap(state, cap);
+}
+
+struct pl_task *pl_sandbox_call(struct pl_state *state, const char *slot, double cpu_ms,
+                                double timeout_ms, struct pl_err *err)
+{
+    if (state->broken) {
+        pl_fail(err, "disabled", false, "sandbox.call",
+                "the state of '%s' was stopped by force and cannot be used again", state->name);
+        return NULL;
+    }
+    struct pl_task *task = pl_task_new(state, pl_task_current());
+    pl_task_ref(task);
+    push_slot(state, task->co, slot);
+    if (!lua_isfunction(task->co, -1)) {
+        pl_fail(err, PL_E_NOT_FOUND, false, "sandbox.call", "'%s' has no function '%s'",
+                state->name, slot);
+        lua_settop(task->co, 0);
+        task->err = *err;
+        pl_task_end(task, PL_TASK_FAILED);
+        pl_task_unref(task);
+        return NULL;
+    }
+    task->cpu_limit_ns = cpu_ms > 0 ? (uint64_t)(cpu_ms * 1e6) : 0;
+    task->deadline_ns = pl_task_deadline(task, timeout_ms);
+    return task;
+}
+
+void pl_sandbox_resume(struct pl_task *task, int nargs,
+                       void (*on_stop)(struct pl_task *task, void *arg), void *arg)
+{
+    task->on_stop = NULL;
+    pl_task_ref(task);
+    pl_task_run(task, nargs);
+    if (task->status == PL_TASK_READY) {
+        task->on_stop = on_stop;
+        task->on_stop_arg = arg;
+    }
+    pl_task_unref(task);
+}
+
+lua_State *pl_sandbox_door(struct pl_task *task)
+{
+    return pl_task_top(task);
+}
+
+void pl_sandbox_fail(struct pl_task *task, const struct pl_err *err)
+{
+    if (task->status == PL_TASK_DONE || task->status == PL_TASK_FAILED)
+        return;
+    task->err = *err;
+    pl_task_end(task, PL_TASK_FAILED);
+}
