@@ -16,7 +16,8 @@
 local raw = ...
 
 local error, type, select, tostring = raw.error, raw.type, raw.select, raw.tostring
-local getmetatable, setmetatable, rawset, rawget = raw.getmetatable, raw.setmetatable, raw.rawset, raw.rawget
+local getmetatable, setmetatable = raw.getmetatable, raw.setmetatable
+local rawset, rawget = raw.rawset, raw.rawget
 local stock_pcall, next, pairs = raw.pcall, raw.next, raw.pairs
 
 local env = {}
@@ -27,7 +28,7 @@ local function freeze(name, functions)
   local proxy = setmetatable({}, {
     __index = functions,
     __newindex = function(_, key)
-      error("the library table '" .. name .. "' is read-only (writing '" .. tostring(key) .. "')", 2)
+      error(raw.string.format("the library table '%s' is read-only (writing '%s')", name, tostring(key)), 2)
     end,
     __metatable = false,
   })
@@ -60,12 +61,15 @@ local function handled(handler, ok, ...)
   return false, handler((...))
 end
 local function xpcall(f, handler, ...)
-  if type(handler) ~= "function" then error("bad argument #2 to 'xpcall' (function expected)", 2) end
+  if type(handler) ~= "function" then
+    error("bad argument #2 to 'xpcall' (function expected)", 2)
+  end
   return handled(handler, stock_pcall(f, ...))
 end
 
 for _, name in raw.ipairs {
-  "assert", "error", "ipairs", "next", "pairs", "rawequal", "rawget", "select", "tonumber", "type", "unpack",
+  "assert", "error", "ipairs", "next", "pairs", "rawequal", "rawget", "select", "tonumber", "type",
+  "unpack",
 } do
   env[name] = raw[name]
 end
@@ -97,7 +101,8 @@ end
 local stock = raw.string
 local strings = {}
 for _, name in raw.ipairs {
-  "byte", "char", "find", "gmatch", "gsub", "len", "lower", "match", "rep", "reverse", "sub", "upper",
+  "byte", "char", "find", "gmatch", "gsub", "len", "lower", "match", "rep", "reverse", "sub",
+  "upper",
 } do
   strings[name] = stock[name]
 end
@@ -160,7 +165,7 @@ env.os = freeze("os", {
   clock = function() return clock_ms() / 1000 end,
 })
 
--- coroutine: the scheduler's own, so that every service may be called from any depth ----------------
+-- coroutine: the scheduler's own, so that every service may be called from any depth ---------------
 
 local resume, yield, status = raw.co_resume, raw.co_yield, raw.co_status
 
@@ -182,7 +187,7 @@ env.coroutine = freeze("coroutine", {
   end,
 })
 
--- utf8: what Lua 5.3 has of it -----------------------------------------------------------------------
+-- utf8: what Lua 5.3 has of it ----------------------------------------------------------------------
 
 local byte, char, sub = stock.byte, stock.char, stock.sub
 
@@ -280,14 +285,15 @@ env.utf8 = freeze("utf8", {
   end,
 })
 
--- require: the plugin's own lib/ only ---------------------------------------------------------------
+-- require: the plugin's own lib/ only --------------------------------------------------------------
 
 local loaded = {}
 function env.require(name)
   if loaded[name] ~= nil then return loaded[name] end
   local f = type(name) == "string" and raw.slot("lib:" .. name)
   if not f then
-    error("no module '" .. tostring(name) .. "': require finds the files of this plugin's lib/ only", 2)
+    error(("no module '%s': require finds the files of this plugin's lib/ only")
+      :format(tostring(name)), 2)
   end
   local value = f(name)
   loaded[name] = value == nil and true or value
@@ -315,7 +321,8 @@ raw.export("seal", function()
   frozen[env] = "_G"
   setmetatable(env, {
     __newindex = function(_, key)
-      error("global '" .. tostring(key) .. "' is not declared: use 'local " .. tostring(key) .. "'", 2)
+      local name = tostring(key)
+    error(("global '%s' is not declared: use 'local %s'"):format(name, name), 2)
     end,
     __metatable = false,
   })
