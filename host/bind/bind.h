@@ -10,6 +10,7 @@
 #include <lua.h>
 
 #define PL_BIND_MODULES(X)                                                                         \
+    X(json)                                                                                        \
     X(sandbox)                                                                                     \
     X(task)                                                                                        \
     X(time)

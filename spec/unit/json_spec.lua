@@ -1,0 +1,121 @@
+local json = require "host.json"
+
+local function valid_documents()
+  local docs = {}
+  local function add(...) for i = 1, select("#", ...) do docs[#docs + 1] = (select(i, ...)) end end
+  local scalars = {
+    "0", "-0", "1", "-1", "10", "123456789012345", "9007199254740992", "-9007199254740992", "0.5", "-0.5",
+    "1.0", "1e1", "1E1", "1e+1", "1e-1", "0e0", "0e+1", "1.5e10", "123.456e78", "0.1e-7", "1E22", "1e-400",
+    "true", "false", "null", '""', '"a"', '" "', '"\\""', '"\\\\"', '"\\/"', '"/"', '"\\b\\f\\n\\r\\t"',
+    '"\\u0041"', '"\\u00e9"', '"\\u0000"', '"\\uD83D\\uDE00"', '"\\u20ac"', '"\\uFFFF"', '"\\ud800\\udc00"',
+    '"é"', '"привіт"', '"😀"', '"\127"', '"\226\128\168"', '"\239\187\191"', '"\\u2028"', '"a\\u0041b\\nc"',
+    '"{}"', '"[1,2]"', '"null"', '"\\\\u0041"',
+  }
+  for _, s in ipairs(scalars) do
+    add(s, "[" .. s .. "]", " \n\t\r" .. s .. " \n\t\r", '{"k":' .. s .. "}")
+  end
+  add("[]", "{}", "[[]]", "[{}]", '{"":0}', '{"a":{}}', "[1,2,3]", "[ 1 , 2 ]", '{ "a" : 1 , "b" : 2 }',
+    "[[[[[[]]]]]]", '{"a":{"b":{"c":[]}}}', '{"\\u0061":1,"b":2}', "[null,1,\"1\",{}]", "[1\n]",
+    ("["):rep(64) .. ("]"):rep(64))
+  return docs
+end
+
+local function invalid_documents()
+  local docs = {}
+  local function add(...) for i = 1, select("#", ...) do docs[#docs + 1] = (select(i, ...)) end end
+  local scalars = {
+    "-", "+1", "01", "-01", "1.", ".5", "-.5", "1.e1", "1e", "1e+", "1E-", "0x1", "1_0", "Infinity",
+    "-Infinity", "NaN", "nan", "1a", "--1", "- 1", "0e", "00", "1.2.3", "1e1.5", "１", "1e999", "-1e999",
+    "9007199254740993", "-9007199254740993", "123456789012345678901234567890",
+    "True", "TRUE", "tru", "truee", "nul", "nulll", "fals", "undefined", "'a'", '"', '"a', 'a"', '"\\"',
+    '"\\x41"', '"\\a"', '"\\u"', '"\\u1"', '"\\u12"', '"\\u123"', '"\\u12G4"', '"\\uD800"', '"\\uDC00"',
+    '"\\uD800\\u0041"', '"\\uD800\\n"', '"\\uDC00\\uD800"', '"\\ud83d"', '"\\U0041"', '"\\', '"\\u00',
+    '"\n"', '"\t"', '"\0"', '"\1"', '"\31"', '"a\nb"',
+    '"\128"', '"\255"', '"\192\128"', '"\193\191"', '"\224\128\128"', '"\237\160\128"', '"\237\191\191"',
+    '"\240\128\128\128"', '"\244\144\128\128"', '"\245\128\128\128"', '"\195"', '"\226\130"', '"\240\159\152"',
+    "\\u0041", "a", "$", "#", "*", "\0", "\239\187\1911", "/**/1", "1//", "`a`",
+  }
+  for _, s in ipairs(scalars) do add(s, "[" .. s .. "]", '{"k":' .. s .. "}") end
+  add("", " ", "[", "]", "{", "}", "[[", "]]", "[1", "[1,", "[,", "[,1]", "[1,]", "[1,,2]", "[1 2]", "[1:2]", "[1;2]",
+    "{,}", '{"a"}', '{"a":}', '{"a":1,}', '{"a":1,,"b":2}', '{"a" 1}', '{"a"::1}', "{a:1}", "{'a':1}", "{1:1}",
+    "{null:1}", "{[]:1}", '{"a":1 "b":2}', '{"a":1]', '[1}', "[}", "{]", "1 2", "1,2", "[] []", "{}{}", "[]]", "{}}",
+    '""""', '"a" "b"', "null null", "[1]x", "\f1", "\v1", "\194\1601", '{"a":1,"a":2}', '{"a":1,"\\u0061":2}',
+    '{"x":{"a":1,"a":1}}', ("["):rep(65) .. ("]"):rep(65), ("["):rep(100000), ('{"a":'):rep(100000),
+    '["\\u00A"]', '{"a":"\1"}', '[1,\n2,\n3', "[\"a\",\n4\n,1,", '{"a":true', '["x"', '{"', '{"a', '{"a"', '{"a":')
+  return docs
+end
+
+describe("reading JSON", function()
+  it("accepts what RFC 8259 allows", function()
+    local docs = valid_documents()
+    assert.is_true(#docs >= 95)
+    for _, doc in ipairs(docs) do
+      local v, err = json.decode(doc)
+      assert(v ~= nil, doc .. ": " .. tostring(err and err.message))
+    end
+  end)
+
+  it("refuses everything else, saying where", function()
+    local docs = invalid_documents()
+    assert.is_true(#docs >= 188)
+    for _, doc in ipairs(docs) do
+      local v, err = json.decode(doc)
+      assert(v == nil and err, "accepted: " .. doc:sub(1, 60))
+      assert.matches("^line %d+, column %d+: ", err.message)
+    end
+  end)
+
+  it("keeps values exactly", function()
+    local v = json.decode '{"i":9007199254740991,"n":-9007199254740992,"f":0.1,"s":"\\u0000é","z":null,"e":[],"o":{}}'
+    assert.equal(9007199254740991, v.i)
+    assert.equal(-9007199254740992, v.n)
+    assert.equal(0.1, v.f)
+    assert.equal("\0é", v.s)
+    assert.equal(json.null, v.z)
+    assert.is_true(json.is_array(v.e))
+    assert.is_false(json.is_array(v.o))
+  end)
+
+  it("has limits with codes of their own", function()
+    local function code(doc, opts) return select(2, json.decode(doc, opts)).code end
+    assert.equal("too_deep", code("[[[1]]]", { max_depth = 2 }))
+    assert.equal("too_large", code("[1,2,3]", { max_nodes = 3 }))
+    assert.equal("number_out_of_range", code "9007199254740993")
+    assert.equal("invalid_utf8", code '"\255"')
+    assert.equal("invalid_json", code "{")
+    assert.equal("line 2, column 5: a value was expected", select(2, json.decode('{\n"a":x}')).message)
+  end)
+end)
+
+describe("writing JSON", function()
+  it("is read back the same", function()
+    for _, doc in ipairs(valid_documents()) do
+      local v = json.decode(doc)
+      local text = assert(json.encode(v))
+      assert.same(v, json.decode(text))
+    end
+    for _ = 1, 1000 do
+      local x = (math.random() - 0.5) * 10 ^ math.random(-300, 300)
+      assert.equal(x, json.decode((json.encode(x))))
+    end
+  end)
+
+  it("tells lists from objects", function()
+    assert.equal("[]", json.encode(json.array()))
+    assert.equal("{}", json.encode {})
+    assert.equal("[1,2]", json.encode { 1, 2 })
+    assert.equal('{"a":[{}]}', json.encode { a = { {} } })
+    assert.equal('{\n  "a": 1,\n  "b": [\n    2\n  ]\n}', json.encode({ b = { 2 }, a = 1 }, { sorted = true, indent = 2 }))
+    assert.equal('"\\u0001\\u007f\\"\\\\\\n"', json.encode "\1\127\"\\\n")
+  end)
+
+  it("refuses what JSON cannot say", function()
+    local cycle = {}
+    cycle[1] = cycle
+    for _, v in ipairs { print, 0 / 0, 1 / 0, "\255", { [1.5] = 1 }, { [true] = 1 }, { 1, x = 2 }, cycle, { print } } do
+      local text, err = json.encode(v)
+      assert.is_nil(text)
+      assert.matches("^cannot encode: ", err.message)
+    end
+  end)
+end)
