@@ -12,6 +12,7 @@
 #define PL_BIND_MODULES(X)                                                                         \
     X(json)                                                                                        \
     X(sandbox)                                                                                     \
+    X(sqlite)                                                                                      \
     X(task)                                                                                        \
     X(time)
 

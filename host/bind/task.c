@@ -61,7 +61,9 @@ static int task_sleep(lua_State *L)
 {
     double ms = luaL_checknumber(L, 1) * 1000;
     luaL_argcheck(L, ms >= 0 && ms < 1e12, 1, "seconds expected, 0 or more");
-    struct plain_op *p = start_plain("task.sleep", ms > 0 ? ms : 1e-6);
+    if (ms == 0)
+        return pl_task_pass(L);
+    struct plain_op *p = start_plain("task.sleep", ms);
     return pl_task_wait(L, &p->op, push_slept);
 }
 

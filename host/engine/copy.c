@@ -158,7 +158,7 @@ int pl_copy(lua_State *to, lua_State *from, int idx, const struct pl_copy_limits
     struct pl_err scratch;
     if (err == NULL)
         err = &scratch;
-    int to_top = lua_gettop(to), from_top = lua_gettop(from);
+    int from_top = lua_gettop(from);
     if (idx < 0)
         idx = from_top + idx + 1;
     struct pl_state *state = pl_state_of(to);
@@ -174,12 +174,17 @@ int pl_copy(lua_State *to, lua_State *from, int idx, const struct pl_copy_limits
     }
     struct copy c = {.from = from, .idx = idx, .limits = limits, .err = err};
     err->code = NULL;
-    lua_pushcfunction(to, protected_copy);
-    lua_pushlightuserdata(to, &c);
+    /* On the main coroutine, which never runs Lua of its own: `to` may be suspended in a wait, and
+     * a protected call there would end the wait. */
+    lua_State *main = state->L;
+    lua_pushcfunction(main, protected_copy);
+    lua_pushlightuserdata(main, &c);
     pl_state_restore_cap(state, cap);
-    if (lua_pcall(to, 1, 1, 0) == 0)
+    if (lua_pcall(main, 1, 1, 0) == 0) {
+        lua_xmove(main, to, 1);
         return 0;
-    lua_settop(to, to_top);
+    }
+    lua_pop(main, 1);
     lua_settop(from, from_top);
     if (err->code == NULL)
         pl_fail(err, "memory_limit", false, OP, "not enough memory in '%s'", state->name);

@@ -21,11 +21,22 @@ static void resume_ready(struct pl_engine *engine, uint64_t until)
     }
 }
 
+void pl_engine_drain(struct pl_engine *engine)
+{
+    if (engine->draining || pl_list_empty(&engine->ready))
+        return;
+    engine->draining = true;
+    resume_ready(engine, pl_now_ns() + TURN_NS);
+    engine->draining = false;
+}
+
 static void on_idle(uv_idle_t *idle)
 {
     struct pl_engine *engine = idle->data;
     uint64_t until = pl_now_ns() + TURN_NS;
+    engine->draining = true;
     resume_ready(engine, until);
+    engine->draining = false;
     /* One slice for each that was waiting when this turn began: a task that is preempted again goes
      * to the end of the line. */
     struct pl_list now;

@@ -14,6 +14,7 @@ struct pl_engine {
     struct pl_list preempted; /* sandboxed tasks at the end of a slice */
     uv_idle_t idle;           /* started while one of the two lists has a member */
     bool idle_active;
+    bool draining;  /* the run queue is being worked off */
     uint64_t tasks; /* alive */
     uint64_t tasks_started;
     uint64_t preemptions;

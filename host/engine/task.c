@@ -245,6 +245,14 @@ int pl_task_wait(lua_State *L, struct pl_op *op, pl_task_push push)
     return lua_yield(L, task->kept);
 }
 
+int pl_task_pass(lua_State *L)
+{
+    if (L != current->co || !lua_isyieldable(L))
+        return luaL_error(L, "cannot wait here");
+    current->request = PL_REQ_PASS;
+    return lua_yield(L, 0);
+}
+
 /* --- the trampoline ------------------------------------------------------------------------------
  */
 
@@ -265,14 +273,13 @@ static void fail_with_lua_error(struct pl_task *task, lua_State *co, int rc)
     else if (task->state->broken || rc == LUA_ERRMEM)
         code = "memory_limit";
     pl_fail(&task->err, code, false, "task", "%s", "");
-    if (!task->state->sandboxed && rc == LUA_ERRRUN && lua_checkstack(co, 4)) {
-        /* The dead coroutine still has its frames: keep where it happened. The value stays below
-         * for whoever joins. */
+    if (!task->state->sandboxed && rc == LUA_ERRRUN && task->on_end == NULL) {
+        /* The dead coroutine still has its frames; the text is built on the main one. */
+        lua_State *L = task->state->L;
         const char *msg = lua_tostring(co, -1);
-        luaL_traceback(co, co, msg != NULL ? msg : "(error object)", 0);
-        if (task->on_end == NULL)
-            task->state->engine->on_uncaught(task, lua_tostring(co, -1));
-        lua_pop(co, 1);
+        luaL_traceback(L, co, msg != NULL ? msg : "(error object)", 0);
+        task->state->engine->on_uncaught(task, lua_tostring(L, -1));
+        lua_pop(L, 1);
     }
     if (task->state->broken)
         snprintf(task->err.message, sizeof task->err.message, "not enough memory");
@@ -378,6 +385,12 @@ static bool step(struct pl_task *task, int *nargs)
     case PL_REQ_WAIT:
         task->status = PL_TASK_WAITING;
         return false;
+    case PL_REQ_PASS:
+        lua_settop(co, 0);
+        lua_pushboolean(co, 1);
+        task->transfer = 1;
+        pl_engine_enqueue(engine, &engine->ready, task);
+        return false;
     case PL_REQ_PREEMPTED:
         engine->preemptions++;
         pl_engine_enqueue(engine, &engine->preempted, task);
@@ -419,5 +432,8 @@ void pl_task_run(struct pl_task *task, int nargs)
     task->state->engine->current = outer;
     if (task->status != PL_TASK_READY)
         tell_stopped(task);
+    struct pl_engine *engine = task->state->engine;
     pl_task_unref(task);
+    if (current == NULL)
+        pl_engine_drain(engine);
 }

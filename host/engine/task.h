@@ -55,6 +55,9 @@ const char *pl_task_trace(const struct pl_task *task);
  * (inside a sort comparator, a gsub callback or a metamethod called from C). */
 int pl_task_wait(lua_State *L, struct pl_op *op, pl_task_push push);
 
+/* Lets everything that is ready run first: `return pl_task_pass(L)`; Lua gets true. */
+int pl_task_pass(lua_State *L);
+
 /* --- starting, joining, ending ------------------------------------------------------------------
  */
 

@@ -8,6 +8,7 @@
 enum pl_request {
     PL_REQ_NONE,      /* a stray coroutine.yield at the bottom of a task: misuse */
     PL_REQ_WAIT,      /* task->waiting is pending */
+    PL_REQ_PASS,      /* core: to the end of the run queue */
     PL_REQ_PREEMPTED, /* end of a slice */
     PL_REQ_STOPPED,   /* over its budget, deadline or cap: never resumed */
     PL_REQ_DOOR,      /* the arguments of host(...) are on the stack */
@@ -67,6 +68,10 @@ struct pl_task *pl_task_new(struct pl_state *state, struct pl_task *parent);
 void pl_task_end(struct pl_task *task, enum pl_task_status status);
 
 void pl_engine_enqueue(struct pl_engine *engine, struct pl_list *queue, struct pl_task *task);
+
+/* Runs what became ready while the task that has just stopped was running, without a turn of the
+ * loop; what does not fit into a turn's time stays for the next. */
+void pl_engine_drain(struct pl_engine *engine);
 
 /* The innermost coroutine. */
 static inline lua_State *pl_task_top(const struct pl_task *task)
