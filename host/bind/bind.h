@@ -10,10 +10,12 @@
 #include <lua.h>
 
 #define PL_BIND_MODULES(X)                                                                         \
+    X(http_server)                                                                                 \
     X(json)                                                                                        \
     X(sandbox)                                                                                     \
     X(sqlite)                                                                                      \
     X(task)                                                                                        \
+    X(tcp)                                                                                         \
     X(time)
 
 #define PL_BIND_DECLARE(name) int pl_bind_##name(lua_State *L);

@@ -28,7 +28,8 @@ local function freeze(name, functions)
   local proxy = setmetatable({}, {
     __index = functions,
     __newindex = function(_, key)
-      error(raw.string.format("the library table '%s' is read-only (writing '%s')", name, tostring(key)), 2)
+      local msg = "the library table '%s' is read-only (writing '%s')"
+      error(raw.string.format(msg, name, tostring(key)), 2)
     end,
     __metatable = false,
   })
@@ -165,7 +166,7 @@ env.os = freeze("os", {
   clock = function() return clock_ms() / 1000 end,
 })
 
--- coroutine: the scheduler's own, so that every service may be called from any depth ---------------
+-- coroutine: the scheduler's own, so that every service may be called from any depth ------------
 
 local resume, yield, status = raw.co_resume, raw.co_yield, raw.co_status
 
@@ -187,7 +188,7 @@ env.coroutine = freeze("coroutine", {
   end,
 })
 
--- utf8: what Lua 5.3 has of it ----------------------------------------------------------------------
+-- utf8: what Lua 5.3 has of it ------------------------------------------------------------------
 
 local byte, char, sub = stock.byte, stock.char, stock.sub
 
@@ -285,7 +286,7 @@ env.utf8 = freeze("utf8", {
   end,
 })
 
--- require: the plugin's own lib/ only --------------------------------------------------------------
+-- require: the plugin's own lib/ only -----------------------------------------------------------
 
 local loaded = {}
 function env.require(name)
@@ -311,7 +312,9 @@ env.freeze = freeze
 env.clock_ms = clock_ms
 
 raw.export("seal", function()
-  for _, name in raw.ipairs { "host", "export", "array_mt", "freeze", "clock_ms" } do env[name] = nil end
+  for _, name in raw.ipairs { "host", "export", "array_mt", "freeze", "clock_ms" } do
+    env[name] = nil
+  end
   env._G = setmetatable({}, {
     __index = env,
     __newindex = function() error("_G is read-only", 2) end,

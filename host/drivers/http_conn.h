@@ -1,0 +1,76 @@
+/* The inside of the HTTP server: one connection and the exchange under way on it. */
+#ifndef PL_DRIVERS_HTTP_CONN_H
+#define PL_DRIVERS_HTTP_CONN_H
+
+#include "drivers/http_server.h"
+
+#include <uv.h>
+
+enum pl_http_phase {
+    PL_HTTP_IDLE,   /* between requests: nothing of the next one has come */
+    PL_HTTP_HEAD,   /* part of a head has come */
+    PL_HTTP_BODY,   /* the head is complete, the body is not */
+    PL_HTTP_BUSY,   /* the handler has it */
+    PL_HTTP_LINGER, /* answered for the last time: what still comes is dropped until the peer closes
+                     */
+};
+
+struct pl_http_conn {
+    uv_tcp_t tcp;
+    struct pl_http_server *server;
+    struct pl_list link;               /* server->connections */
+    struct pl_http_exchange *exchange; /* while BUSY */
+    struct pl_http_request_data request;
+    struct pl_buf in;      /* read, not yet taken by the parser */
+    struct pl_buf out;     /* to write */
+    struct pl_buf writing; /* handed to the kernel, in part */
+    uv_write_t write;
+    uint64_t deadline;   /* of the phase, pl_now_ns; 0: none */
+    uint64_t body_since; /* pl_now_ns when the body began */
+    enum pl_http_phase phase;
+    bool reading, close_after_write, closing, write_pending, processing;
+    char remote[46];
+};
+
+struct pl_http_exchange {
+    struct pl_http_conn *conn; /* NULL once the connection is gone or the answer is finished */
+    uint32_t refs;
+    bool head_request, http_10, close;
+    bool started, chunked, finished;
+    struct pl_list drains;               /* ops that wait for the client to read */
+    struct pl_http_request_data request; /* taken over from the connection */
+    char remote[46];
+};
+
+struct pl_http_server {
+    struct pl_loop *loop;
+    struct pl_http_config config;
+    uv_tcp_t tcp;
+    uv_timer_t timer; /* looks at the deadlines of all connections: none has a timer of its own */
+    struct pl_list connections;
+    struct pl_http_stats stats;
+    pl_http_handler handler;
+    void *arg;
+    bool draining, closed;
+    uint32_t handles; /* not yet closed: tcp, timer, connections */
+};
+
+/* Takes the connection that waits. */
+void pl_http_conn_accept(struct pl_http_server *server);
+
+/* Closes at once; an exchange under way is told. */
+void pl_http_conn_close(struct pl_http_conn *conn);
+
+/* The deadline of its phase has passed. */
+void pl_http_conn_expire(struct pl_http_conn *conn);
+
+/* Frees the server when its last handle is closed. */
+void pl_http_server_unref(struct pl_http_server *server);
+
+/* Sends what is in `out`. */
+void pl_http_conn_flush(struct pl_http_conn *conn);
+
+/* The exchange is answered: next request, or close. */
+void pl_http_conn_next(struct pl_http_conn *conn);
+
+#endif

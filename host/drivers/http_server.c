@@ -1,0 +1,137 @@
+#include "drivers/http_server.h"
+
+#include "base/clock.h"
+#include "drivers/http_conn.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TICK_MS 250
+
+void pl_http_server_unref(struct pl_http_server *server)
+{
+    assert(server->handles > 0);
+    if (--server->handles == 0)
+        free(server);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    pl_http_server_unref(handle->data);
+}
+
+/* A body that trickles keeps its deadline only while it comes at the least rate. */
+static bool too_slow(const struct pl_http_server *server, const struct pl_http_conn *conn,
+                     uint64_t now)
+{
+    if (conn->phase != PL_HTTP_BODY || now - conn->body_since < 5 * PL_NS_PER_S)
+        return false;
+    uint64_t due = (now - conn->body_since) / PL_NS_PER_S * server->config.body_rate;
+    return conn->request.body.len < due;
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct pl_http_server *server = timer->data;
+    uint64_t now = pl_now_ns();
+    struct pl_list *pos, *tmp;
+    pl_list_each (pos, tmp, &server->connections) {
+        struct pl_http_conn *conn = pl_container_of(pos, struct pl_http_conn, link);
+        if ((conn->deadline != 0 && now >= conn->deadline) || too_slow(server, conn, now))
+            pl_http_conn_expire(conn);
+    }
+}
+
+static void on_connection(uv_stream_t *stream, int status)
+{
+    if (status == 0)
+        pl_http_conn_accept(stream->data);
+}
+
+static int open_socket(struct pl_http_server *server, int fd, const char *host, int port,
+                       struct pl_err *err)
+{
+    static const char op[] = "http.listen";
+    int rc;
+    if (fd >= 0) {
+        rc = uv_tcp_open(&server->tcp, fd);
+    } else {
+        struct sockaddr_storage ss;
+        rc = uv_ip4_addr(host, port, (struct sockaddr_in *)&ss);
+        if (rc < 0)
+            rc = uv_ip6_addr(host, port, (struct sockaddr_in6 *)&ss);
+        if (rc < 0)
+            return pl_fail(err, PL_E_INVALID, false, op, "'%s' is not a numeric address", host);
+        rc = uv_tcp_bind(&server->tcp, (struct sockaddr *)&ss, 0);
+    }
+    if (rc == 0)
+        rc = uv_listen((uv_stream_t *)&server->tcp, 1024, on_connection);
+    if (rc < 0)
+        return pl_fail(err, PL_E_IO, false, op, "cannot listen on %s port %d: %s",
+                       host != NULL ? host : "the given socket", port, uv_strerror(rc));
+    return 0;
+}
+
+struct pl_http_server *pl_http_server_start(struct pl_loop *loop, int fd, const char *host,
+                                            int port, const struct pl_http_config *config,
+                                            pl_http_handler handler, void *arg, struct pl_err *err)
+{
+    struct pl_http_server *server = pl_xcalloc(1, sizeof *server);
+    server->loop = loop;
+    server->config = *config;
+    server->handler = handler;
+    server->arg = arg;
+    server->handles = 2;
+    pl_list_init(&server->connections);
+    uv_tcp_init(&loop->uv, &server->tcp);
+    uv_timer_init(&loop->uv, &server->timer);
+    server->tcp.data = server->timer.data = server;
+    if (open_socket(server, fd, host, port, err) < 0) {
+        uv_close((uv_handle_t *)&server->tcp, on_closed);
+        uv_close((uv_handle_t *)&server->timer, on_closed);
+        return NULL;
+    }
+    uv_timer_start(&server->timer, on_tick, TICK_MS, TICK_MS);
+    return server;
+}
+
+int pl_http_server_port(const struct pl_http_server *server)
+{
+    struct sockaddr_storage ss;
+    int len = sizeof ss;
+    if (uv_tcp_getsockname(&server->tcp, (struct sockaddr *)&ss, &len) < 0)
+        return 0;
+    return ntohs(ss.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&ss)->sin6_port
+                                          : ((struct sockaddr_in *)&ss)->sin_port);
+}
+
+void pl_http_server_stats(const struct pl_http_server *server, struct pl_http_stats *out)
+{
+    *out = server->stats;
+}
+
+void pl_http_server_drain(struct pl_http_server *server)
+{
+    if (server->draining)
+        return;
+    server->draining = true;
+    uv_close((uv_handle_t *)&server->tcp, on_closed);
+    struct pl_list *pos, *tmp;
+    pl_list_each (pos, tmp, &server->connections) {
+        struct pl_http_conn *conn = pl_container_of(pos, struct pl_http_conn, link);
+        if (conn->phase == PL_HTTP_IDLE && conn->out.len + conn->writing.len == 0)
+            pl_http_conn_close(conn);
+    }
+}
+
+void pl_http_server_close(struct pl_http_server *server)
+{
+    if (server->closed)
+        return;
+    pl_http_server_drain(server);
+    server->closed = true;
+    uv_close((uv_handle_t *)&server->timer, on_closed);
+    while (!pl_list_empty(&server->connections))
+        pl_http_conn_close(pl_container_of(server->connections.next, struct pl_http_conn, link));
+}

@@ -1,0 +1,83 @@
+/* An HTTP/1.1 server on libuv.
+ *
+ * One request at a time per connection, answered in order; what a client pipelines waits unread.
+ * Every phase has a limit in bytes and time. An answer goes out in one write when the socket takes
+ * it; a streamed one tells its producer to wait when the client reads slowly. */
+#ifndef PL_DRIVERS_HTTP_SERVER_H
+#define PL_DRIVERS_HTTP_SERVER_H
+
+#include "drivers/http_request.h"
+#include "loop/loop.h"
+
+struct pl_http_server;
+struct pl_http_exchange;
+
+struct pl_http_config {
+    struct pl_http_limits limits;
+    uint32_t head_ms, body_ms, idle_ms, write_ms;
+    uint32_t body_rate;   /* bytes per second that a body must reach on average */
+    uint32_t connections; /* in all; more are closed at once */
+    uint32_t per_address; /* connections of one address; 0: any number */
+    uint32_t high_water;  /* bytes not yet taken by the socket: above, a stream must wait */
+};
+
+#define PL_HTTP_CONFIG_DEFAULT                                                                     \
+    {                                                                                              \
+        .limits = PL_HTTP_LIMITS_DEFAULT, .head_ms = 10000, .body_ms = 30000, .idle_ms = 30000,    \
+        .write_ms = 30000, .body_rate = 1024, .connections = 10000, .per_address = 0,              \
+        .high_water = 256 * 1024                                                                   \
+    }
+
+struct pl_http_stats {
+    uint64_t accepted, refused, requests, bytes_in, bytes_out;
+    uint64_t bad; /* requests that were not let through */
+    uint32_t open, busy;
+};
+
+/* Called for each complete request. The exchange belongs to the server until the answer is finished
+ * or the connection is gone; who needs it longer takes a reference. */
+typedef void (*pl_http_handler)(struct pl_http_exchange *x, void *arg);
+
+/* Listens on an open descriptor (fd >= 0) or on host:port (port 0: any). Blocks for nothing but a
+ * numeric address. */
+struct pl_http_server *pl_http_server_start(struct pl_loop *loop, int fd, const char *host,
+                                            int port, const struct pl_http_config *config,
+                                            pl_http_handler handler, void *arg, struct pl_err *err);
+int pl_http_server_port(const struct pl_http_server *server);
+void pl_http_server_stats(const struct pl_http_server *server, struct pl_http_stats *out);
+
+/* Accepts no more, closes what is idle, lets running exchanges finish with "Connection: close". */
+void pl_http_server_drain(struct pl_http_server *server);
+
+/* Closes every connection and frees the server; the handler is not called again. */
+void pl_http_server_close(struct pl_http_server *server);
+
+/* --- one exchange
+ * ---------------------------------------------------------------------------------- */
+
+void pl_http_exchange_ref(struct pl_http_exchange *x);
+void pl_http_exchange_unref(struct pl_http_exchange *x);
+const struct pl_http_request_data *pl_http_exchange_request(const struct pl_http_exchange *x);
+const char *pl_http_exchange_remote(const struct pl_http_exchange *x); /* numeric address */
+bool pl_http_exchange_open(const struct pl_http_exchange *x);          /* can still be answered */
+bool pl_http_exchange_started(const struct pl_http_exchange *x);
+
+/* The whole answer. `headers` is lines that end in CR LF, without Content-Length, Date and
+ * Connection. -1 when it was answered already or the client is gone. */
+int pl_http_respond(struct pl_http_exchange *x, int status, const char *headers, size_t headers_len,
+                    const char *body, size_t body_len);
+
+/* A streamed answer: chunked for HTTP/1.1, ended by closing for 1.0. */
+int pl_http_stream_start(struct pl_http_exchange *x, int status, const char *headers,
+                         size_t headers_len);
+int pl_http_stream_write(struct pl_http_exchange *x, const char *data, size_t len);
+int pl_http_stream_finish(struct pl_http_exchange *x);
+
+/* More than the high-water mark waits for the client. */
+bool pl_http_stream_full(const struct pl_http_exchange *x);
+
+/* An op that ends when the client has taken what waited, with "closed" when it went away. */
+struct pl_op *pl_http_stream_drained(struct pl_http_exchange *x, struct pl_owner *owner,
+                                     uint64_t deadline_ns);
+
+#endif
