@@ -10,6 +10,8 @@
 #include <lua.h>
 
 #define PL_BIND_MODULES(X)                                                                         \
+    X(crypto)                                                                                      \
+    X(fs)                                                                                          \
     X(http_server)                                                                                 \
     X(json)                                                                                        \
     X(sandbox)                                                                                     \

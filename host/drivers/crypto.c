@@ -1,0 +1,178 @@
+#include "drivers/crypto.h"
+
+#include "base/clock.h"
+
+#include <crypt.h>
+#include <openssl/crypto.h>
+#include <openssl/hmac.h>
+#include <openssl/sha.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+void pl_sha256(const void *data, size_t len, unsigned char out[PL_SHA256_LEN])
+{
+    SHA256(data, len, out);
+}
+
+void pl_hmac_sha256(const void *key, size_t key_len, const void *data, size_t len,
+                    unsigned char out[PL_SHA256_LEN])
+{
+    HMAC(EVP_sha256(), key, (int)key_len, data, len, out, NULL);
+}
+
+void pl_random(void *out, size_t len)
+{
+    char *p = out;
+    while (len > 0) {
+        ssize_t n = getrandom(p, len, 0);
+        if (n > 0) {
+            p += n;
+            len -= (size_t)n;
+        }
+    }
+}
+
+bool pl_equal(const void *a, size_t a_len, const void *b, size_t b_len)
+{
+    return a_len == b_len && CRYPTO_memcmp(a, b, a_len) == 0;
+}
+
+void pl_hex(const void *data, size_t len, char *out)
+{
+    static const char digits[] = "0123456789abcdef";
+    const unsigned char *p = data;
+    for (size_t i = 0; i < len; i++) {
+        out[2 * i] = digits[p[i] >> 4];
+        out[2 * i + 1] = digits[p[i] & 15];
+    }
+    out[2 * len] = '\0';
+}
+
+/* Random bytes for identifiers come from a pool: one system call for 64 of them. */
+static void id_random(unsigned char *out, size_t len)
+{
+    static unsigned char pool[512];
+    static size_t left;
+    if (left < len) {
+        pl_random(pool, sizeof pool);
+        left = sizeof pool;
+    }
+    left -= len;
+    memcpy(out, pool + left, len);
+}
+
+void pl_uuid7(char *out)
+{
+    static uint64_t last_ms;
+    static uint16_t counter;
+    unsigned char id[16];
+    uint64_t ms = pl_wall_ms();
+    id_random(id + 6, 10);
+    if (ms > last_ms) {
+        last_ms = ms;
+        counter = (uint16_t)((id[6] << 8 | id[7]) & 0x7FF); /* room to grow in */
+    } else if (++counter > 0xFFF) {
+        counter = 0;
+        last_ms++; /* the clock stands or ran back: the order is kept by running ahead of it */
+    }
+    for (int i = 0; i < 6; i++)
+        id[i] = (unsigned char)(last_ms >> (8 * (5 - i)));
+    id[6] = (unsigned char)(0x70 | counter >> 8);
+    id[7] = (unsigned char)counter;
+    id[8] = (unsigned char)((id[8] & 0x3F) | 0x80);
+    char hex[33];
+    pl_hex(id, 16, hex);
+    snprintf(out, PL_UUID_LEN + 1, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16,
+             hex + 20);
+}
+
+/* --- base64
+ * ------------------------------------------------------------------------------------------ */
+
+static const char standard[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+static const char url_safe[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+void pl_base64_put(struct pl_buf *out, const void *data, size_t len, bool url)
+{
+    const unsigned char *p = data;
+    const char *digits = url ? url_safe : standard;
+    for (size_t i = 0; i < len; i += 3) {
+        size_t n = len - i < 3 ? len - i : 3;
+        uint32_t v =
+            (uint32_t)p[i] << 16 | (n > 1 ? (uint32_t)p[i + 1] << 8 : 0) | (n > 2 ? p[i + 2] : 0u);
+        for (size_t k = 0; k < 4; k++) {
+            if (k <= n)
+                pl_buf_putc(out, digits[v >> (18 - 6 * k) & 63]);
+            else if (!url)
+                pl_buf_putc(out, '=');
+        }
+    }
+}
+
+int pl_base64_get(struct pl_buf *out, const char *text, size_t len, bool url)
+{
+    const char *digits = url ? url_safe : standard;
+    if (!url) {
+        if (len % 4 != 0)
+            return -1;
+        for (int pads = 0; pads < 2 && len > 0 && text[len - 1] == '='; pads++)
+            len--;
+    }
+    if (len % 4 == 1)
+        return -1;
+    for (size_t i = 0; i < len; i += 4) {
+        size_t n = len - i < 4 ? len - i : 4;
+        uint32_t v = 0;
+        for (size_t k = 0; k < 4; k++) {
+            const char *d = k < n && text[i + k] != '\0' ? strchr(digits, text[i + k]) : NULL;
+            if (k < n && d == NULL)
+                return -1;
+            v = v << 6 | (d != NULL ? (uint32_t)(d - digits) : 0);
+        }
+        if ((n == 2 && (v & 0xFFFF)) || (n == 3 && (v & 0xFF)))
+            return -1; /* bits that no byte has */
+        for (size_t k = 0; k + 1 < n; k++)
+            pl_buf_putc(out, (char)(v >> (16 - 8 * k)));
+    }
+    return 0;
+}
+
+/* --- bcrypt
+ * ------------------------------------------------------------------------------------------ */
+
+int pl_bcrypt_hash(const char *secret, size_t len, int cost, char *out, struct pl_err *err)
+{
+    static const char op[] = "crypto.bcrypt";
+    if (len > PL_BCRYPT_MAX || memchr(secret, '\0', len) != NULL)
+        return pl_fail(err, PL_E_INVALID, false, op,
+                       "a secret has at most %d bytes, none of them 0", PL_BCRYPT_MAX);
+    char salt[16], setting[CRYPT_GENSALT_OUTPUT_SIZE];
+    pl_random(salt, sizeof salt);
+    if (crypt_gensalt_rn("$2b$", (unsigned long)cost, salt, sizeof salt, setting, sizeof setting) ==
+        NULL)
+        return pl_fail(err, PL_E_INVALID, false, op, "cost %d is not possible", cost);
+    struct crypt_data data = {0};
+    char *copy = pl_xmemdup(secret, len);
+    const char *hash = crypt_r(copy, setting, &data);
+    OPENSSL_cleanse(copy, len);
+    free(copy);
+    if (hash == NULL || hash[0] == '*')
+        return pl_fail(err, PL_E_INVALID, false, op, "hashing failed");
+    snprintf(out, 64, "%s", hash);
+    return 0;
+}
+
+bool pl_bcrypt_check(const char *secret, size_t len, const char *hash)
+{
+    if (len > PL_BCRYPT_MAX || memchr(secret, '\0', len) != NULL)
+        return false;
+    struct crypt_data data = {0};
+    char *copy = pl_xmemdup(secret, len);
+    const char *got = crypt_r(copy, hash, &data);
+    bool same = got != NULL && got[0] != '*' && pl_equal(got, strlen(got), hash, strlen(hash));
+    OPENSSL_cleanse(copy, len);
+    free(copy);
+    return same;
+}

@@ -1,0 +1,42 @@
+/* Hashes, random numbers, identifiers and their encodings, over OpenSSL and libxcrypt. */
+#ifndef PL_DRIVERS_CRYPTO_H
+#define PL_DRIVERS_CRYPTO_H
+
+#include "base/buf.h"
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PL_SHA256_LEN 32
+#define PL_UUID_LEN   36 /* text, without the NUL */
+#define PL_BCRYPT_MAX 72 /* bcrypt ignores what follows: longer secrets are refused */
+
+void pl_sha256(const void *data, size_t len, unsigned char out[PL_SHA256_LEN]);
+void pl_hmac_sha256(const void *key, size_t key_len, const void *data, size_t len,
+                    unsigned char out[PL_SHA256_LEN]);
+
+/* From the kernel. */
+void pl_random(void *out, size_t len);
+
+/* In time that depends on the lengths only. */
+bool pl_equal(const void *a, size_t a_len, const void *b, size_t b_len);
+
+/* UUID version 7 (RFC 9562 5.7), growing within this process even inside one millisecond: 12 bits
+ * of counter behind the time. Writes PL_UUID_LEN characters and a NUL. */
+void pl_uuid7(char *out);
+
+/* Lower-case hexadecimal; out holds 2 * len + 1. */
+void pl_hex(const void *data, size_t len, char *out);
+
+/* Base64 (RFC 4648), standard with padding or URL-safe without. Decoding is strict: no white space,
+ * no stray bits, the padding that belongs there. Returns -1 when the text is not that. */
+void pl_base64_put(struct pl_buf *out, const void *data, size_t len, bool url);
+int pl_base64_get(struct pl_buf *out, const char *text, size_t len, bool url);
+
+/* bcrypt ($2b$), for a thread of the pool: cost 10 takes 50 ms. `out` holds 64. */
+int pl_bcrypt_hash(const char *secret, size_t len, int cost, char *out, struct pl_err *err);
+bool pl_bcrypt_check(const char *secret, size_t len, const char *hash);
+
+#endif
