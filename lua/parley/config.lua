@@ -1,0 +1,180 @@
+-- The configuration: Lua data, evaluated with env(), secret() and include() only, checked key by
+-- key.
+--
+-- Order of precedence: PARLEY_* of the environment, conf/parley.lua, the defaults below.
+
+local fs = require "host.fs"
+local suggest = require "parley.util.suggest"
+
+local M = {}
+
+-- Every key: its type, default, the variable that overrides it, and its bounds.
+local KEYS = {
+  profile = { "string", "dev", one_of = { "dev", "staging", "prod" }, env = "PARLEY_PROFILE" },
+  http_listen = { "string", "127.0.0.1:8080", env = "PARLEY_HTTP_LISTEN", address = true },
+  ops_listen = { "string", "127.0.0.1:8081", env = "PARLEY_OPS_LISTEN", address = true },
+  database_url = { "string", nil, env = "PARLEY_DATABASE_URL" },
+  workers = { "number", 1, env = "PARLEY_WORKERS", min = 1, max = 64 },
+  drain_seconds = { "number", 10, min = 0, max = 600 },
+  log_level = {
+    "string", "info", one_of = { "debug", "info", "warn", "error" }, env = "PARLEY_LOG_LEVEL",
+  },
+  locale = { "string", "en" },
+  fallback_plugin = { "string", "text_reply" },
+  turn_timeout_seconds = { "number", 30, min = 1, max = 300 },
+  lane_queue = { "number", 100, min = 1, max = 10000 },
+  llm = { "table", {}, keys = {
+    provider = { "string", "mock", one_of = { "mock", "openai" }, env = "PARLEY_LLM_PROVIDER" },
+    url = { "string", nil, env = "PARLEY_LLM_URL" },
+    key = { "string", nil, env = "PARLEY_LLM_KEY" },
+    model = { "string", "gpt-4o-mini" },
+    timeout_seconds = { "number", 10, min = 0.1, max = 120 },
+  } },
+  plugins = { "table", {}, open = true },
+  secrets = { "table", {}, open = true },
+}
+
+local function fail(fmt, ...)
+  return nil, { code = "config", message = fmt:format(...), retryable = false, op = "config" }
+end
+
+-- Where a key stands in the source, for the message; the first line that assigns it.
+local function line_of(source, key)
+  local n = 0
+  for line in (source .. "\n"):gmatch "(.-)\n" do
+    n = n + 1
+    if line:find("%f[%w_]" .. key .. "%s*=") then return n end
+  end
+  return 1
+end
+
+local function check_value(where, key, spec, value)
+  if type(value) ~= spec[1] then
+    return fail("%s: '%s': expected a %s, got %s", where, key, spec[1],
+      type(value) == "string" and ("'%s'"):format(value) or type(value))
+  end
+  if spec.one_of then
+    for _, v in ipairs(spec.one_of) do if v == value then return true end end
+    return fail("%s: '%s': expected one of %s, got '%s'.%s", where, key,
+      table.concat(spec.one_of, ", "), value, suggest.hint(value, spec.one_of))
+  end
+  if spec.min and (value < spec.min or value > spec.max or value ~= value) then
+    return fail("%s: '%s': expected %g to %g, got %g", where, key, spec.min, spec.max, value)
+  end
+  if spec.address and not M.split_address(value) then
+    return fail("%s: '%s': expected HOST:PORT with a numeric host, got '%s'", where, key, value)
+  end
+  return true
+end
+
+---@param address string "127.0.0.1:8080" or "[::1]:8080"
+---@return string|nil host
+---@return integer|nil port
+function M.split_address(address)
+  local host, port = address:match "^%[?([%x:%.]+)%]?:(%d+)$"
+  port = tonumber(port)
+  if not host or port > 65535 then return nil end
+  return host, port
+end
+
+local function from_environment(spec, getenv)
+  local text = spec.env and getenv(spec.env)
+  if not text or text == "" then return nil end
+  if spec[1] == "number" then return tonumber(text) or text, spec.env end
+  return text, spec.env
+end
+
+local function fill(out, given, keys, prefix, file, source, getenv)
+  for key in pairs(given) do
+    if not keys[key] then
+      return fail("%s:%d: unknown key '%s%s'.%s", file, line_of(source, tostring(key)), prefix,
+        tostring(key), suggest.hint(tostring(key), keys))
+    end
+  end
+  for key, spec in pairs(keys) do
+    local value, variable = from_environment(spec, getenv)
+    local where = variable
+    if value == nil and given[key] ~= nil then
+      value, where = given[key], ("%s:%d"):format(file, line_of(source, key))
+    end
+    if value == nil then value, where = spec[2], "default" end
+    if value ~= nil then
+      local ok, err = check_value(where, prefix .. key, spec, value)
+      if not ok then return nil, err end
+    end
+    if spec.keys then
+      local inner = {}
+      local ok, err = fill(inner, value, spec.keys, prefix .. key .. ".", file, source, getenv)
+      if not ok then return nil, err end
+      value = inner
+    end
+    out[key] = value
+  end
+  return true
+end
+
+-- env, secret and include: all that a configuration may call.
+local function environment(dir, getenv, load_file)
+  return {
+    env = function(name, default) return getenv(name) or default end,
+    secret = function(name)
+      local value = getenv(name)
+      if value then return value end
+      local path = getenv(name .. "_FILE")
+      if not path then
+        error(("secret '%s': set %s or %s_FILE"):format(name, name, name), 2)
+      end
+      local text, err = fs.read(path, 65536)
+      if not text then error("secret '" .. name .. "': " .. err.message, 2) end
+      return (text:gsub("%s+$", ""))
+    end,
+    include = function(name)
+      if type(name) ~= "string" or name:find("..", 1, true) or name:sub(1, 1) == "/" then
+        error("include: a file beside this one expected", 2)
+      end
+      return load_file(dir .. "/" .. name)
+    end,
+  }
+end
+
+---Evaluates a file of the configuration. Raises with file and line.
+local function evaluate(path, getenv)
+  local source, err = fs.read(path, 1024 * 1024)
+  if not source then error(err.message, 0) end
+  local chunk, syntax = loadstring(source, "@" .. path)
+  if not chunk then error(syntax, 0) end
+  if source:byte(1) == 27 then error(path .. ": bytecode is not accepted", 0) end
+  local dir = path:match "^(.*)/[^/]*$" or "."
+  setfenv(chunk, environment(dir, getenv, function(p) return (evaluate(p, getenv)) end))
+  return chunk(), source
+end
+
+---Loads and checks the configuration of a home.
+---@param home string
+---@param opts {file: string|nil, getenv: function|nil}|nil
+---@return table|nil config
+---@return table|nil err {code = "config", message with file, line, key, expected, got}
+function M.load(home, opts)
+  opts = opts or {}
+  local getenv = opts.getenv or fs.getenv
+  local path = opts.file or home .. "/conf/parley.lua"
+  local given, source = {}, ""
+  if fs.exists(path) or opts.file then
+    local ok, value, text = pcall(evaluate, path, getenv)
+    if not ok then return fail("%s", tostring(value)) end
+    if type(value) ~= "table" then
+      return fail("%s:1: the file must return a table, got %s", path, type(value))
+    end
+    given, source = value, text
+  end
+  local config = { home = home, file = path }
+  local ok, err = fill(config, given, KEYS, "", path, source, getenv)
+  if not ok then return nil, err end
+  config.database_url = config.database_url or "sqlite:" .. home .. "/data/parley.db"
+  if config.database_url:match "^sqlite:" and config.workers > 1 then
+    return fail("workers: %d workers need PostgreSQL; with SQLite there is one", config.workers)
+  end
+  return config
+end
+
+return M

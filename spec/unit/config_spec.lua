@@ -1,0 +1,68 @@
+local config = require "parley.config"
+local fs = require "host.fs"
+
+local function home_with(text)
+  local home = os.tmpname()
+  os.remove(home)
+  assert(fs.mkdir(home .. "/conf"))
+  if text then assert(fs.write(home .. "/conf/parley.lua", text)) end
+  return home
+end
+
+local function load(text, environment)
+  return config.load(home_with(text), { getenv = function(name) return (environment or {})[name] end })
+end
+
+describe("the configuration", function()
+  it("has a default for everything", function()
+    local c = assert(load())
+    assert.equal("127.0.0.1:8080", c.http_listen)
+    assert.equal("mock", c.llm.provider)
+    assert.matches("^sqlite:.*/data/parley.db$", c.database_url)
+  end)
+
+  it("takes the file over the defaults and the environment over the file", function()
+    local text = "return { locale = 'uk', log_level = 'warn', llm = { model = 'm' } }"
+    local c = assert(load(text, { PARLEY_LOG_LEVEL = "error", PARLEY_LLM_PROVIDER = "openai" }))
+    assert.equal("uk", c.locale)
+    assert.equal("error", c.log_level)
+    assert.equal("openai", c.llm.provider)
+    assert.equal("m", c.llm.model)
+  end)
+
+  it("offers env, secret and include, and nothing else", function()
+    local home = home_with "return { locale = env('L', 'ru'), llm = include 'llm.lua' }"
+    assert(fs.write(home .. "/conf/llm.lua", "return { key = secret 'K' }"))
+    local c = assert(config.load(home, { getenv = function(n) return ({ K = "sesame" })[n] end }))
+    assert.equal("ru", c.locale)
+    assert.equal("sesame", c.llm.key)
+    assert(fs.write(home .. "/k", "from file\n"))
+    c = assert(config.load(home, { getenv = function(n) return ({ K_FILE = home .. "/k" })[n] end }))
+    assert.equal("from file", c.llm.key)
+    local _, err = load "return { locale = os.getenv 'HOME' }"
+    assert.matches("parley.lua:1:.*'os'", err.message)
+  end)
+
+  it("says file, line, key, what was expected and what came", function()
+    for text, message in pairs {
+      ["return {\n  locale = 1,\n}"] = "parley.lua:2: 'locale': expected a string, got number",
+      ["return { htp_listen = '' }"] = "parley.lua:1: unknown key 'htp_listen'. Did you mean 'http_listen'?",
+      ["return { http_listen = 'localhost' }"] = "expected HOST:PORT with a numeric host, got 'localhost'",
+      ["return { workers = 99 }"] = "'workers': expected 1 to 64, got 99",
+      ["return { workers = 2 }"] = "2 workers need PostgreSQL",
+      ["return { profile = 'pord' }"] = "expected one of dev, staging, prod, got 'pord'. Did you mean 'prod'?",
+      ["return { llm = { provder = 1 } }"] = "unknown key 'llm.provder'. Did you mean 'provider'?",
+      ["return 1"] = "must return a table, got number",
+      ["return {"] = "parley.lua:1: unexpected symbol near '<eof>'",
+      ["return { llm = include '../x' }"] = "a file beside this one expected",
+      ["return { llm = { key = secret 'NO' } }"] = "secret 'NO': set NO or NO_FILE",
+    } do
+      local c, err = load(text)
+      assert.is_nil(c)
+      assert.equal("config", err.code)
+      assert(err.message:find(message, 1, true), err.message)
+    end
+    local _, err = load(nil, { PARLEY_WORKERS = "many" })
+    assert.equal("PARLEY_WORKERS: 'workers': expected a number, got 'many'", err.message)
+  end)
+end)
