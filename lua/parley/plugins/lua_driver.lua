@@ -1,0 +1,136 @@
+-- The Lua driver: a plugin folder in a sandboxed state of its own.
+--
+-- Several events may be in one state at a time, each a task that waits at the door; a state that was
+-- stopped by force is replaced before the next event enters.
+
+local fs = require "host.fs"
+local sandbox = require "host.sandbox"
+
+local M = {}
+M.__index = M
+
+-- The SDK, in the order it is loaded into each state.
+local SDK = { "context", "init" }
+
+-- Trusted sources, read once per process: every state is built from the same bytes.
+local sources = {}
+
+local function source(path)
+  if not sources[path] then
+    local text, err = fs.read(fs.data_dir() .. "/lua/parley/" .. path)
+    if not text then error("cannot read the SDK: " .. err.message) end
+    sources[path] = text
+  end
+  return sources[path]
+end
+
+-- Lua's codes and the contract's are the same words, but for what only the engine knows.
+local CODES = {
+  cancelled = "timeout", syntax = "exception", not_found = "exception", invalid = "invalid_response",
+}
+
+local function plugin_error(err, name)
+  return {
+    code = CODES[err.code] or err.code, message = err.message, retryable = false, plugin = name,
+  }
+end
+
+-- Runs a slot to its end; `serve(name, ...)` answers the door.
+local function drive(serve, kind, a, b, ...)
+  while kind == "door" do
+    return drive(serve, a:answer(serve(b, ...)))
+  end
+  return kind, a, b, ...
+end
+
+local function no_door(name)
+  return nil, {
+    code = "permission", retryable = false, op = "door",
+    message = "'" .. tostring(name) .. "' cannot be used while the plugin is loaded",
+  }
+end
+
+local function load_state(self)
+  local m = self.manifest
+  local sb, err = sandbox.new {
+    name = m.name, memory = m.limits.memory_mb * 1024 * 1024, prelude = source "engine/sandbox.lua",
+  }
+  if not sb then return nil, plugin_error(err, m.name) end
+  local function run(slot, ...)
+    local kind, e = drive(no_door, sb:start("run", 200, 2, slot, ...))
+    if kind == "error" then return nil, plugin_error(e, m.name) end
+    return true
+  end
+  local function compile(slot, text, chunkname)
+    local ok, e = sb:compile(slot, text, chunkname)
+    if not ok then return nil, plugin_error(e, m.name) end
+    return true
+  end
+  for _, name in ipairs(SDK) do
+    local ok
+    ok, err = compile("sdk", source("sdk/" .. name .. ".lua"), "=sdk/" .. name)
+    if ok then ok, err = run("sdk", m.name, m.locales_data or {}) end
+    if not ok then return nil, err end
+  end
+  local ok
+  ok, err = run "seal"
+  if not ok then return nil, err end
+  for name, text in pairs(self.files.lib) do
+    ok, err = compile("lib:" .. name, text, "@" .. m.name .. "/lib/" .. name .. ".lua")
+    if not ok then return nil, err end
+  end
+  ok, err = compile("main", self.files.main, "@" .. m.name .. "/main.lua")
+  if ok then ok, err = run "main" end
+  if not ok then return nil, err end
+  return sb
+end
+
+---Loads a plugin; the state is built at once, so that a broken one is refused here.
+---@param manifest table checked, limits filled
+---@param files {main: string, lib: table<string, string>}
+---@return table|nil driver
+---@return table|nil PluginError
+function M.new(manifest, files)
+  local self = setmetatable({ manifest = manifest, files = files }, M)
+  local sb, err = load_state(self)
+  if not sb then return nil, err end
+  self.state = sb
+  return self
+end
+
+---Calls the plugin once.
+---@param request table InvokeRequestV1
+---@param serve fun(name: string, ...): any the gate's door for this invocation
+---@return table|nil response, not yet validated
+---@return table|nil PluginError
+function M:invoke(request, serve)
+  local m = self.manifest
+  if self.state:stats().broken then
+    self.state:close()
+    local sb, err = load_state(self)
+    if not sb then return nil, err end
+    self.state = sb
+  end
+  local timeout = math.min(m.limits.timeout_ms, request.deadline_ms or m.limits.timeout_ms) / 1000
+  local kind, value = drive(serve,
+    self.state:start("dispatch", m.limits.cpu_ms, timeout, request))
+  if kind == "error" then return nil, plugin_error(value, m.name) end
+  return value
+end
+
+---What the plugin registered: {commands, intents, patterns, callbacks, jobs, events}.
+function M:describe()
+  local kind, value = drive(no_door, self.state:start("describe", 50, 1))
+  if kind == "error" then return nil, plugin_error(value, self.manifest.name) end
+  return value
+end
+
+function M:stats()
+  return self.state:stats()
+end
+
+function M:close()
+  self.state:close()
+end
+
+return M

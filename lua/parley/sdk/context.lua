@@ -1,0 +1,217 @@
+-- The context `c` of a handler: what the event is, and the ways to answer it.
+--
+-- Runs inside the sandboxed state of a plugin, before it. Actions are collected and leave with the
+-- answer, in the transaction of the turn; services (c.kv, c.http, ...) wait at the door.
+
+local plugin_name, locales = ...
+local host, freeze, array_mt = host, freeze, array_mt
+
+local C = {}
+
+local function misuse(level, fmt, ...) error(fmt:format(...), level + 1) end
+
+-- session -------------------------------------------------------------------------------------------
+
+-- What may be kept: JSON. Checked where it is written, so that the error is at the author's line.
+local function check_json(v, path, depth)
+  local t = type(v)
+  if t == "nil" or t == "boolean" or t == "string" or v == null then return end
+  if t == "number" then
+    if v ~= v or v == math.huge or v == -math.huge then misuse(3, "%s is not a finite number", path) end
+    return
+  end
+  if t ~= "table" then misuse(3, "%s is a %s, which cannot be kept in a session", path, t) end
+  if depth == 16 then misuse(3, "%s is nested too deep, or is a cycle", path) end
+  for k, item in pairs(v) do check_json(item, path .. "." .. tostring(k), depth + 1) end
+end
+
+-- Reads fall through to what was stored; writes are kept beside it as the patch of the answer.
+local function session(stored, patch)
+  return setmetatable({}, {
+    __index = function(_, key)
+      local v = patch[key]
+      if v == nil then v = stored[key] end
+      if v == null then return nil end
+      -- A nested table may be changed in place: hand it out as part of the patch.
+      if type(v) == "table" and patch[key] == nil then patch[key] = v end
+      return v
+    end,
+    __newindex = function(_, key, value)
+      if type(key) ~= "string" then misuse(2, "the keys of a session are strings") end
+      check_json(value, "session." .. key, 1)
+      if value == nil then value = null end
+      patch[key] = value
+    end,
+    __metatable = false,
+  })
+end
+
+-- locales -------------------------------------------------------------------------------------------
+
+-- Plural categories (CLDR) of the locales that ship.
+local function slavic(n)
+  if n % 1 ~= 0 then return "other" end
+  local d, h = n % 10, n % 100
+  if d == 1 and h ~= 11 then return "one" end
+  if d >= 2 and d <= 4 and (h < 12 or h > 14) then return "few" end
+  return "many"
+end
+local PLURAL = {
+  en = function(n) return n == 1 and "one" or "other" end,
+  ru = slavic,
+  uk = slavic,
+}
+
+-- uk-UA, then uk, then en.
+local function lookup(locale, key)
+  local language = locale:match "^%a+" or "en"
+  for _, name in ipairs { locale, language, "en" } do
+    local texts = locales[name]
+    if texts and texts[key] ~= nil then return texts[key], language end
+  end
+  return nil, language
+end
+
+function C:t(key, params)
+  local text, language = lookup(self.locale, key)
+  if text == nil then return key end
+  if type(text) == "table" then
+    local n = params and params.n or 0
+    local rule = PLURAL[language] or PLURAL.en
+    text = text[rule(n)] or text.other or text.many or key
+  end
+  return (text:gsub("{(%w+)}", function(name)
+    local v = params and params[name]
+    if v == nil then return "{" .. name .. "}" end
+    return tostring(v)
+  end))
+end
+
+-- actions -------------------------------------------------------------------------------------------
+
+local function add(self, action)
+  local list = self._actions
+  if #list == 50 then misuse(3, "more than 50 actions in one answer") end
+  list[#list + 1] = action
+end
+
+local function check_text(text, what)
+  if type(text) ~= "string" then
+    misuse(3, "%s: text expected, got %s", what, text == nil and "nothing" or type(text))
+  end
+  return text
+end
+
+---c:reply "text" or c:reply { text=, format=, buttons=, ... }
+function C:reply(what)
+  if type(what) == "string" or type(what) == "number" then what = { text = tostring(what) } end
+  if type(what) ~= "table" then check_text(nil, "reply") end
+  local action = { type = "send" }
+  for k, v in pairs(what) do action[k] = v end
+  if not (action.photo or action.document) then check_text(action.text, "reply") end
+  add(self, action)
+end
+
+function C:edit(message_id, what)
+  if type(what) == "string" then what = { text = what } end
+  local action = { type = "edit", message_id = message_id }
+  for k, v in pairs(what) do action[k] = v end
+  add(self, action)
+end
+
+function C:delete(message_id) add(self, { type = "delete", message_id = message_id }) end
+
+function C:typing() add(self, { type = "typing" }) end
+
+function C:answer(text) add(self, { type = "answer_callback", text = text }) end
+
+function C:emit(name, data)
+  add(self, { type = "event", name = check_text(name, "emit"), data = data })
+end
+
+---c:schedule { in_ = seconds | at = unix seconds, job = name, data = table }
+function C:schedule(what)
+  if type(what) ~= "table" then misuse(2, "schedule: a table expected") end
+  local after = what["in"] or what.in_
+  if type(after) ~= "number" and type(what.at) ~= "number" then
+    misuse(2, "schedule: 'in' (seconds) or 'at' (unix seconds) expected")
+  end
+  add(self, {
+    type = "schedule", job = check_text(what.job, "schedule: job"), data = what.data,
+    ["in"] = after, at = what.at,
+  })
+end
+
+function C:handoff() add(self, { type = "handoff" }) end
+function C:close() add(self, { type = "close" }) end
+function C:finish() self._end = true end
+
+---The next message of this dialog goes to p.on.state(name).
+function C:enter(name) self.session.__state = check_text(name, "enter") end
+function C:leave() self.session.__state = nil end
+
+function C:history(n) return host("history", n or 20) end
+
+-- services --------------------------------------------------------------------------------------------
+
+local function kv(op) return function(_, ...) return host("kv." .. op, ...) end end
+C.kv = freeze("kv", { get = kv "get", set = kv "set", delete = kv "delete" })
+
+local http = {}
+function http.request(_, request) return host("http", request) end
+for _, method in ipairs { "get", "delete" } do
+  http[method] = function(_, url, options)
+    local request = { method = method:upper(), url = url }
+    for k, v in pairs(options or {}) do request[k] = v end
+    return host("http", request)
+  end
+end
+for _, method in ipairs { "post", "put", "patch" } do
+  http[method] = function(_, url, body, options)
+    local request = { method = method:upper(), url = url, body = body }
+    for k, v in pairs(options or {}) do request[k] = v end
+    return host("http", request)
+  end
+end
+C.http = freeze("http", http)
+
+C.llm = freeze("llm", { chat = function(_, request) return host("llm.chat", request) end })
+
+local log = {}
+for _, level in ipairs { "debug", "info", "warn", "error" } do
+  log[level] = function(_, message, fields) host("log", level, tostring(message), fields) end
+end
+C.log = freeze("log", log)
+
+-- A handle: the gate puts the secret into an outgoing header; it never enters this state.
+C.secret = setmetatable({}, {
+  __index = function(_, name) return { __secret = name } end,
+  __newindex = function() misuse(2, "secrets are read-only") end,
+  __metatable = false,
+})
+
+local meta = { __index = C, __metatable = false }
+
+---A context for one event.
+local function context(request, extra)
+  local patch = {}
+  local dialog = request.dialog
+  local c = {
+    message = request.event.message or {},
+    event = request.event,
+    user = request.user or {},
+    dialog = dialog,
+    intent = request.intent,
+    config = request.config or {},
+    locale = request.user and request.user.locale or dialog.locale or "en",
+    trace_id = request.trace_id,
+    session = session(dialog.state or {}, patch),
+    _actions = setmetatable({}, array_mt),
+    _patch = patch,
+  }
+  for k, v in pairs(extra or {}) do c[k] = v end
+  return setmetatable(c, meta)
+end
+
+export("context", context)
+parley = { name = plugin_name, context = context }

@@ -1,0 +1,166 @@
+-- `parley`, as a plugin sees it: registering handlers, and the dispatch that the host calls.
+
+local host, freeze, clock_ms = host, freeze, clock_ms
+local context = parley.context
+local name = parley.name
+
+local handlers = {
+  command = {}, callback = {}, intent = {}, text = {}, state = {}, job = {}, event = {},
+}
+local on = {}
+
+local function register(list, key, options, fn)
+  if fn == nil then options, fn = {}, options end
+  if type(fn) ~= "function" then error("a handler function expected", 3) end
+  if type(options) ~= "table" then error("handler options: a table expected", 3) end
+  list[#list + 1] = { key = key, options = options, fn = fn }
+end
+
+-- One handler per name: a second one would never be heard.
+local function by_name(kind, pattern)
+  on[kind] = function(key, options, fn)
+    if type(key) ~= "string" or not key:find(pattern) then
+      error(("on.%s: a name expected, got '%s'"):format(kind, tostring(key)), 2)
+    end
+    if handlers[kind][key] then
+      error(("on.%s '%s' is registered twice"):format(kind, key), 2)
+    end
+    local list = {}
+    register(list, key, options, fn)
+    handlers[kind][key] = list[1]
+  end
+end
+by_name("command", "^[%w_]+$")
+by_name("intent", "^[%w_.]+$")
+by_name("state", "^[%w_.]+$")
+by_name("job", "^[%w_.]+$")
+by_name("event", "^[%w_.]+$")
+
+function on.text(pattern, options, fn)
+  if type(pattern) ~= "string" then error("on.text: a pattern expected", 2) end
+  register(handlers.text, pattern, options, fn)
+end
+
+function on.callback(spec, options, fn)
+  if type(spec) ~= "table" then error("on.callback: { field = \"type\" } expected", 2) end
+  register(handlers.callback, spec, options, fn)
+end
+
+function on.any(options, fn)
+  if handlers.any then error("on.any is registered twice", 2) end
+  local list = {}
+  register(list, "any", options, fn)
+  handlers.any = list[1]
+end
+
+function on.error(fn)
+  if type(fn) ~= "function" then error("on.error: a function expected", 2) end
+  handlers.error = fn
+end
+
+-- callbacks: typed data -------------------------------------------------------------------------------
+
+local function matches_type(kind, v)
+  if kind == "string" then return type(v) == "string" end
+  if kind == "int" then return type(v) == "number" and v % 1 == 0 end
+  if kind == "number" then return type(v) == "number" end
+  if kind == "bool" then return type(v) == "boolean" end
+  local choices = kind:match "^enum%((.*)%)$"
+  if not choices then return false end
+  for choice in choices:gmatch "[^,%s]+" do
+    if choice == v then return true end
+  end
+  return false
+end
+
+local function find_callback(data)
+  if type(data) ~= "table" then return nil end
+  for _, h in ipairs(handlers.callback) do
+    local fits = true
+    for field, kind in pairs(h.key) do
+      if not matches_type(kind, data[field]) then fits = false end
+    end
+    for field in pairs(data) do
+      if h.key[field] == nil then fits = false end
+    end
+    if fits then return h end
+  end
+end
+
+-- dispatch --------------------------------------------------------------------------------------------
+
+-- The handler for an event and its further arguments.
+local function find(request, state)
+  local event, message = request.event, request.event.message or {}
+  local text = message.text or ""
+  if event.type == "job" then return handlers.job[event.job], event.data end
+  if event.type == "event" then return handlers.event[event.name], event.data end
+  if event.type == "callback" then
+    local data = message.payload and message.payload.data
+    return find_callback(data), data
+  end
+  local command, rest = text:match "^/([%w_]+)@?%S*%s*(.*)$"
+  if command and handlers.command[command] then return handlers.command[command], rest end
+  if state and handlers.state[state] then return handlers.state[state], text end
+  for _, h in ipairs(handlers.text) do
+    local found = { text:find(h.key) }
+    if found[1] then return h, unpack(found, 3) end
+  end
+  local intent = request.intent and request.intent.name
+  if intent and handlers.intent[intent] then return handlers.intent[intent], request.intent end
+  return handlers.any, text
+end
+
+local function run(c, h, ...)
+  local ok, err = pcall(h.fn, c, ...)
+  if ok then return end
+  if not handlers.error then error(err, 0) end
+  handlers.error(c, type(err) == "table" and err or { code = "exception", message = tostring(err) })
+end
+
+export("dispatch", function(request)
+  local c = context(request)
+  local function go(h, ...)
+    if not h then return false end
+    if h.options.role and h.options.role ~= c.user.role then return false end
+    if h.options.typing then c:typing() end
+    run(c, h, ...)
+    return true
+  end
+  local handled = go(find(request, c.session.__state))
+  return {
+    actions = c._actions, state = c._patch, ["end"] = c._end or nil, declined = not handled or nil,
+  }
+end)
+
+export("describe", function()
+  local out = {}
+  for kind, list in pairs(handlers) do
+    local names = {}
+    if type(list) == "table" and kind ~= "any" then
+      for k, h in pairs(list) do names[#names + 1] = type(k) == "string" and k or h.key end
+      out[kind] = names
+    end
+  end
+  out.any = handlers.any ~= nil
+  return out
+end)
+
+-- the module ------------------------------------------------------------------------------------------
+
+local created = false
+
+parley = freeze("parley", {
+  name = name,
+  plugin = function()
+    if created then error("parley.plugin() is called twice", 2) end
+    created = true
+    return { on = freeze("on", on) }
+  end,
+  now = function() return clock_ms() / 1000 end,
+  uuid = function() return host "uuid" end,
+  json = freeze("parley.json", {
+    encode = function(v) return host("json.encode", v) end,
+    decode = function(s) return host("json.decode", s) end,
+  }),
+})
