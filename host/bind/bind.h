@@ -14,6 +14,7 @@
     X(fs)                                                                                          \
     X(http_server)                                                                                 \
     X(json)                                                                                        \
+    X(log)                                                                                         \
     X(sandbox)                                                                                     \
     X(sqlite)                                                                                      \
     X(task)                                                                                        \

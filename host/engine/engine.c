@@ -1,11 +1,11 @@
 #include "engine/engine.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "engine/preempt.h"
 #include "engine/task_impl.h"
 
 #include <assert.h>
-#include <stdio.h>
 
 /* What preempted plugins may take in one turn of the loop before I/O is looked at again. */
 #define TURN_NS (4 * PL_NS_PER_MS)
@@ -69,8 +69,7 @@ void pl_engine_enqueue(struct pl_engine *engine, struct pl_list *queue, struct p
 
 static void report_uncaught(struct pl_task *task, const char *message)
 {
-    (void)task;
-    fprintf(stderr, "parley: uncaught error in a task: %s\n", message);
+    pl_log(PL_LOG_ERROR, pl_task_trace(task), "uncaught error in a task: %s", message);
 }
 
 int pl_engine_init(struct pl_engine *engine, struct pl_loop *loop, struct pl_err *err)

@@ -18,7 +18,7 @@ struct pl_engine {
     uint64_t tasks; /* alive */
     uint64_t tasks_started;
     uint64_t preemptions;
-    /* A detached task failed: nobody joins it. Default: one line on stderr. */
+    /* A detached task failed: nobody joins it. Default: one line in the log. */
     void (*on_uncaught)(struct pl_task *task, const char *message);
 };
 
