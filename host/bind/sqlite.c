@@ -69,7 +69,7 @@ static void add_statement(lua_State *L, struct pl_sqlite_request *r)
     if (!lua_istable(L, at))
         misuse(L, r, "a statement is a table {sql, parameter...}");
     lua_rawgeti(L, at, 1);
-    size_t len;
+    size_t len = 0;
     const char *sql = lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &len) : NULL;
     if (sql == NULL)
         misuse(L, r, "the first item of a statement is its SQL text");

@@ -64,8 +64,6 @@ static int copy_table(struct copy *c, lua_State *to, int at)
         if (!array)
             return refuse(c, PL_E_INVALID, "a table with a metatable cannot cross");
     }
-    if (!lua_checkstack(from, 4))
-        return refuse(c, PL_E_TOO_LARGE, "nested too deep");
     luaL_checkstack(to, 8, NULL);
     size_t len = lua_objlen(from, at);
     lua_createtable(to, len > c->limits->nodes ? 0 : (int)len, 0);
@@ -152,6 +150,21 @@ static int copy_scalar(lua_State *to, lua_State *from, int idx)
     }
 }
 
+/* Room for the keys and values of every level, before anything is protected: growing the stack of
+ * `from` inside would raise in `from`, and unwind into a call of another state. Giving a value away
+ * must not fail because the giver is at its cap either. */
+static bool reserve(lua_State *from, int idx, const struct pl_copy_limits *limits)
+{
+    if (lua_type(from, idx) != LUA_TTABLE)
+        return true;
+    struct pl_state *state = pl_state_of(from);
+    int levels = limits->depth < DEPTH_MAX ? limits->depth : DEPTH_MAX;
+    size_t cap = pl_state_lift_cap(state);
+    bool room = lua_checkstack(from, 2 * levels + 4);
+    pl_state_restore_cap(state, cap);
+    return room;
+}
+
 int pl_copy(lua_State *to, lua_State *from, int idx, const struct pl_copy_limits *limits,
             struct pl_err *err)
 {
@@ -162,8 +175,9 @@ int pl_copy(lua_State *to, lua_State *from, int idx, const struct pl_copy_limits
     if (idx < 0)
         idx = from_top + idx + 1;
     struct pl_state *state = pl_state_of(to);
+    bool room = reserve(from, idx, limits);
     size_t cap = pl_state_lift_cap(state);
-    bool room = lua_checkstack(to, 4);
+    room = room && lua_checkstack(to, 4);
     if (room && copy_scalar(to, from, idx)) {
         pl_state_restore_cap(state, cap);
         return 0;
