@@ -420,5 +420,9 @@ int pl_json_put_number(struct pl_buf *out, double v)
             break;
     }
     pl_buf_puts(out, buf);
+    /* Beyond 2^53 without a fraction it would look like an integer, which no strict reader takes.
+     */
+    if (strpbrk(buf, ".e") == NULL)
+        pl_buf_puts(out, ".0");
     return 0;
 }

@@ -100,6 +100,13 @@ describe("writing JSON", function()
     end
   end)
 
+  it("writes what lies beyond 2^53 so that a strict reader takes it", function()
+    for _, text in ipairs { "33336000063452589.2", "9007199254740994.0", "-1e16", "123456789012345680.0", "1e300" } do
+      local x = json.decode(text)
+      assert.equal(x, json.decode((json.encode(x))))
+    end
+  end)
+
   it("tells lists from objects", function()
     assert.equal("[]", json.encode(json.array()))
     assert.equal("{}", json.encode {})
