@@ -1,5 +1,7 @@
 #include "base/err.h"
 
+#include "base/utf8.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -17,6 +19,7 @@ int pl_fail(struct pl_err *e, const char *code, bool retryable, const char *op, 
     va_start(ap, fmt);
     vsnprintf(e->message, sizeof e->message, fmt, ap);
     va_end(ap);
+    pl_utf8_repair(e->message, strlen(e->message));
     return -1;
 }
 

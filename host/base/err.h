@@ -15,7 +15,7 @@ struct pl_err {
     const char *code; /* stable, static storage, e.g. "timeout"; never freed */
     const char *op;   /* what was being done, static storage, e.g. "sqlite.commit" */
     bool retryable;   /* the same call may succeed later without any change */
-    char message[PL_ERR_MESSAGE_MAX]; /* for people; NUL-terminated, truncated when longer */
+    char message[PL_ERR_MESSAGE_MAX]; /* for people; NUL-terminated UTF-8, cut when longer */
 };
 
 /* Codes that more than one driver uses. A driver may add its own as static strings. */

@@ -52,6 +52,12 @@ size_t pl_utf8_valid(const char *s, size_t n)
     return n;
 }
 
+void pl_utf8_repair(char *s, size_t n)
+{
+    for (size_t i = pl_utf8_valid(s, n); i < n; i += pl_utf8_valid(s + i, n - i))
+        s[i] = '?';
+}
+
 size_t pl_utf8_encode(uint32_t code, char *out)
 {
     if (code < 0x80) {

@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/utf8.h"
 #include "engine/preempt.h"
 #include "engine/task_impl.h"
 
@@ -285,6 +286,7 @@ static void fail_with_lua_error(struct pl_task *task, lua_State *co, int rc)
         snprintf(task->err.message, sizeof task->err.message, "not enough memory");
     else
         describe_error(co, task->err.message, sizeof task->err.message);
+    pl_utf8_repair(task->err.message, strlen(task->err.message)); /* a plugin may raise any bytes */
 }
 
 /* What a stop says to people. */
