@@ -8,3 +8,7 @@ files["plugins/*/spec"] = { std = "luajit+busted", max_line_length = 130 }
 files["plugins/*/main.lua"] = { globals = {}, read_globals = { "parley", "utf8" } }
 files["plugins/*/lib"] = { read_globals = { "parley", "utf8" } }
 files["conf"] = { read_globals = { "env", "secret", "include" } }
+-- The SDK runs inside a plugin's state, before it is sealed.
+files["lua/parley/sdk"] = {
+  globals = { "parley" }, read_globals = { "host", "export", "freeze", "array_mt", "clock_ms", "null" },
+}

@@ -83,7 +83,7 @@ static int run_command(struct program *p, int argc, char **argv)
     lua_setfield(L, LUA_REGISTRYINDEX, "parley.version");
     pl_bind_all(L);
 
-    const char *module = "parley.cli.main";
+    const char *module = "parley.cli";
     if (argc > 1 && strcmp(argv[1], "--worker") == 0)
         module = "parley.worker";
     lua_pushcfunction(L, load_main);

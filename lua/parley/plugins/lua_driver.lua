@@ -1,6 +1,7 @@
 -- The Lua driver: a plugin folder in a sandboxed state of its own.
 --
--- Several events may be in one state at a time, each a task that waits at the door; a state that was
+-- Several events may be in one state at a time, each a task that waits at the door; a state that
+-- was
 -- stopped by force is replaced before the next event enters.
 
 local fs = require "host.fs"
@@ -26,7 +27,8 @@ end
 
 -- Lua's codes and the contract's are the same words, but for what only the engine knows.
 local CODES = {
-  cancelled = "timeout", syntax = "exception", not_found = "exception", invalid = "invalid_response",
+  cancelled = "timeout", syntax = "exception", not_found = "exception",
+  invalid = "invalid_response",
 }
 
 local function plugin_error(err, name)
@@ -37,9 +39,7 @@ end
 
 -- Runs a slot to its end; `serve(name, ...)` answers the door.
 local function drive(serve, kind, a, b, ...)
-  while kind == "door" do
-    return drive(serve, a:answer(serve(b, ...)))
-  end
+  if kind == "door" then return drive(serve, a:answer(serve(b, ...))) end
   return kind, a, b, ...
 end
 

@@ -10,14 +10,16 @@ local C = {}
 
 local function misuse(level, fmt, ...) error(fmt:format(...), level + 1) end
 
--- session -------------------------------------------------------------------------------------------
+-- session -----------------------------------------------------------------------------------------
 
 -- What may be kept: JSON. Checked where it is written, so that the error is at the author's line.
 local function check_json(v, path, depth)
   local t = type(v)
   if t == "nil" or t == "boolean" or t == "string" or v == null then return end
   if t == "number" then
-    if v ~= v or v == math.huge or v == -math.huge then misuse(3, "%s is not a finite number", path) end
+    if v ~= v or v == math.huge or v == -math.huge then
+      misuse(3, "%s is not a finite number", path)
+    end
     return
   end
   if t ~= "table" then misuse(3, "%s is a %s, which cannot be kept in a session", path, t) end
@@ -46,7 +48,7 @@ local function session(stored, patch)
   })
 end
 
--- locales -------------------------------------------------------------------------------------------
+-- locales -----------------------------------------------------------------------------------------
 
 -- Plural categories (CLDR) of the locales that ship.
 local function slavic(n)
@@ -87,7 +89,7 @@ function C:t(key, params)
   end))
 end
 
--- actions -------------------------------------------------------------------------------------------
+-- actions -----------------------------------------------------------------------------------------
 
 local function add(self, action)
   local list = self._actions
@@ -150,9 +152,9 @@ function C:finish() self._end = true end
 function C:enter(name) self.session.__state = check_text(name, "enter") end
 function C:leave() self.session.__state = nil end
 
-function C:history(n) return host("history", n or 20) end
+function C.history(_, n) return host("history", n or 20) end
 
--- services --------------------------------------------------------------------------------------------
+-- services ----------------------------------------------------------------------------------------
 
 local function kv(op) return function(_, ...) return host("kv." .. op, ...) end end
 C.kv = freeze("kv", { get = kv "get", set = kv "set", delete = kv "delete" })

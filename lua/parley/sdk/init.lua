@@ -58,7 +58,7 @@ function on.error(fn)
   handlers.error = fn
 end
 
--- callbacks: typed data -------------------------------------------------------------------------------
+-- callbacks: typed data ---------------------------------------------------------------------------
 
 local function matches_type(kind, v)
   if kind == "string" then return type(v) == "string" end
@@ -87,7 +87,7 @@ local function find_callback(data)
   end
 end
 
--- dispatch --------------------------------------------------------------------------------------------
+-- dispatch ----------------------------------------------------------------------------------------
 
 -- The handler for an event and its further arguments.
 local function find(request, state)
@@ -146,7 +146,7 @@ export("describe", function()
   return out
 end)
 
--- the module ------------------------------------------------------------------------------------------
+-- the module --------------------------------------------------------------------------------------
 
 local created = false
 

@@ -1,0 +1,133 @@
+-- From a request to a route and back: trace id, token, scopes, body, validation, problem documents.
+
+local crypto = require "host.crypto"
+local json = require "host.json"
+local problem = require "parley.http.problem"
+local task = require "host.task"
+
+local M = {}
+
+local TOKEN_HEADERS = {
+  bot = "x-bot-token", plg = "x-plugin-token", reg = "x-api-key", adm = "x-admin-token",
+}
+
+-- W3C Trace Context: version 00, a trace id that is not all zeros.
+local function trace_of(req)
+  local header = req:header "traceparent"
+  if header then
+    local id = header:match "^00%-(%x+)%-%x+%-%x%x$"
+    if id and #id == 32 and #header == 55 and not id:find "^0+$" and not id:find "%u" then
+      return id
+    end
+  end
+  return crypto.trace_id()
+end
+
+local function token_of(req, kind)
+  local bearer = req:header "authorization"
+  if bearer then return bearer:match "^[Bb]earer ([%w_]+)$" end
+  return req:header(TOKEN_HEADERS[kind])
+end
+
+local function authorize(self, ctx, route)
+  local who, err = self.verify:identify(token_of(ctx.req, route.auth))
+  if not who then return nil, err end
+  if who.kind ~= route.auth and who.kind ~= "adm" then
+    return nil, { code = "forbidden", message = "this token is of kind '" .. who.kind .. "'" }
+  end
+  for _, scope in ipairs(route.scopes or {}) do
+    if not who.scopes[scope] and not who.scopes.admin then
+      return nil, { code = "forbidden", message = "the token lacks the scope '" .. scope .. "'" }
+    end
+  end
+  ctx.who = who
+  return true
+end
+
+local function read_body(ctx, route)
+  local kind = ctx.req:header "content-type"
+  local text = ctx.req:body()
+  if kind and not kind:lower():find "^application/json%s*;?" then
+    return nil, {
+      code = "unsupported_media_type", message = "the body must be application/json",
+    }
+  end
+  local value, err = json.decode(text)
+  if value == nil then return nil, err end
+  local errors = route.validate(value)
+  if errors then
+    return nil, {
+      code = "validation_failed", errors = errors,
+      message = ("%s: %s"):format(errors[1].path == "" and "the body" or errors[1].path,
+        errors[1].message),
+    }
+  end
+  ctx.body, ctx.body_text = value, text
+  return true
+end
+
+local function dispatch(self, ctx, method, path)
+  local route, params, allow = self.router:match(method, path)
+  if not route then
+    return nil, {
+      code = params, message = method .. " " .. path:sub(1, 200),
+      headers = allow and "Allow: " .. allow .. "\r\n",
+    }
+  end
+  ctx.route, ctx.params = route, params
+  local ok, err
+  if route.auth then
+    ok, err = authorize(self, ctx, route)
+    if not ok then return nil, err end
+  end
+  if route.validate then
+    ok, err = read_body(ctx, route)
+    if not ok then return nil, err end
+  end
+  return route.handler(ctx)
+end
+
+local JSON_HEADERS = "Content-Type: application/json\r\nCache-Control: no-store\r\n"
+  .. "X-Content-Type-Options: nosniff\r\nX-Trace-Id: "
+
+---Answers with JSON.
+---@param ctx table
+---@param status integer
+---@param text string encoded JSON
+---@param headers string|nil further lines
+function M.json(ctx, status, text, headers)
+  ctx.status = status
+  ctx.req:respond(status, JSON_HEADERS .. ctx.trace_id .. "\r\n" .. (headers or ""), text)
+  return true
+end
+
+---@param deps {router: table, verify: table, log: function, metrics: table|nil}
+---@return fun(req: table, method: string, path: string, query: string|nil) for host.http_server
+function M.new(deps)
+  local self = deps
+  return function(req, method, path, query)
+    local ctx = { req = req, method = method, path = path, query = query, trace_id = trace_of(req) }
+    task.trace(ctx.trace_id)
+    local good, ok, err = xpcall(dispatch, debug.traceback, self, ctx, method, path)
+    if not good then
+      self.log("error", "request failed", {
+        method = method, path = path, error = ok, trace_id = ctx.trace_id,
+      })
+      ok, err = nil, { code = "internal" }
+    end
+    if not ok and not ctx.status then
+      ctx.status = problem.respond(req, ctx.trace_id, err)
+      if ctx.status >= 500 and good then
+        self.log("error", "request failed", {
+          method = method, path = path, code = err.code, error = err.message,
+          trace_id = ctx.trace_id,
+        })
+      end
+    end
+    self.log("debug", "request", {
+      method = method, path = path, status = ctx.status, trace_id = ctx.trace_id,
+    })
+  end
+end
+
+return M

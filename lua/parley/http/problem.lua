@@ -1,0 +1,60 @@
+-- Errors over HTTP: RFC 9457 problem documents with a stable code and the trace id.
+
+local json = require "host.json"
+
+local M = {}
+
+-- code -> { status, title }. Codes are part of the contract: added, never changed.
+M.CODES = {
+  invalid_json = { 400, "Invalid JSON" },
+  invalid_utf8 = { 400, "Invalid UTF-8" },
+  too_deep = { 400, "Nested too deep" },
+  number_out_of_range = { 400, "Number out of range" },
+  validation_failed = { 400, "Validation failed" },
+  invalid_dialog_id = { 400, "Invalid dialog id" },
+  unauthorized = { 401, "Unauthorized" },
+  forbidden = { 403, "Forbidden" },
+  not_found = { 404, "Not found" },
+  user_not_found = { 404, "User not found" },
+  dialog_not_found = { 404, "Dialog not found" },
+  method_not_allowed = { 405, "Method not allowed" },
+  conflict = { 409, "Conflict" },
+  idempotency_mismatch = { 409, "Idempotency mismatch" },
+  too_large = { 413, "Too large" },
+  unsupported_media_type = { 415, "Unsupported media type" },
+  rate_limited = { 429, "Rate limited" },
+  dialog_busy = { 429, "Dialog busy" },
+  internal = { 500, "Internal error" },
+  disk_full = { 503, "Disk full" },
+  busy = { 503, "Busy" },
+  timeout = { 503, "Timed out" },
+  unavailable = { 503, "Unavailable" },
+}
+
+local HEADERS = "Content-Type: application/problem+json\r\nCache-Control: no-store\r\n"
+
+---Answers with a problem document.
+---@param req table host.http_server request
+---@param trace_id string
+---@param err {code: string, message: string|nil, status: integer|nil, errors: table|nil,
+--- retry_after: number|nil, headers: string|nil}
+---@return integer status
+function M.respond(req, trace_id, err)
+  local known = M.CODES[err.code]
+  local status = known and known[1] or err.status or 500
+  local code = known and err.code or (status < 500 and err.code or "internal")
+  local body = {
+    type = "about:blank", title = known and known[2] or "Error", status = status,
+    detail = (known or status < 500) and err.message or nil, code = code, trace_id = trace_id,
+    errors = err.errors,
+  }
+  local headers = HEADERS .. "X-Trace-Id: " .. trace_id .. "\r\n" .. (err.headers or "")
+  if status == 401 then headers = headers .. "WWW-Authenticate: Bearer realm=\"parley\"\r\n" end
+  if err.retry_after or status == 503 then
+    headers = headers .. "Retry-After: " .. (err.retry_after or 1) .. "\r\n"
+  end
+  req:respond(status, headers, json.encode(body))
+  return status
+end
+
+return M

@@ -1,0 +1,165 @@
+-- /api/v1/dialogs: messages in, reset, snapshot.
+
+local app = require "parley.http.app"
+local crypto = require "host.crypto"
+local json = require "host.json"
+local schema = require "parley.schema.v1alpha"
+local time = require "host.time"
+
+local M = {}
+
+local function check_id(id)
+  if #id <= 64 and id:find "^[%w._:%-]+$" then return true end
+  return nil, {
+    code = "invalid_dialog_id", message = "a dialog id has 1 to 64 characters of A-Za-z0-9._:-",
+  }
+end
+
+local function check_message(m)
+  local u = m.user
+  if not (u.id or u.telegram_id or u.external_id) then
+    return nil, {
+      code = "validation_failed", message = "/user: one of id, telegram_id, external_id is needed",
+      errors = {
+        { path = "/user", code = "required", message = "id, telegram_id or external_id" },
+      },
+    }
+  end
+  if (m.type == "text" or m.type == "command") and (m.text == nil or m.text == "") then
+    return nil, {
+      code = "validation_failed", message = "/text: is missing",
+      errors = { { path = "/text", code = "required", message = "is missing" } },
+    }
+  end
+  return true
+end
+
+local function post_message(deps, ctx)
+  local ok, err = check_id(ctx.params.dialog_id)
+  if ok then ok, err = check_message(ctx.body) end
+  if not ok then return nil, err end
+  local turn
+  turn, err = deps.turn:receive(ctx.params.dialog_id, ctx.body, {
+    trace_id = ctx.trace_id, body = ctx.body_text,
+  })
+  if not turn then return nil, err end
+  return app.json(ctx, 200, turn.response_text,
+    turn.replayed and "Idempotency-Replayed: true\r\n" or nil)
+end
+
+local function reset(deps, ctx)
+  local id = ctx.params.dialog_id
+  local ok, err = check_id(id)
+  if not ok then return nil, err end
+  local since = time.mono()
+  ok, err = deps.lanes:enter(id, deps.config.turn_timeout_seconds)
+  if not ok then return nil, { code = "dialog_busy", message = err.message } end
+  local now = time.now_ms()
+  local results
+  results, err = deps.db:commit {
+    {
+      "UPDATE dialogs SET reset_version = reset_version + 1, state = NULL, version = version + 1, "
+        .. "status = 'active' WHERE id = $1 RETURNING reset_version", id, expect = 1,
+    },
+    {
+      "INSERT INTO audit_logs (id, source, action, severity, trace_id, details, created_at) "
+        .. "VALUES ($1, 'core', 'dialog_reset', 'info', $2, $3, $4)",
+      crypto.uuid7(), ctx.trace_id, json.encode { dialog_id = id, reason = ctx.body.reason }, now,
+    },
+  }
+  deps.lanes:leave(id)
+  if not results then
+    if err.code == "conflict" then
+      return nil, { code = "dialog_not_found", message = "no dialog '" .. id .. "'" }
+    end
+    return nil, err
+  end
+  return app.json(ctx, 200, json.encode {
+    dialog_id = id, message_id = crypto.uuid7(), status = "reset",
+    reset_version = results[1].rows[1].reset_version, actions = json.array(),
+    latency_ms = { total = (time.mono() - since) * 1000, plugin = 0 }, trace_id = ctx.trace_id,
+  })
+end
+
+local function parse_query(query)
+  local out = {}
+  for key, value in (query or ""):gmatch "([%w_]+)=([^&]*)" do
+    out[key] = value:gsub("+", " "):gsub("%%(%x%x)", function(h)
+      return string.char(tonumber(h, 16))
+    end)
+  end
+  return out
+end
+
+local function snapshot(deps, ctx)
+  local id = ctx.params.dialog_id
+  local ok, err = check_id(id)
+  if not ok then return nil, err end
+  local query = parse_query(ctx.query)
+  local limit = tonumber(query.limit or 50)
+  if not limit or limit < 1 or limit > 200 or limit % 1 ~= 0 then
+    return nil, { code = "validation_failed", message = "limit: an integer from 1 to 200" }
+  end
+  local d
+  d, err = deps.db:first("SELECT d.*, u.telegram_id, u.external_id, u.role, u.name, "
+    .. "u.locale AS user_locale FROM dialogs d JOIN users u ON u.id = d.user_id "
+    .. "WHERE d.id = $1", id)
+  if err then return nil, err end
+  if not d then return nil, { code = "dialog_not_found", message = "no dialog '" .. id .. "'" } end
+  -- Newest first out of the index, one more than asked for to know whether there are older ones.
+  local rows
+  rows, err = deps.db:query("SELECT id, sender_type, payload, trace_id, created_at FROM messages "
+    .. "WHERE dialog_id = $1 AND id < $2 AND reset_version = $3 ORDER BY id DESC LIMIT $4",
+    id, query.cursor or "~", d.reset_version, limit + 1)
+  if not rows then return nil, err end
+  local next_cursor
+  if #rows > limit then
+    rows[#rows] = nil
+    next_cursor = rows[#rows].id
+  end
+  local messages = json.array()
+  for i = #rows, 1, -1 do
+    local row = rows[i]
+    messages[#messages + 1] = {
+      id = row.id, sender_type = row.sender_type, payload = json.decode(row.payload),
+      trace_id = row.trace_id, created_at = time.rfc3339(row.created_at),
+    }
+  end
+  return app.json(ctx, 200, json.encode {
+    dialog = {
+      id = id, channel = d.channel, status = d.status, reset_version = d.reset_version,
+      created_at = time.rfc3339(d.created_at), last_message_at = time.rfc3339(d.last_message_at),
+      state = d.state and json.decode(d.state) or {},
+      user = {
+        id = d.user_id, telegram_id = d.telegram_id, external_id = d.external_id, role = d.role,
+        name = d.name, locale = d.user_locale,
+      },
+    },
+    messages = messages, next_cursor = next_cursor,
+  })
+end
+
+---@param router table
+---@param deps {turn: table, lanes: table, db: table, config: table}
+function M.register(router, deps)
+  router:add {
+    method = "POST", path = "/api/v1/dialogs/{dialog_id}/messages", auth = "bot",
+    scopes = { "dialogs:write" }, summary = "Add a user message, answer with the reply",
+    request = schema.DialogMessageCreateV1, response = schema.DialogMessageResponseV1,
+    handler = function(ctx) return post_message(deps, ctx) end,
+  }
+  router:add {
+    method = "POST", path = "/api/v1/dialogs/{dialog_id}/reset", auth = "bot",
+    scopes = { "dialogs:write" }, summary = "Clear the context of a dialog",
+    request = schema.DialogResetRequestV1, response = schema.DialogMessageResponseV1,
+    handler = function(ctx) return reset(deps, ctx) end,
+  }
+  router:add {
+    method = "GET", path = "/api/v1/dialogs/{dialog_id}", auth = "bot",
+    scopes = { "dialogs:read" }, summary = "Status and history of a dialog",
+    response = schema.DialogSnapshotResponseV1,
+    handler = function(ctx) return snapshot(deps, ctx) end,
+  }
+end
+
+return M

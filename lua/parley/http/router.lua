@@ -1,0 +1,67 @@
+-- Routes are declarations: method, path, who may call, what goes in and out. Validation, access and
+-- the OpenAPI document come from them.
+
+local compile = require("parley.schema.compile").compile
+
+local M = {}
+M.__index = M
+
+function M.new() return setmetatable({ routes = {}, root = {} }, M) end
+
+local function split(path)
+  local parts = {}
+  for part in path:gmatch "[^/]+" do parts[#parts + 1] = part end
+  return parts
+end
+
+---@param route {method: string, path: string, summary: string, auth: string|nil, scopes:
+--- string[]|nil, request: table|nil, response: table|nil, raw: boolean|nil, handler: function}
+--- `auth` names the header of its token; nil: open to all. `path` has {parameters}.
+function M:add(route)
+  assert(route.method and route.path and route.handler, "a route needs method, path and handler")
+  route.validate = route.request and compile(route.request)
+  route.parameters = {}
+  local node = self.root
+  for _, part in ipairs(split(route.path)) do
+    local name = part:match "^{([%w_]+)}$"
+    if name then
+      route.parameters[#route.parameters + 1] = name
+      part = "{}"
+    end
+    node[part] = node[part] or {}
+    node = node[part]
+  end
+  node.methods = node.methods or {}
+  assert(not node.methods[route.method], "a route stands twice: " .. route.path)
+  node.methods[route.method] = route
+  self.routes[#self.routes + 1] = route
+end
+
+---@return table|nil route
+---@return table|string params of the path, or the code of the problem
+---@return string|nil allow for method_not_allowed
+function M:match(method, path)
+  local node, values = self.root, {}
+  for part in path:gmatch "[^/]+" do
+    local child = node[part]
+    if not child or part == "methods" then
+      child = node["{}"]
+      values[#values + 1] = part
+    end
+    if not child then return nil, "not_found" end
+    node = child
+  end
+  if not node.methods or (path:sub(-1) == "/" and path ~= "/") then return nil, "not_found" end
+  local route = node.methods[method] or (method == "HEAD" and node.methods.GET)
+  if not route then
+    local allow = {}
+    for name in pairs(node.methods) do allow[#allow + 1] = name end
+    table.sort(allow)
+    return nil, "method_not_allowed", table.concat(allow, ", ")
+  end
+  local params = {}
+  for i, name in ipairs(route.parameters) do params[name] = values[i] end
+  return route, params
+end
+
+return M

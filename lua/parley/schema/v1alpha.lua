@@ -1,0 +1,153 @@
+-- The schemas of the core contract, version v1alpha. Each is JSON Schema 2020-12 as a Lua table:
+-- the
+-- source of validation, of the OpenAPI document and of the reference.
+
+local M = {}
+
+local TEXT_MAX = 16384
+
+local locale = {
+  type = "string", pattern = "^%a%a%a?[%-_%w]*$", maxLength = 35,
+  description = "BCP 47, like uk-UA",
+}
+
+local user = {
+  type = "object", additionalProperties = false,
+  description = "one of id, telegram_id, external_id is needed",
+  properties = {
+    id = { type = "string", format = "uuid" },
+    telegram_id = { type = "integer", minimum = 1, maximum = 9007199254740991 },
+    external_id = { type = "string", minLength = 1, maxLength = 128 },
+    locale = locale,
+    name = { type = "string", maxLength = 256 },
+  },
+}
+
+local message_id = {
+  type = "string", minLength = 1, maxLength = 128, pattern = "^[%w._:%-]+$",
+  description = "the client's own; the same one again gets the first answer",
+}
+
+M.DialogMessageCreateV1 = {
+  title = "DialogMessageCreateV1", type = "object", additionalProperties = false,
+  required = { "user", "type" },
+  properties = {
+    user = user,
+    type = {
+      type = "string",
+      enum = {
+        "text", "command", "callback", "photo", "voice", "audio", "video", "document", "sticker",
+        "location", "contact", "event",
+      },
+    },
+    text = { type = "string", maxLength = TEXT_MAX },
+    payload = { type = "object", ["x-max-bytes"] = 65536 },
+    message_id = message_id,
+    channel = { type = "string", pattern = "^%l[%l%d_]*$", maxLength = 32, default = "api" },
+    locale = locale,
+    sent_at = { type = "string", format = "date-time", maxLength = 40 },
+    reply_to = { type = "string", maxLength = 128 },
+    context = { type = "object", ["x-max-bytes"] = 16384 },
+  },
+  examples = {
+    { user = { external_id = "alice" }, type = "text", text = "hello", message_id = "m-1" },
+  },
+}
+
+M.DialogResetRequestV1 = {
+  title = "DialogResetRequestV1", type = "object", additionalProperties = false,
+  properties = { reason = { type = "string", maxLength = 256 }, user = user },
+}
+
+M.UserUpsertV1 = {
+  title = "UserUpsertV1", type = "object", additionalProperties = false,
+  properties = {
+    telegram_id = user.properties.telegram_id,
+    external_id = user.properties.external_id,
+    role = { type = "string", enum = { "user", "operator", "admin" } },
+    locale = locale,
+    name = user.properties.name,
+    attributes = { type = "object", ["x-max-bytes"] = 16384 },
+  },
+  examples = { { external_id = "alice", name = "Alice", locale = "en" } },
+}
+
+local action = {
+  type = "object", required = { "type" },
+  properties = { type = { type = "string" }, text = { type = "string" } },
+}
+
+M.DialogMessageResponseV1 = {
+  title = "DialogMessageResponseV1", type = "object",
+  required = {
+    "dialog_id", "message_id", "status", "reset_version", "actions", "latency_ms", "trace_id",
+  },
+  properties = {
+    dialog_id = { type = "string" },
+    message_id = { type = "string" },
+    status = { type = "string", enum = { "answered", "fallback", "queued", "failed", "reset" } },
+    reset_version = { type = "integer" },
+    actions = { type = "array", items = action },
+    reply_message_id = { type = "string" },
+    text = { type = "string", description = "the plain text of the actions" },
+    plugin = {
+      type = "object",
+      properties = { name = { type = "string" }, version = { type = "string" } },
+    },
+    intent = {
+      type = "object",
+      properties = {
+        name = { type = "string" }, confidence = { type = "number" }, source = { type = "string" },
+        alternatives = { type = "array" },
+      },
+    },
+    usage = { type = "object" },
+    latency_ms = {
+      type = "object", required = { "total", "plugin" },
+      properties = { total = { type = "number" }, plugin = { type = "number" } },
+    },
+    trace_id = { type = "string" },
+  },
+}
+
+M.UserUpsertResponseV1 = {
+  title = "UserUpsertResponseV1", type = "object", required = { "user", "created" },
+  properties = { user = { type = "object" }, created = { type = "boolean" } },
+}
+
+M.DialogSnapshotResponseV1 = {
+  title = "DialogSnapshotResponseV1", type = "object", required = { "dialog", "messages" },
+  properties = {
+    dialog = {
+      type = "object",
+      properties = {
+        id = { type = "string" }, user = { type = "object" }, channel = { type = "string" },
+        status = { type = "string", enum = { "active", "handoff", "closed" } },
+        reset_version = { type = "integer" }, created_at = { type = "string" },
+        last_message_at = { type = "string" }, state = { type = "object" },
+      },
+    },
+    messages = { type = "array", items = { type = "object" } },
+    next_cursor = { type = "string" },
+  },
+}
+
+M.ProblemV1 = {
+  title = "ProblemV1", description = "RFC 9457", type = "object",
+  required = { "type", "title", "status", "code", "trace_id" },
+  properties = {
+    type = { type = "string" }, title = { type = "string" }, status = { type = "integer" },
+    detail = { type = "string" }, code = { type = "string" }, trace_id = { type = "string" },
+    errors = {
+      type = "array",
+      items = {
+        type = "object",
+        properties = {
+          path = { type = "string" }, code = { type = "string" }, message = { type = "string" },
+        },
+      },
+    },
+  },
+}
+
+return M

@@ -1,0 +1,144 @@
+-- Everything a turn leaves behind, in one transaction: inbox, dialog, both messages, plugin
+-- calls, audit rows, jobs, events, outgoing deliveries.
+
+local crypto = require "host.crypto"
+local json = require "host.json"
+
+local M = {}
+
+-- A row of an insert of many: placeholders for columns, parameters appended to the statement.
+local function row(statement, sql, columns, ...)
+  local at = statement.n
+  local marks = {}
+  for i = 1, columns do
+    marks[i] = "$" .. (at + i)
+    statement[at + i + 1] = (select(i, ...))
+  end
+  statement.n = at + columns
+  sql[#sql + 1] = "(" .. table.concat(marks, ", ") .. ")"
+end
+
+-- Inserts of 1, 2, 3... rows are the same few texts again and again: the driver has them prepared.
+local function insert(into, columns, rows)
+  local statement, sql = { n = 0 }, {}
+  for _, r in ipairs(rows) do row(statement, sql, columns, unpack(r, 1, columns)) end
+  statement[1] = into .. table.concat(sql, ", ")
+  return statement
+end
+
+local function inbox(turn, out)
+  local keep = turn.message_id ~= nil
+  if turn.admitted then
+    out[#out + 1] = {
+      "UPDATE inbox SET state = 'done', payload = NULL, response = $3 "
+        .. "WHERE source = $1 AND key = $2 AND state = 'open'",
+      turn.source, turn.key, keep and turn.response_text or json.null, n = 3, expect = 1,
+    }
+  else
+    out[#out + 1] = {
+      "INSERT INTO inbox (source, key, dialog_id, state, body_hash, response, trace_id, "
+        .. "received_at) VALUES ($1, $2, $3, 'done', $4, $5, $6, $7)",
+      turn.source, turn.key, turn.dialog.id, turn.body_hash,
+      keep and turn.response_text or json.null, turn.trace_id, turn.received_at, n = 7,
+    }
+  end
+end
+
+local function dialog(turn, out)
+  local d = turn.dialog
+  local state = json.encode(d.state)
+  if d.is_new then
+    out[#out + 1] = {
+      "INSERT INTO dialogs (id, user_id, channel, locale, status, reset_version, state, version, "
+        .. "created_at, last_message_at) VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8, $8)",
+      d.id, turn.user.id, d.channel, d.locale, d.status, d.reset_version, state, turn.received_at,
+      n = 8,
+    }
+  else
+    -- Only on the row that was read: another writer in between makes the whole turn a conflict.
+    out[#out + 1] = {
+      "UPDATE dialogs SET status = $3, reset_version = $4, state = $5, version = $2 + 1, "
+        .. "last_message_at = $6 WHERE id = $1 AND version = $2",
+      d.id, d.version, d.status, d.reset_version, state, turn.received_at, n = 6, expect = 1,
+    }
+  end
+end
+
+local function messages(turn, out)
+  local d, rows = turn.dialog, {}
+  rows[1] = {
+    d.id, turn.inbound_id, d.reset_version, "user", turn.inbound_text, turn.trace_id,
+    turn.received_at,
+  }
+  if turn.reply_id then
+    rows[2] = {
+      d.id, turn.reply_id, d.reset_version, "plugin", turn.reply_text, turn.trace_id,
+      turn.finished_at,
+    }
+  end
+  out[#out + 1] = insert("INSERT INTO messages (dialog_id, id, reset_version, sender_type, "
+    .. "payload, trace_id, created_at) VALUES ", 7, rows)
+end
+
+local function calls(turn, out)
+  if #turn.calls == 0 then return end
+  local rows = {}
+  for i, c in ipairs(turn.calls) do
+    rows[i] = {
+      c.id, c.plugin, turn.dialog.id, c.attempt, c.status, c.latency_ms, c.error_code,
+      turn.trace_id, c.started_at, c.finished_at,
+    }
+  end
+  out[#out + 1] = insert("INSERT INTO plugin_calls (id, plugin_id, dialog_id, attempt, status, "
+    .. "latency_ms, error_code, trace_id, started_at, finished_at) VALUES ", 10, rows)
+end
+
+local function audit(turn, out)
+  if #turn.events == 0 then return end
+  local rows = {}
+  for i, e in ipairs(turn.events) do
+    rows[i] = {
+      crypto.uuid7(), e.source, e.action, e.severity, turn.trace_id,
+      e.details and json.encode(e.details), e.at,
+    }
+  end
+  out[#out + 1] = insert("INSERT INTO audit_logs (id, source, action, severity, trace_id, details, "
+    .. "created_at) VALUES ", 7, rows)
+end
+
+local function jobs(turn, out)
+  for _, j in ipairs(turn.jobs) do
+    out[#out + 1] = {
+      "INSERT INTO jobs (id, plugin, job, dialog_id, data, run_at, state, trace_id, created_at) "
+        .. "VALUES ($1, $2, $3, $4, $5, $6, 'open', $7, $8)",
+      j.id, j.plugin, j.job, turn.dialog.id, j.data and json.encode(j.data), j.run_at,
+      turn.trace_id, turn.finished_at, n = 8,
+    }
+  end
+end
+
+---@param turn table
+---@return table[] statements for one db:commit
+function M.statements(turn)
+  local out = {}
+  inbox(turn, out)
+  dialog(turn, out)
+  messages(turn, out)
+  calls(turn, out)
+  audit(turn, out)
+  jobs(turn, out)
+  for _, statement in ipairs(turn.also or {}) do out[#out + 1] = statement end
+  return out
+end
+
+---The row that makes a message durable before anything outside may see its effects.
+function M.admit_statement(turn)
+  return {
+    "INSERT INTO inbox (source, key, dialog_id, state, payload, body_hash, trace_id, received_at) "
+      .. "VALUES ($1, $2, $3, 'open', $4, $5, $6, $7)",
+    turn.source, turn.key, turn.dialog.id, turn.inbound_text, turn.body_hash, turn.trace_id,
+    turn.received_at, n = 7,
+  }
+end
+
+return M
