@@ -18,7 +18,8 @@ describe("a plugin that misbehaves", function()
       stranger = plugin [[p.on.command('stranger', function(c)
         local v, err = c.kv:get("x") c:reply(err.code .. " " .. err.message) end)]],
       typo = plugin "p.on.command('typo', function(c)\n  c:replay 'x'\nend)",
-      sleeper = plugin "p.on.command('sleeper', function(c) local t = {} for i = 1, 4e6 do t[1] = i end c:reply 'x' end)",
+      sleeper = plugin("p.on.command('sleeper', function(c) for i = 1, 1e8 do local x = i end c:reply 'x' end)",
+        { limits = { cpu_ms = 20000, timeout_ms = 25000 } }),
     } }
   end)
   teardown(function() h:stop() end)
@@ -36,7 +37,8 @@ describe("a plugin that misbehaves", function()
       end
       local calls = h.core.db:query("SELECT status, error_code FROM plugin_calls WHERE plugin_id = $1", name)
       assert.same({ { status = "failed", error_code = code }, { status = "failed", error_code = code } }, calls)
-      local audit = h.core.db:first("SELECT severity, details FROM audit_logs WHERE source = $1 AND action = 'plugin_failed'", name)
+      local audit = h.core.db:first(
+        "SELECT severity, details FROM audit_logs WHERE source = $1 AND action = 'plugin_failed'", name)
       assert.equal("error", audit.severity)
       if name == "typo" then assert.matches("typo/main.lua:3: attempt to call", audit.details) end
     end)
