@@ -19,6 +19,10 @@ local KEYS = {
   log_level = {
     "string", "info", one_of = { "debug", "info", "warn", "error" }, env = "PARLEY_LOG_LEVEL",
   },
+  -- auto: for people on a terminal, else JSON
+  log_format = {
+    "string", "auto", one_of = { "auto", "json", "human" }, env = "PARLEY_LOG_FORMAT",
+  },
   locale = { "string", "en" },
   fallback_plugin = { "string", "text_reply" },
   turn_timeout_seconds = { "number", 30, min = 1, max = 300 },

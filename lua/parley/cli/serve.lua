@@ -88,7 +88,7 @@ return function(...)
   local cfg
   cfg, err = config.load(home, { file = o.config })
   if not cfg then return cli.failed(err) end
-  log.level(cfg.log_level)
+  log.setup { level = cfg.log_level, form = cfg.log_format }
   local c
   c, err = core.new(cfg)
   if not c then return cli.failed(err) end
