@@ -6,6 +6,7 @@ local http_server = require "host.http_server"
 local lanes = require "parley.turn.lanes"
 local log = require "parley.ops.log"
 local manager = require "parley.plugins.manager"
+local meters = require "parley.ops.meters"
 local router = require "parley.http.router"
 local store = require "parley.store"
 local task = require "host.task"
@@ -37,6 +38,9 @@ function M.new(cfg)
   self.turn = turn.new {
     db = self.db, lanes = self.lanes, manager = self.manager, config = cfg, log = log.write,
   }
+  meters.watch("db", self.db)
+  meters.watch("lanes", self.lanes)
+  meters.watch("manager", self.manager)
   self.router = router.new()
   require("parley.http.resources.dialogs").register(self.router, self)
   require("parley.http.resources.users").register(self.router, self)
@@ -56,6 +60,7 @@ function M:listen(where)
   self.server, err = http_server.listen(where, app.new {
     router = self.router, verify = self.verify, log = log.write,
   })
+  if self.server then meters.watch("server", self.server) end
   return self.server, err
 end
 
@@ -72,6 +77,7 @@ function M:drain(seconds)
 end
 
 function M:close()
+  for _, kind in ipairs { "server", "db", "lanes", "manager" } do meters.watch(kind, nil) end
   if self.server then self.server:close() end
   self.db:close()
 end

@@ -2,8 +2,10 @@
 
 local crypto = require "host.crypto"
 local json = require "host.json"
+local meters = require "parley.ops.meters"
 local problem = require "parley.http.problem"
 local task = require "host.task"
+local time = require "host.time"
 
 local M = {}
 
@@ -101,12 +103,13 @@ function M.json(ctx, status, text, headers)
   return true
 end
 
----@param deps {router: table, verify: table, log: function, metrics: table|nil}
+---@param deps {router: table, verify: table, log: function}
 ---@return fun(req: table, method: string, path: string, query: string|nil) for host.http_server
 function M.new(deps)
   local self = deps
   return function(req, method, path, query)
     local ctx = { req = req, method = method, path = path, query = query, trace_id = trace_of(req) }
+    local since = time.mono()
     task.trace(ctx.trace_id)
     local good, ok, err = xpcall(dispatch, debug.traceback, self, ctx, method, path)
     if not good then
@@ -124,6 +127,7 @@ function M.new(deps)
         })
       end
     end
+    meters.http(ctx.route and ctx.route.path, method, ctx.status, time.mono() - since)
     self.log("debug", "request", {
       method = method, path = path, status = ctx.status, trace_id = ctx.trace_id,
     })

@@ -10,6 +10,7 @@ local crypto = require "host.crypto"
 local gate = require "parley.plugins.gate"
 local json = require "host.json"
 local load = require "parley.turn.load"
+local meters = require "parley.ops.meters"
 local time = require "host.time"
 
 local M = {}
@@ -130,6 +131,7 @@ local function invoke(self, turn, plugin)
   if response then response, err = check_response(plugin, response) end
   local took = mono_ms(since)
   turn.plugin_ms = (turn.plugin_ms or 0) + took
+  meters.plugin(plugin.name, err and err.code, took / 1000)
   turn.calls[#turn.calls + 1] = {
     id = id, plugin = plugin.name, attempt = 1, status = response and "ok" or "failed",
     latency_ms = took, error_code = err and err.code, started_at = begun,
@@ -318,6 +320,10 @@ function M:receive(dialog_id, message, opts)
   local good, result, failure = pcall(run, self, turn)
   self.lanes:leave(dialog_id)
   if not good then error(result, 0) end
+  if result then
+    meters.turns:with(result.replayed and "replayed" or result.status):inc()
+    meters.turn_seconds:observe(time.mono() - turn.since)
+  end
   return result, failure
 end
 
