@@ -32,16 +32,12 @@ static struct pl_http_exchange *check_request(lua_State *L)
     return ((struct request *)luaL_checkudata(L, 1, REQUEST))->x;
 }
 
-static void on_task_end(struct pl_task *task, void *arg)
+/* A handler that ended without an answer, by error or by silence, still gives one. */
+static void complete(struct pl_http_exchange *x)
 {
-    struct pl_http_exchange *x = arg;
     static const char type[] = "Content-Type: application/problem+json\r\n";
     static const char body[] = "{\"type\":\"about:blank\",\"title\":\"Internal Server Error\","
                                "\"status\":500,\"code\":\"internal\"}";
-    if (pl_task_get_status(task) == PL_TASK_FAILED) {
-        const struct pl_err *err = pl_task_error(task);
-        pl_state_of(pl_task_coroutine(task))->engine->on_uncaught(task, err->message);
-    }
     if (pl_http_exchange_open(x)) {
         if (!pl_http_exchange_started(x))
             pl_http_respond(x, 500, type, sizeof type - 1, body, sizeof body - 1);
@@ -49,6 +45,15 @@ static void on_task_end(struct pl_task *task, void *arg)
             pl_http_stream_finish(x);
     }
     pl_http_exchange_unref(x);
+}
+
+static void on_task_end(struct pl_task *task, void *arg)
+{
+    if (pl_task_get_status(task) == PL_TASK_FAILED) {
+        const struct pl_err *err = pl_task_error(task);
+        pl_state_of(pl_task_coroutine(task))->engine->on_uncaught(task, err->message);
+    }
+    complete(arg);
 }
 
 static void on_request(struct pl_http_exchange *x, void *arg)
@@ -76,7 +81,7 @@ static void on_request(struct pl_http_exchange *x, void *arg)
     struct pl_task *task = pl_task_spawn(s->engine, L, 4, NULL);
     enum pl_task_status status = pl_task_get_status(task);
     if (status == PL_TASK_DONE || status == PL_TASK_FAILED)
-        on_task_end(task, x);
+        complete(x); /* an error of a task that nobody watched was reported by the engine */
     else
         pl_task_on_end(task, on_task_end, x);
     pl_task_unref(task);

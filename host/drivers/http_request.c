@@ -170,6 +170,15 @@ static const llhttp_settings_t settings = {
 /* --- the head
  * ---------------------------------------------------------------------------------------- */
 
+/* method SP target SP version (RFC 9112 3): llhttp lets more spaces pass. */
+static bool valid_request_line(const char *line, size_t len)
+{
+    int spaces = 0;
+    for (size_t i = 0; i < len; i++)
+        spaces += line[i] == ' ';
+    return spaces == 2;
+}
+
 /* Looks for the end of the head. Returns its length, 0 when it is incomplete, -1 when refused. */
 static ssize_t find_head(struct pl_http_request_data *r, const char *data, size_t len)
 {
@@ -192,8 +201,12 @@ static ssize_t find_head(struct pl_http_request_data *r, const char *data, size_
             return refuse(r, 400, "a line does not end with CR LF"), -1;
         if (line == 1)
             return (ssize_t)end + 1;
+        if (lines == 0 && !valid_request_line(data, line))
+            return refuse(r, 400, "the request line is not METHOD TARGET VERSION"), -1;
         if (lines > 0 && (data[begin] == ' ' || data[begin] == '\t'))
             return refuse(r, 400, "a header is folded over two lines"), -1;
+        if (lines > 0 && data[begin] == ':')
+            return refuse(r, 400, "a header has no name"), -1;
         if (lines++ > r->limits->head_lines || lines > 101)
             return refuse(r, 431, "there are too many headers"), -1;
         begin = end + 1;

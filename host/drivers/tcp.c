@@ -108,7 +108,10 @@ static void on_connect(uv_connect_t *req, int status)
 {
     struct pl_tcp *tcp = req->handle->data;
     tcp->connected = status == 0;
-    finish(tcp, status < 0 ? PL_E_CONNECT : NULL, uv_strerror(status));
+    if (status < 0)
+        finish(tcp, PL_E_CONNECT, uv_strerror(status));
+    else
+        finish(tcp, NULL, NULL);
 }
 
 struct pl_op *pl_tcp_connect(struct pl_tcp *tcp, const char *host, int port, struct pl_owner *owner,
