@@ -356,40 +356,40 @@ enum pl_json_token pl_json_next(struct pl_json_reader *r)
 /* --- writing
  * --------------------------------------------------------------------------------------- */
 
+static void put_escaped(struct pl_buf *out, unsigned char c)
+{
+    static const char hex[] = "0123456789abcdef";
+    static const char from[] = "\"\\\n\r\t";
+    static const char to[] = "\"\\nrt";
+    const char *simple = c != '\0' ? strchr(from, c) : NULL;
+    char u[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
+    if (simple != NULL)
+        u[1] = to[simple - from];
+    pl_buf_append(out, u, simple != NULL ? 2 : sizeof u);
+}
+
 int pl_json_put_string(struct pl_buf *out, const char *s, size_t len)
 {
-    if (pl_utf8_valid(s, len) != len)
-        return -1;
-    static const char hex[] = "0123456789abcdef";
+    size_t start = out->len, from = 0, i = 0;
+    pl_buf_reserve(out, len + 2);
     pl_buf_putc(out, '"');
-    size_t from = 0;
-    for (size_t i = 0; i < len; i++) {
+    while (i < len) {
         unsigned char c = (unsigned char)s[i];
+        if (c >= 0x80) {
+            size_t n = pl_utf8_char((const unsigned char *)s + i, len - i);
+            if (n == 0) {
+                out->len = start;
+                return -1;
+            }
+            i += n;
+            continue;
+        }
+        i++;
         if (c >= 0x20 && c != '"' && c != '\\' && c != 0x7F)
             continue;
-        pl_buf_append(out, s + from, i - from);
-        from = i + 1;
-        switch (c) {
-        case '"':
-            pl_buf_puts(out, "\\\"");
-            break;
-        case '\\':
-            pl_buf_puts(out, "\\\\");
-            break;
-        case '\n':
-            pl_buf_puts(out, "\\n");
-            break;
-        case '\r':
-            pl_buf_puts(out, "\\r");
-            break;
-        case '\t':
-            pl_buf_puts(out, "\\t");
-            break;
-        default: {
-            char u[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
-            pl_buf_append(out, u, sizeof u);
-        }
-        }
+        pl_buf_append(out, s + from, i - 1 - from);
+        put_escaped(out, c);
+        from = i;
     }
     pl_buf_append(out, s + from, len - from);
     pl_buf_putc(out, '"');

@@ -5,6 +5,7 @@
 
 #include <lauxlib.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /* --- decoding
@@ -115,6 +116,7 @@ struct writer {
     int depth;
     bool sorted;
     int indent;
+    int step[PL_JSON_DEPTH_MAX]; /* per level, for the path: an index, or minus where the key is */
     struct pl_err err;
 };
 
@@ -122,9 +124,24 @@ struct writer {
 
 static int write_value(lua_State *L, struct writer *w, int at);
 
-static int refuse(struct writer *w, const char *what)
+/* "$.buttons[2].data": where the value is that is being written. */
+static void describe_path(lua_State *L, const struct writer *w, char *out, size_t size)
 {
-    return pl_fail(&w->err, PL_E_INVALID, false, "json", "cannot encode: %s", what);
+    size_t len = (size_t)snprintf(out, size, "$");
+    for (int i = 0; i < w->depth && len < size; i++) {
+        int step = w->step[i];
+        if (step > 0)
+            len += (size_t)snprintf(out + len, size - len, "[%d]", step);
+        else if (step < 0)
+            len += (size_t)snprintf(out + len, size - len, ".%.32s", lua_tostring(L, -step));
+    }
+}
+
+static int refuse(lua_State *L, struct writer *w, const char *what)
+{
+    char path[128];
+    describe_path(L, w, path, sizeof path);
+    return pl_fail(&w->err, PL_E_INVALID, false, "json", "cannot encode %s: %s", path, what);
 }
 
 static void newline(struct writer *w)
@@ -142,6 +159,7 @@ static int write_array(lua_State *L, struct writer *w, int at)
     pl_buf_putc(&w->out, '[');
     w->depth++;
     for (int i = 1; i <= n; i++) {
+        w->step[w->depth - 1] = i;
         if (i > 1)
             pl_buf_putc(&w->out, ',');
         newline(w);
@@ -160,15 +178,17 @@ static int write_array(lua_State *L, struct writer *w, int at)
 /* Writes the pair whose key is at `at` and whose value is above it. */
 static int write_pair(lua_State *L, struct writer *w, int at, bool first)
 {
+    w->step[w->depth - 1] = 0;
     if (lua_type(L, at) != LUA_TSTRING)
-        return refuse(w, "the keys of an object must be strings, those of a list 1 to n");
+        return refuse(L, w, "the keys of an object must be strings, those of a list 1 to n");
+    w->step[w->depth - 1] = -at;
     size_t len;
     const char *key = lua_tolstring(L, at, &len);
     if (!first)
         pl_buf_putc(&w->out, ',');
     newline(w);
     if (pl_json_put_string(&w->out, key, len) < 0)
-        return refuse(w, "a key is not valid UTF-8");
+        return refuse(L, w, "a key is not valid UTF-8");
     pl_buf_putc(&w->out, ':');
     if (w->indent > 0)
         pl_buf_putc(&w->out, ' ');
@@ -184,7 +204,7 @@ static int sorted_keys(lua_State *L, struct writer *w, int at)
     while (lua_next(L, at) != 0) {
         lua_pop(L, 1);
         if (lua_type(L, -1) != LUA_TSTRING)
-            return refuse(w, "the keys of an object must be strings, those of a list 1 to n");
+            return refuse(L, w, "the keys of an object must be strings, those of a list 1 to n");
         lua_pushvalue(L, -1);
         lua_rawseti(L, -3, ++n);
     }
@@ -200,7 +220,7 @@ static int write_object(lua_State *L, struct writer *w, int at)
 {
     bool first = true;
     pl_buf_putc(&w->out, '{');
-    w->depth++;
+    w->step[w->depth++] = 0;
     if (w->sorted) {
         int n = sorted_keys(L, w, at);
         if (n < 0)
@@ -246,14 +266,14 @@ static bool only_items(lua_State *L, int at)
 static int write_table(lua_State *L, struct writer *w, int at)
 {
     if (w->depth == PL_JSON_DEPTH_MAX)
-        return refuse(w, "nested too deep, or a cycle");
+        return refuse(L, w, "nested too deep, or a cycle");
     if (!lua_checkstack(L, 10))
-        return refuse(w, "nested too deep");
+        return refuse(L, w, "nested too deep");
     int top = lua_gettop(L);
     bool marked = pl_lua_is_array(L, at);
     bool list = marked || lua_objlen(L, at) > 0;
     if (list && !marked && !only_items(L, at))
-        return refuse(w, "a table is both a list and an object");
+        return refuse(L, w, "a table is both a list and an object");
     int rc = list ? write_array(L, w, at) : write_object(L, w, at);
     if (rc == 0)
         lua_settop(L, top);
@@ -263,7 +283,7 @@ static int write_table(lua_State *L, struct writer *w, int at)
 static int write_value(lua_State *L, struct writer *w, int at)
 {
     if (++w->nodes > NODES_MAX)
-        return refuse(w, "too many values");
+        return refuse(L, w, "too many values");
     switch (lua_type(L, at)) {
     case LUA_TNIL:
         pl_buf_puts(&w->out, "null");
@@ -273,12 +293,12 @@ static int write_value(lua_State *L, struct writer *w, int at)
         return 0;
     case LUA_TNUMBER:
         return pl_json_put_number(&w->out, lua_tonumber(L, at)) < 0
-                   ? refuse(w, "a number is not finite")
+                   ? refuse(L, w, "a number is not finite")
                    : 0;
     case LUA_TSTRING: {
         size_t len;
         const char *s = lua_tolstring(L, at, &len);
-        return pl_json_put_string(&w->out, s, len) < 0 ? refuse(w, "a string is not valid UTF-8")
+        return pl_json_put_string(&w->out, s, len) < 0 ? refuse(L, w, "a string is not valid UTF-8")
                                                        : 0;
     }
     case LUA_TTABLE:
@@ -288,7 +308,7 @@ static int write_value(lua_State *L, struct writer *w, int at)
             pl_buf_puts(&w->out, "null");
             return 0;
         }
-        return refuse(w, luaL_typename(L, at));
+        return refuse(L, w, luaL_typename(L, at));
     }
 }
 
@@ -302,6 +322,7 @@ static int json_encode(lua_State *L)
         w.indent = (int)pl_lua_opt_number(L, 2, "indent", 0);
     }
     lua_settop(L, 1);
+    pl_buf_reserve(&w.out, 1024); /* most messages */
     if (write_value(L, &w, 1) < 0) {
         pl_buf_free(&w.out);
         return pl_lua_push_fail(L, &w.err);

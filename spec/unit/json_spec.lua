@@ -122,7 +122,16 @@ describe("writing JSON", function()
     for _, v in ipairs { print, 0 / 0, 1 / 0, "\255", { [1.5] = 1 }, { [true] = 1 }, { 1, x = 2 }, cycle, { print } } do
       local text, err = json.encode(v)
       assert.is_nil(text)
-      assert.matches("^cannot encode: ", err.message)
+      assert.matches("^cannot encode %$", err.message)
+    end
+    for path, v in pairs {
+      ["$"] = print, ["$[2]"] = { 1, print }, ["$.a"] = { a = "\255" }, ["$.a[1].b"] = { a = { { b = 0 / 0 } } },
+      ["$.o"] = { o = { a = 1, b = 2, c = 3, [true] = 1 } }, ["$.m[1]"] = { m = json.array { { 1, x = 2 } } },
+    } do
+      for _, opts in ipairs { {}, { sorted = true } } do
+        local err = select(2, json.encode(v, opts))
+        assert.equal("cannot encode " .. path .. ": ", err.message:sub(1, #path + 16))
+      end
     end
   end)
 end)
