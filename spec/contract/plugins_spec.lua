@@ -19,7 +19,7 @@ describe("a plugin that misbehaves", function()
         local v, err = c.kv:get("x") c:reply(err.code .. " " .. err.message) end)]],
       typo = plugin "p.on.command('typo', function(c)\n  c:replay 'x'\nend)",
       sleeper = plugin("p.on.command('sleeper', function(c) for i = 1, 1e8 do local x = i end c:reply 'x' end)",
-        { limits = { cpu_ms = 20000, timeout_ms = 25000 } }),
+        { limits = { cpu_ms = 5000, timeout_ms = 25000 } }),
     } }
   end)
   teardown(function() h:stop() end)
@@ -79,7 +79,7 @@ describe("reload", function()
     assert(fs.write(h.home .. "/plugins/greet/manifest.json", "{"))
     ok, err = h.core.manager:reload()
     assert.is_nil(ok)
-    assert.matches("greet/manifest.json: line 1, column 2", err.message)
+    assert.matches("greet/manifest.json:1: line 1, column 2", err.message)
     assert.equal("two", h:say("g", "/greet").body.text)
     h:stop()
   end)

@@ -3,9 +3,11 @@
 -- and takes its place in one assignment; turns finish on the one they began with.
 
 local bundle = require "parley.plugins.bundle"
+local choose = require "parley.plugins.choose"
 local fs = require "host.fs"
 local lua_driver = require "parley.plugins.lua_driver"
-local route = require "parley.plugins.route"
+local manifest = require "parley.plugins.manifest"
+local nlu = require "parley.nlu.mock"
 
 local M = {}
 M.__index = M
@@ -37,6 +39,25 @@ local function find(config)
   return found, names
 end
 
+-- What the plugins are together: no two with one command, no cycle of before/after, a fallback.
+local function compile(self, plugins)
+  local problems = manifest.check_together(plugins)
+  if #problems > 0 then
+    return nil, {
+      code = "plugin", retryable = false, op = "plugins", message = manifest.describe(problems),
+    }
+  end
+  local chooser, err = choose.compile(plugins)
+  if not chooser then return nil, err end
+  if not chooser.by_name[self.config.fallback_plugin] then
+    return nil, {
+      code = "config", retryable = false, op = "plugins",
+      message = "fallback_plugin: there is no plugin '" .. self.config.fallback_plugin .. "'",
+    }
+  end
+  return chooser
+end
+
 ---Builds the next generation without touching the one that serves.
 ---@return table|nil generation
 ---@return table|nil err names file and line of what is wrong
@@ -55,18 +76,16 @@ function M:build()
       return nil, err
     end
     plugins[i] = {
-      name = name, manifest = b.manifest, hash = b.hash, driver = driver, config = settings,
+      name = name, file = found[name] .. "/manifest.json", manifest = b.manifest, hash = b.hash,
+      driver = driver, config = settings,
       state = settings.enabled == false and "disabled" or "active",
     }
   end
-  local router = route.compile(plugins)
-  if not router.by_name[self.config.fallback_plugin] then
-    return nil, {
-      code = "config", retryable = false, op = "plugins",
-      message = "fallback_plugin: there is no plugin '" .. self.config.fallback_plugin .. "'",
-    }
-  end
-  return { plugins = plugins, router = router, refs = 0 }
+  local chooser, err = compile(self, plugins)
+  if not chooser then return nil, err end
+  return {
+    plugins = plugins, chooser = chooser, intents = nlu.build(chooser:intent_examples()), refs = 0,
+  }
 end
 
 local function free(self, g)

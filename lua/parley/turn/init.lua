@@ -11,12 +11,13 @@ local gate = require "parley.plugins.gate"
 local json = require "host.json"
 local load = require "parley.turn.load"
 local meters = require "parley.ops.meters"
+local nlu = require "parley.nlu.mock"
 local time = require "host.time"
 
 local M = {}
 M.__index = M
 
----@param deps {db: table, lanes: table, manager: table, classify: function|nil, rules:
+---@param deps {db: table, lanes: table, manager: table, rules:
 --- function|nil, config: table, log: table}
 function M.new(deps)
   return setmetatable(deps, M)
@@ -53,15 +54,22 @@ end
 local function choose(self, turn, generation)
   local message = turn.message
   if self.rules then turn.verdict = self.rules(message, turn) end
-  if self.classify and message.type == "text" and message.text then
-    turn.intent = self.classify(generation, message.text, turn.user.locale)
+  local text = message.text
+  -- A command says itself what it is.
+  if message.type == "text" and text and text:byte(1) ~= 47 then
+    turn.intent = nlu.classify(generation.intents, text, { locale = turn.user.locale })
   end
-  local list = generation.router:choose {
-    text = message.text, type = message.type, payload = message.payload,
+  local list = generation.chooser:choose {
+    text = text, type = message.type, payload = message.payload,
     channel = turn.dialog.channel, role = turn.user.role, locale = turn.user.locale,
-    owner = owner(turn), intent = turn.intent, verdict = turn.verdict,
+    owner = owner(turn), state = owner(turn) and "conversation" or "idle",
+    intent = turn.intent, verdict = turn.verdict,
   }
-  list[#list + 1] = generation.router.by_name[self.config.fallback_plugin]
+  local fallback = generation.chooser.by_name[self.config.fallback_plugin]
+  for i = #list, 1, -1 do
+    if list[i] == fallback then table.remove(list, i) end
+  end
+  list[#list + 1] = fallback
   return list
 end
 
@@ -153,7 +161,7 @@ end
 
 -- The first candidate that takes the message. One that fails is followed by the fallback.
 local function answer(self, turn, generation)
-  local fallback = generation.router.by_name[self.config.fallback_plugin]
+  local fallback = generation.chooser.by_name[self.config.fallback_plugin]
   local list = choose(self, turn, generation)
   for _, plugin in ipairs(list) do
     local response, err = invoke(self, turn, plugin)
