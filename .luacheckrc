@@ -12,3 +12,5 @@ files["conf"] = { read_globals = { "env", "secret", "include" } }
 files["lua/parley/sdk"] = {
   globals = { "parley" }, read_globals = { "host", "export", "freeze", "array_mt", "clock_ms", "null" },
 }
+-- So do the rules.
+files["lua/parley/rules/compile.lua"] = { read_globals = { "export" } }

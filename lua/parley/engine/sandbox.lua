@@ -314,6 +314,9 @@ env.clock_ms = clock_ms
 -- Runs a chunk for what it registers: what it returns stays here.
 raw.export("run", function(slot, ...) raw.slot(slot)(...) end)
 
+-- What one slot returns goes to another: a file's table of functions, which cannot cross.
+raw.export("pass", function(from, to, ...) return raw.slot(to)(raw.slot(from)(...)) end)
+
 raw.export("seal", function()
   for _, name in raw.ipairs { "host", "export", "array_mt", "freeze", "clock_ms" } do
     env[name] = nil
