@@ -3,10 +3,12 @@
 local app = require "parley.http.app"
 local config = require "parley.config"
 local http_server = require "host.http_server"
+local jobs = require "parley.turn.jobs"
 local lanes = require "parley.turn.lanes"
 local log = require "parley.ops.log"
 local manager = require "parley.plugins.manager"
 local meters = require "parley.ops.meters"
+local recover = require "parley.turn.recover"
 local router = require "parley.http.router"
 local store = require "parley.store"
 local task = require "host.task"
@@ -37,7 +39,9 @@ function M.new(cfg)
   self.verify = verify.new { get = function(id) return tokens.get(self.db, id) end }
   self.turn = turn.new {
     db = self.db, lanes = self.lanes, manager = self.manager, config = cfg, log = log.write,
+    on_jobs = function() self.jobs:wake() end,
   }
+  self.jobs = jobs.new { db = self.db, turn = self.turn, log = log.write }
   meters.watch("db", self.db)
   meters.watch("lanes", self.lanes)
   meters.watch("manager", self.manager)
@@ -45,6 +49,16 @@ function M.new(cfg)
   require("parley.http.resources.dialogs").register(self.router, self)
   require("parley.http.resources.users").register(self.router, self)
   return self
+end
+
+---Takes up what a crash has cut off, then starts the work that no request asks for.
+---@return integer|nil resumed turns
+---@return table|nil err
+function M:begin()
+  local resumed, err = recover.run { db = self.db, turn = self.turn, log = log.write }
+  if not resumed then return nil, err end
+  self.scheduler = task.spawn(self.jobs.run, self.jobs)
+  return resumed
 end
 
 ---Listens for the public API.
@@ -77,6 +91,7 @@ function M:drain(seconds)
 end
 
 function M:close()
+  if self.scheduler then self.scheduler:cancel() end
   for _, kind in ipairs { "server", "db", "lanes", "manager" } do meters.watch(kind, nil) end
   if self.server then self.server:close() end
   self.db:close()

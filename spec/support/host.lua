@@ -32,6 +32,7 @@ function M.start(opts)
   local err
   self.core, err = core.new(cfg)
   if not self.core then error(err.message) end
+  assert(self.core:begin())
   assert(self.core:listen { host = "127.0.0.1", port = 0 })
   self.port = self.core.server:port()
   self.token = self:make_token { "dialogs:write", "dialogs:read", "users:write" }

@@ -92,10 +92,14 @@ return function(...)
   local c
   c, err = core.new(cfg)
   if not c then return cli.failed(err) end
-  local server
+  local resumed, server
+  resumed, err = c:begin()
+  if not resumed then return cli.failed(err) end
   server, err = c:listen()
   if not server then return cli.failed(err) end
-  log.write("info", "listening", { http = cfg.http_listen, plugins = #c.manager.current.plugins })
+  log.write("info", "listening", {
+    http = cfg.http_listen, plugins = #c.manager.current.plugins, resumed = resumed,
+  })
   ok, err = greet(c, home)
   if not ok then return cli.failed(err) end
   task.cond():wait() -- until a signal ends the process

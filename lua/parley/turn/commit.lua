@@ -27,6 +27,14 @@ local function insert(into, columns, rows)
 end
 
 local function inbox(turn, out)
+  if turn.job then
+    -- Whoever fires it second changes no row, and the whole turn is undone.
+    out[#out + 1] = {
+      "UPDATE jobs SET state = 'done', attempts = attempts + 1 WHERE id = $1 AND state = 'open'",
+      turn.job.id, expect = 1,
+    }
+    return
+  end
   local keep = turn.message_id ~= nil
   if turn.admitted then
     out[#out + 1] = {
@@ -66,16 +74,19 @@ end
 
 local function messages(turn, out)
   local d, rows = turn.dialog, {}
-  rows[1] = {
-    d.id, turn.inbound_id, d.reset_version, "user", turn.inbound_text, turn.trace_id,
-    turn.received_at,
-  }
+  if turn.message then
+    rows[1] = {
+      d.id, turn.inbound_id, d.reset_version, "user", turn.inbound_text, turn.trace_id,
+      turn.received_at,
+    }
+  end
   if turn.reply_id then
-    rows[2] = {
+    rows[#rows + 1] = {
       d.id, turn.reply_id, d.reset_version, "plugin", turn.reply_text, turn.trace_id,
       turn.finished_at,
     }
   end
+  if #rows == 0 then return end
   out[#out + 1] = insert("INSERT INTO messages (dialog_id, id, reset_version, sender_type, "
     .. "payload, trace_id, created_at) VALUES ", 7, rows)
 end
@@ -127,7 +138,6 @@ function M.statements(turn)
   calls(turn, out)
   audit(turn, out)
   jobs(turn, out)
-  for _, statement in ipairs(turn.also or {}) do out[#out + 1] = statement end
   return out
 end
 

@@ -1,0 +1,72 @@
+-- What a plugin answered, applied to the turn: session state, jobs, events, actions for the
+-- channel.
+
+local crypto = require "host.crypto"
+local json = require "host.json"
+local record = require "parley.turn.record"
+local time = require "host.time"
+
+local M = {}
+
+-- applying ----------------------------------------------------------------------------------------
+
+function M.state(turn, plugin, patch)
+  if not plugin or not patch then return end
+  local state = turn.dialog.state[plugin.name] or {}
+  for key, value in pairs(patch) do
+    if value == json.null then value = nil end
+    state[key] = value
+  end
+  turn.dialog.state[plugin.name] = next(state) ~= nil and state or nil
+  -- Whoever waits for the next message in a state of its own gets it first.
+  if state.__state then
+    turn.dialog.state.__owner = plugin.name
+  elseif turn.dialog.state.__owner == plugin.name then
+    turn.dialog.state.__owner = nil
+  end
+end
+
+local function schedule(turn, plugin, action)
+  local now = time.now_ms()
+  local at = action.at and action.at * 1000 or now + (action["in"] or 0) * 1000
+  turn.jobs[#turn.jobs + 1] = {
+    id = crypto.uuid7(), plugin = plugin.name, job = action.job, data = action.data,
+    run_at = math.floor(at),
+  }
+end
+
+-- Actions for the host are carried out by the commit; the rest is for the channel.
+function M.actions(turn, plugin, actions)
+  local out, texts = json.array(), {}
+  for _, action in ipairs(actions) do
+    if action.type == "schedule" then
+      schedule(turn, plugin, action)
+    elseif action.type == "event" then
+      record.event(turn, plugin.name, action.name, "info", action.data)
+    elseif action.type == "handoff" then
+      turn.dialog.status = "handoff"
+    elseif action.type == "close" then
+      turn.dialog.status = "closed"
+    else
+      out[#out + 1] = action
+      if action.type == "send" and action.text then texts[#texts + 1] = action.text end
+    end
+  end
+  turn.actions, turn.text = out, table.concat(texts, "\n\n")
+end
+
+---@return table DialogMessageResponseV1
+function M.response(turn)
+  local p = turn.plugin
+  return {
+    dialog_id = turn.dialog.id, message_id = turn.message_id or turn.inbound_id,
+    status = turn.status, reset_version = turn.dialog.reset_version, actions = turn.actions,
+    reply_message_id = turn.reply_id, text = turn.text,
+    plugin = p and { name = p.name, version = p.manifest.version } or nil,
+    intent = turn.intent,
+    latency_ms = { total = record.ms_since(turn.since), plugin = turn.plugin_ms or 0 },
+    trace_id = turn.trace_id,
+  }
+end
+
+return M

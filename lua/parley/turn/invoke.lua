@@ -1,0 +1,158 @@
+-- The middle of a turn: candidates, the invocation, what comes back checked.
+
+local crypto = require "host.crypto"
+local gate = require "parley.plugins.gate"
+local json = require "host.json"
+local meters = require "parley.ops.meters"
+local nlu = require "parley.nlu.mock"
+local record = require "parley.turn.record"
+local time = require "host.time"
+
+local M = {}
+
+-- choosing ----------------------------------------------------------------------------------------
+
+-- The plugin whose conversation is under way.
+local function owner(turn)
+  return turn.dialog.state.__owner
+end
+
+local function candidates(self, turn, generation)
+  if turn.job then return { generation.chooser.by_name[turn.job.plugin] } end
+  local message = turn.message
+  if self.rules then turn.verdict = self.rules(message, turn) end
+  local text = message.text
+  -- A command says itself what it is.
+  if message.type == "text" and text and text:byte(1) ~= 47 then
+    turn.intent = nlu.classify(generation.intents, text, { locale = turn.user.locale })
+  end
+  local list = generation.chooser:choose {
+    text = text, type = message.type, payload = message.payload,
+    channel = turn.dialog.channel, role = turn.user.role, locale = turn.user.locale,
+    owner = owner(turn), state = owner(turn) and "conversation" or "idle",
+    intent = turn.intent, verdict = turn.verdict,
+  }
+  local fallback = generation.chooser.by_name[self.config.fallback_plugin]
+  for i = #list, 1, -1 do
+    if list[i] == fallback then table.remove(list, i) end
+  end
+  list[#list + 1] = fallback
+  return list
+end
+
+-- invoking ----------------------------------------------------------------------------------------
+
+local function request_for(turn, plugin, invocation_id, deadline_ms)
+  local d, u = turn.dialog, turn.user
+  local event = turn.job and { type = "job", job = turn.job.job, data = turn.job.data }
+    or { type = turn.message.type, message = turn.message }
+  return {
+    invocation_id = invocation_id, attempt = 1, deadline_ms = deadline_ms, plugin = plugin.name,
+    dialog = {
+      id = d.id, channel = d.channel, locale = d.locale, reset_version = d.reset_version,
+      state = turn.dialog.state[plugin.name] or {},
+    },
+    user = { id = u.id, role = u.role, locale = u.locale, name = u.name },
+    event = event, intent = turn.intent, config = plugin.config, trace_id = turn.trace_id,
+  }
+end
+
+local function size_of(actions)
+  local text = json.encode(actions)
+  return text and #text
+end
+
+-- A response of a plugin is input from outside.
+local function check_response(plugin, r)
+  local function bad(what)
+    return nil, {
+      code = "invalid_response", message = what, retryable = false, plugin = plugin.name,
+    }
+  end
+  if type(r) ~= "table" then return bad "an object was expected" end
+  if type(r.actions) ~= "table" then return bad "actions: a list was expected" end
+  local size = size_of(r.actions)
+  if not size then return bad "actions: cannot be written as JSON" end
+  if size > plugin.manifest.limits.reply_bytes then
+    return nil, {
+      code = "too_large", retryable = false, plugin = plugin.name,
+      message = ("the answer has %d bytes, at most %d are allowed (limits.reply_bytes)")
+        :format(size, plugin.manifest.limits.reply_bytes),
+    }
+  end
+  for i, action in ipairs(r.actions) do
+    if type(action) ~= "table" or type(action.type) ~= "string" then
+      return bad(("actions[%d].type: a text was expected"):format(i))
+    end
+    if action.type == "send" and type(action.text) ~= "string" and not action.photo
+      and not action.document then
+      return bad(("actions[%d].text: a text was expected"):format(i))
+    end
+  end
+  if r.state ~= nil and type(r.state) ~= "table" then return bad "state: an object was expected" end
+  return r
+end
+
+local function invoke(self, turn, plugin)
+  local id = crypto.uuid7()
+  local begun, since = time.now_ms(), time.mono()
+  record.event(turn, plugin.name, "plugin_invocation_started", "info", { invocation_id = id })
+  local door = gate.door {
+    manifest = plugin.manifest, dialog_id = turn.dialog.id, trace_id = turn.trace_id,
+    invocation_id = id, db = self.db, user = turn.user, config = self.config,
+    admit = function() return record.admit(self.db, turn) end,
+  }
+  local request = request_for(turn, plugin, id, self.config.turn_timeout_seconds * 1000)
+  local response, err = plugin.driver:invoke(request, door)
+  if response then response, err = check_response(plugin, response) end
+  local took = record.ms_since(since)
+  turn.plugin_ms = (turn.plugin_ms or 0) + took
+  meters.plugin(plugin.name, err and err.code, took / 1000)
+  turn.calls[#turn.calls + 1] = {
+    id = id, plugin = plugin.name, attempt = 1, status = response and "ok" or "failed",
+    latency_ms = took, error_code = err and err.code, started_at = begun,
+    finished_at = time.now_ms(),
+  }
+  if response then
+    record.event(turn, plugin.name, "plugin_invocation_completed", "info", { invocation_id = id })
+    return response
+  end
+  local action = err.code == "timeout" and "plugin_timeout" or "plugin_failed"
+  record.event(turn, plugin.name, action, "error",
+    { invocation_id = id, code = err.code, message = err.message })
+  self.log("warn", "plugin failed", {
+    plugin = plugin.name, code = err.code, error = err.message, trace_id = turn.trace_id,
+    dialog_id = turn.dialog.id,
+  })
+  return nil, err
+end
+
+-- The first candidate that takes the message. One that fails is followed by the fallback.
+---@return table response of the plugin that took it; turn.plugin and turn.status say which
+function M.answer(self, turn, generation)
+  local fallback = generation.chooser.by_name[self.config.fallback_plugin]
+  for _, plugin in ipairs(candidates(self, turn, generation)) do
+    local response, err = invoke(self, turn, plugin)
+    if response and not response.declined then
+      turn.plugin = plugin
+      turn.status = (plugin == fallback or turn.failed) and "fallback" or "answered"
+      return response
+    end
+    if err then
+      turn.failed = err
+      if plugin.manifest.on_error == "stop" then break end
+      if plugin ~= fallback then
+        local second = invoke(self, turn, fallback)
+        if second then
+          turn.plugin, turn.status = fallback, "fallback"
+          return second
+        end
+      end
+      break
+    end
+  end
+  turn.status = "failed"
+  return { actions = json.array(), state = {} }
+end
+
+return M

@@ -1,0 +1,80 @@
+-- The scheduler of jobs: what plugins have scheduled fires when it is due, also after a restart.
+
+local json = require "host.json"
+local task = require "host.task"
+local time = require "host.time"
+
+local M = {}
+M.__index = M
+
+local ATTEMPTS = 5
+local AT_ONCE = 32 -- jobs under way
+local LOOK_S = 30  -- at the latest; a new job wakes the scheduler at once
+
+---@param deps {db: table, turn: table, log: function}
+function M.new(deps)
+  return setmetatable({
+    db = deps.db, turn = deps.turn, log = deps.log, changed = task.cond(), running = {}, count = 0,
+  }, M)
+end
+
+---A job was committed: look again.
+function M:wake() self.changed:signal() end
+
+-- One that failed is tried again later, a few times.
+local function postpone(self, job, err)
+  local attempts = job.attempts + 1
+  self.log("warn", "job failed", {
+    job = job.job, plugin = job.plugin, attempts = attempts, code = err.code, error = err.message,
+    trace_id = job.trace_id,
+  })
+  self.db:commit {
+    {
+      "UPDATE jobs SET attempts = $2, run_at = $3, state = $4 WHERE id = $1 AND state = 'open'",
+      job.id, attempts, time.now_ms() + 1000 * 2 ^ attempts,
+      attempts >= ATTEMPTS and "failed" or "open",
+    },
+  }
+end
+
+local function fire(self, job)
+  local ok, turn, err = pcall(self.turn.fire, self.turn, job)
+  if not ok then turn, err = nil, { code = "internal", message = tostring(turn) } end
+  if turn and turn.status == "failed" then turn, err = nil, turn.failed end
+  if not turn and err.code ~= "conflict" then postpone(self, job, err) end
+  self.running[job.id] = nil
+  self.count = self.count - 1
+  self.changed:signal()
+end
+
+-- Starts what is due; returns how long the next one may sleep.
+local function look(self)
+  local now = time.now_ms()
+  local rows, err = self.db:query("SELECT id, plugin, job, dialog_id, data, run_at, attempts, "
+    .. "trace_id FROM jobs WHERE state = 'open' ORDER BY run_at LIMIT $1", 2 * AT_ONCE)
+  if not rows then
+    self.log("error", "jobs cannot be read", { code = err.code, error = err.message })
+    return 1
+  end
+  for _, job in ipairs(rows) do
+    if not self.running[job.id] then
+      if job.run_at > now then return math.min((job.run_at - now) / 1000, LOOK_S) end
+      if self.count >= AT_ONCE then return LOOK_S end
+      job.data = job.data and json.decode(job.data)
+      self.running[job.id] = true
+      self.count = self.count + 1
+      task.spawn(fire, self, job)
+    end
+  end
+  return LOOK_S
+end
+
+---Runs until the task is cancelled.
+function M:run()
+  while true do
+    local pause = look(self)
+    self.changed:wait(math.max(pause, 0.001))
+  end
+end
+
+return M

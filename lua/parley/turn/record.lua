@@ -1,0 +1,29 @@
+-- What a turn notes on its way: events for the audit, the inbox row that makes it durable early.
+
+local commit = require "parley.turn.commit"
+local time = require "host.time"
+
+local M = {}
+
+---@return number milliseconds, to the microsecond
+function M.ms_since(mono) return math.floor((time.mono() - mono) * 1e6 + 0.5) / 1e3 end
+
+---An event of the turn: a row of audit_logs in its transaction.
+function M.event(turn, source, action, severity, details)
+  turn.events[#turn.events + 1] = {
+    source = source, action = action, severity = severity, details = details, at = time.now_ms(),
+  }
+end
+
+---Makes the message durable, once, before anything outside can see an effect of it.
+---@return boolean|nil ok
+---@return table|nil err
+function M.admit(db, turn)
+  if turn.admitted or turn.job then return true end
+  local ok, err = db:commit { commit.admit_statement(turn) }
+  if not ok then return nil, err end
+  turn.admitted = true
+  return true
+end
+
+return M
