@@ -2,6 +2,7 @@
 
 local app = require "parley.http.app"
 local config = require "parley.config"
+local endpoints = require "parley.ops.endpoints"
 local http_server = require "host.http_server"
 local jobs = require "parley.turn.jobs"
 local lanes = require "parley.turn.lanes"
@@ -78,9 +79,24 @@ function M:listen(where)
   return self.server, err
 end
 
----Lets running requests finish, then closes.
+---Listens for metrics and probes.
+---@param where {fd: integer}|{host: string, port: integer}|nil default: the configured address
+---@return table|nil server
+---@return table|nil err
+function M:listen_ops(where)
+  if not where then
+    local host, port = config.split_address(self.config.ops_listen)
+    where = { host = host, port = port }
+  end
+  local err
+  self.ops_server, err = http_server.listen(where, endpoints.new(self))
+  return self.ops_server, err
+end
+
+---Lets running requests finish, then closes. The probes say so before anything else happens.
 ---@param seconds number
 function M:drain(seconds)
+  self.draining = true
   self.server:drain()
   local left = seconds
   while self.server:stats().busy > 0 and left > 0 do
@@ -94,6 +110,7 @@ function M:close()
   if self.scheduler then self.scheduler:cancel() end
   for _, kind in ipairs { "server", "db", "lanes", "manager" } do meters.watch(kind, nil) end
   if self.server then self.server:close() end
+  if self.ops_server then self.ops_server:close() end
   self.db:close()
 end
 

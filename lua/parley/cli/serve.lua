@@ -97,8 +97,11 @@ return function(...)
   if not resumed then return cli.failed(err) end
   server, err = c:listen()
   if not server then return cli.failed(err) end
+  server, err = c:listen_ops()
+  if not server then return cli.failed(err) end
   log.write("info", "listening", {
-    http = cfg.http_listen, plugins = #c.manager.current.plugins, resumed = resumed,
+    http = cfg.http_listen, ops = cfg.ops_listen, plugins = #c.manager.current.plugins,
+    resumed = resumed,
   })
   ok, err = greet(c, home)
   if not ok then return cli.failed(err) end
