@@ -22,7 +22,7 @@ end
 ---@param opts {plugins: table<string, {manifest: table, main: string}>|nil, config: string|nil}|nil
 function M.start(opts)
   opts = opts or {}
-  local self = setmetatable({ home = M.temp_dir() }, M)
+  local self = setmetatable({ home = opts.home or M.temp_dir() }, M)
   if opts.config then
     assert(fs.mkdir(self.home .. "/conf"))
     assert(fs.write(self.home .. "/conf/parley.lua", opts.config))

@@ -29,9 +29,10 @@ end
 local function inbox(turn, out)
   if turn.job then
     -- Whoever fires it second changes no row, and the whole turn is undone.
+    local after = turn.job_after
     out[#out + 1] = {
-      "UPDATE jobs SET state = 'done', attempts = attempts + 1 WHERE id = $1 AND state = 'open'",
-      turn.job.id, expect = 1,
+      "UPDATE jobs SET state = $2, attempts = attempts + 1, run_at = $3 "
+        .. "WHERE id = $1 AND state = 'open'", turn.job.id, after.state, after.run_at, expect = 1,
     }
     return
   end

@@ -8,6 +8,7 @@ local apply = require "parley.turn.apply"
 local commit = require "parley.turn.commit"
 local crypto = require "host.crypto"
 local invoke = require "parley.turn.invoke"
+local jobs = require "parley.turn.jobs"
 local json = require "host.json"
 local load = require "parley.turn.load"
 local meters = require "parley.ops.meters"
@@ -76,6 +77,7 @@ local function run(self, turn)
   apply.state(turn, turn.plugin, response.state)
   apply.actions(turn, turn.plugin, response.actions)
   turn.finished_at = time.now_ms()
+  if turn.job then turn.job_after = jobs.after(turn) end
   turn.reply_id = (turn.message or #turn.actions > 0) and crypto.uuid7() or nil
   turn.reply_text = json.encode {
     actions = turn.actions, in_reply_to = turn.message and turn.inbound_id,

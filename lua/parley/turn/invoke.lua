@@ -141,7 +141,7 @@ function M.answer(self, turn, generation)
     if err then
       turn.failed = err
       if plugin.manifest.on_error == "stop" then break end
-      if plugin ~= fallback then
+      if plugin ~= fallback and not turn.job then
         local second = invoke(self, turn, fallback)
         if second then
           turn.plugin, turn.status = fallback, "fallback"

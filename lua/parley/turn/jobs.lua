@@ -21,27 +21,34 @@ end
 ---A job was committed: look again.
 function M:wake() self.changed:signal() end
 
--- One that failed is tried again later, a few times.
-local function postpone(self, job, err)
+---What becomes of a job by its turn: done, or tried again later, a few times.
+---@param turn table that has run
+---@return {state: string, run_at: integer}
+function M.after(turn)
+  local job = turn.job
+  if turn.status ~= "failed" then return { state = "done", run_at = job.run_at } end
   local attempts = job.attempts + 1
-  self.log("warn", "job failed", {
-    job = job.job, plugin = job.plugin, attempts = attempts, code = err.code, error = err.message,
-    trace_id = job.trace_id,
-  })
-  self.db:commit {
-    {
-      "UPDATE jobs SET attempts = $2, run_at = $3, state = $4 WHERE id = $1 AND state = 'open'",
-      job.id, attempts, time.now_ms() + 1000 * 2 ^ attempts,
-      attempts >= ATTEMPTS and "failed" or "open",
-    },
+  return {
+    state = attempts >= ATTEMPTS and "failed" or "open",
+    run_at = time.now_ms() + 1000 * 2 ^ attempts,
   }
 end
 
 local function fire(self, job)
   local ok, turn, err = pcall(self.turn.fire, self.turn, job)
   if not ok then turn, err = nil, { code = "internal", message = tostring(turn) } end
-  if turn and turn.status == "failed" then turn, err = nil, turn.failed end
-  if not turn and err.code ~= "conflict" then postpone(self, job, err) end
+  if turn and turn.status == "failed" then
+    err = turn.failed or { code = "declined", message = "the plugin has no handler for this job" }
+  end
+  -- "conflict": somebody else has fired it.
+  if err and err.code ~= "conflict" then
+    self.log("warn", "job failed", {
+      job = job.job, plugin = job.plugin, attempts = job.attempts + 1, code = err.code,
+      error = err.message, trace_id = job.trace_id,
+    })
+    -- Nothing was committed: its row is still due, and is not to be looked at in a tight loop.
+    if not turn then task.sleep(1) end
+  end
   self.running[job.id] = nil
   self.count = self.count - 1
   self.changed:signal()

@@ -1,0 +1,70 @@
+local host = require "spec.support.host"
+local task = require "host.task"
+
+local REMIND = [[
+local p = parley.plugin()
+p.on.command("remind", function(c, seconds)
+  c:schedule { ["in"] = tonumber(seconds), job = "ring", data = { n = (c.session.n or 0) + 1 } }
+  c.session.n = (c.session.n or 0) + 1
+  c:reply "noted"
+end)
+p.on.job("ring", function(c, data)
+  c.session.rung = (c.session.rung or 0) + 1
+  c:reply("ring " .. data.n)
+end)
+p.on.command("fail", function(c) c:schedule { ["in"] = 0, job = "nobody" } c:reply "noted" end)
+return p
+]]
+
+local function wait_for(f)
+  for _ = 1, 300 do
+    local v = f()
+    if v then return v end
+    task.sleep(0.01)
+  end
+  error "it did not happen within 3 s"
+end
+
+local function last_text(h, dialog)
+  local messages = h:request("GET", "/api/v1/dialogs/" .. dialog).body.messages
+  local action = messages[#messages].payload.actions
+  return action and action[1] and action[1].text
+end
+
+describe("a scheduled job", function()
+  local plugins = {
+    remind = { main = REMIND, manifest = { commands = { { name = "remind" }, { name = "fail" } } } },
+  }
+
+  it("fires once when it is due, as a message of its plugin", function()
+    local h = host.start { plugins = plugins }
+    assert.equal("noted", h:say("j", "/remind 0").body.text)
+    assert.equal("noted", h:say("j", "/remind 0").body.text)
+    wait_for(function() return last_text(h, "j") == "ring 2" end)
+    task.sleep(0.05)
+    local dialog = h:request("GET", "/api/v1/dialogs/j").body
+    assert.equal(6, #dialog.messages)
+    assert.equal(2, dialog.dialog.state.remind.rung)
+    assert.same({ { state = "done", n = 2 } }, h.core.db:query "SELECT state, count(*) AS n FROM jobs GROUP BY state")
+    h:stop()
+  end)
+
+  it("fires after a restart", function()
+    local h = host.start { plugins = plugins }
+    h:say("j", "/remind 0.3")
+    h:stop()
+    local again = host.start { home = h.home }
+    wait_for(function() return last_text(again, "j") == "ring 1" end)
+    again:stop()
+  end)
+
+  it("is tried again, and given up, when nobody takes it", function()
+    local h = host.start { plugins = plugins }
+    h:say("j", "/fail")
+    wait_for(function()
+      local job = h.core.db:first "SELECT attempts, state FROM jobs"
+      return job.attempts == 1 and job.state == "open"
+    end)
+    h:stop()
+  end)
+end)
