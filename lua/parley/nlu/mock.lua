@@ -301,10 +301,13 @@ end
 --- Says which intent a message most probably has.
 ---@param index table from build
 ---@param message string UTF-8
----@param opts? {locale?: string} the user's locale; intents that do not understand it are left out
+---@param opts? {locale?: string, alternatives?: integer} the user's locale: intents that do not
+---   understand it are left out; how many alternatives to name (default 3)
 ---@return parley.nlu.Result
 function M.classify(index, message, opts)
-  local language = opts and opts.locale and opts.locale:match "^%a+"
+  opts = opts or {}
+  local language = opts.locale and opts.locale:match "^%a+"
+  local keep = (opts.alternatives or ALTERNATIVES) + 1
   if #message > MESSAGE_BYTES then
     message = message:sub(1, MESSAGE_BYTES):gsub("[\192-\255][\128-\191]*$", "")
   end
@@ -317,7 +320,7 @@ function M.classify(index, message, opts)
     for _, i in ipairs(order) do
       if fits(index.intents[i], language) then
         local confidence = exact[i] and 1 or min(NOT_EXACT, (best[i] or 0) ^ SHARPNESS)
-        keep_best(ranked, ALTERNATIVES + 1, i, confidence, values)
+        keep_best(ranked, keep, i, confidence, values)
       end
     end
   end
