@@ -22,6 +22,7 @@ function(parley_flags target)
     target_compile_options(${target} PUBLIC -fsanitize=fuzzer-no-link)
   endif()
   if(CMAKE_BUILD_TYPE STREQUAL "Release")
+    target_compile_definitions(${target} PRIVATE PARLEY_RELEASE)
     target_compile_options(${target} PRIVATE
       -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection -fcf-protection=full)
     if(CMAKE_C_COMPILER_ID STREQUAL "GNU")

@@ -1,7 +1,10 @@
-/* The command line: one Lua command (lua/parley/cli) as a task of a fresh engine. */
+/* The command line: one Lua command (lua/parley/cli) as a task of a fresh engine; the supervisor;
+ * or one of its workers. */
 #include "base/buf.h"
 #include "bind/bind.h"
 #include "engine/engine.h"
+#include "loop/supervisor.h"
+#include "loop/worker.h"
 
 #include <lauxlib.h>
 #include <limits.h>
@@ -54,6 +57,8 @@ static void on_main_end(struct pl_task *task, void *arg)
     struct program *p = arg;
     lua_State *co = pl_task_coroutine(task);
     if (pl_task_get_status(task) == PL_TASK_DONE) {
+        if (pl_worker_info() != NULL && lua_isnoneornil(co, 1))
+            return; /* a worker has set up what it serves: it lives until it is told to end */
         p->exit_code = lua_isnumber(co, 1) ? (int)lua_tonumber(co, 1) : 0;
     } else {
         fprintf(stderr, "parley: %s\n", pl_task_error(task)->message);
@@ -62,13 +67,36 @@ static void on_main_end(struct pl_task *task, void *arg)
     pl_loop_stop(&p->loop);
 }
 
-/* main(arg) -> main module's function on the stack */
+/* (module name) -> the module, which is a function */
 static int load_main(lua_State *L)
 {
     lua_getglobal(L, "require");
     lua_pushstring(L, lua_tostring(L, 1));
     lua_call(L, 1, 1);
     return 1;
+}
+
+/* (path) -> the file as a function: the specs bring workers of their own */
+static int load_script(lua_State *L)
+{
+    return luaL_loadfile(L, lua_tostring(L, 1)) == 0 ? 1 : lua_error(L);
+}
+
+static bool is_worker(int argc, char **argv)
+{
+    return argc > 1 && strncmp(argv[1], "--worker", 8) == 0;
+}
+
+/* Pushes the function to run as the main task: a command, `--worker`, or `--worker-script FILE`. */
+static int push_main(lua_State *L, int argc, char **argv)
+{
+    bool script = argc > 2 && strcmp(argv[1], "--worker-script") == 0;
+    lua_pushcfunction(L, script ? load_script : load_main);
+    if (script)
+        lua_pushstring(L, argv[2]);
+    else
+        lua_pushstring(L, is_worker(argc, argv) ? "parley.worker" : "parley.cli");
+    return lua_pcall(L, 1, 1, 0);
 }
 
 static int run_command(struct program *p, int argc, char **argv)
@@ -83,12 +111,7 @@ static int run_command(struct program *p, int argc, char **argv)
     lua_setfield(L, LUA_REGISTRYINDEX, "parley.version");
     pl_bind_all(L);
 
-    const char *module = "parley.cli";
-    if (argc > 1 && strcmp(argv[1], "--worker") == 0)
-        module = "parley.worker";
-    lua_pushcfunction(L, load_main);
-    lua_pushstring(L, module);
-    if (lua_pcall(L, 1, 1, 0) != 0) {
+    if (push_main(L, argc, argv) != 0) {
         fprintf(stderr, "parley: %s\n", lua_tostring(L, -1));
         return 70;
     }
@@ -96,13 +119,14 @@ static int run_command(struct program *p, int argc, char **argv)
         lua_pushstring(L, argv[i]);
     struct pl_task *task = pl_task_spawn(&p->engine, L, argc - 1, NULL);
     enum pl_task_status status = pl_task_get_status(task);
-    if (status == PL_TASK_DONE || status == PL_TASK_FAILED) {
+    if (status == PL_TASK_DONE || status == PL_TASK_FAILED)
         on_main_end(task, p);
-    } else {
+    else
         pl_task_on_end(task, on_main_end, p);
-        pl_loop_run(&p->loop);
-    }
+    pl_loop_run(&p->loop);
     pl_task_unref(task);
+    if (pl_worker_exit_code() >= 0)
+        p->exit_code = pl_worker_exit_code();
     fflush(stdout);
     return p->exit_code;
 }
@@ -127,7 +151,10 @@ int main(int argc, char **argv)
 {
     static struct program p;
     struct pl_err err;
-    if (pl_loop_init(&p.loop, &err) < 0 || pl_engine_init(&p.engine, &p.loop, &err) < 0) {
+    if (argc > 1 && strcmp(argv[1], "--supervise") == 0)
+        return pl_supervisor_main(argc, argv);
+    if (pl_loop_init(&p.loop, &err) < 0 || pl_engine_init(&p.engine, &p.loop, &err) < 0 ||
+        (is_worker(argc, argv) && pl_worker_attach(&p.loop, &err) < 0)) {
         fprintf(stderr, "parley: %s\n", err.message);
         return 71; /* EX_OSERR */
     }
@@ -136,6 +163,7 @@ int main(int argc, char **argv)
     /* Elsewhere the process ends with its tasks suspended and the kernel frees what they hold.
      * Under a sanitizer everything is taken down, so that what is left is a leak. */
     pl_engine_close(&p.engine);
+    pl_worker_detach();
     pl_loop_close(&p.loop);
 #endif
     return code;

@@ -10,6 +10,7 @@
 #include <lua.h>
 
 #define PL_BIND_MODULES(X)                                                                         \
+    X(control)                                                                                     \
     X(crypto)                                                                                      \
     X(fs)                                                                                          \
     X(http_server)                                                                                 \
@@ -19,7 +20,8 @@
     X(sqlite)                                                                                      \
     X(task)                                                                                        \
     X(tcp)                                                                                         \
-    X(time)
+    X(time)                                                                                        \
+    X(worker)
 
 #define PL_BIND_DECLARE(name) int pl_bind_##name(lua_State *L);
 PL_BIND_MODULES(PL_BIND_DECLARE)

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "engine/task_impl.h"
+#include "loop/watchdog.h"
 
 #include <errno.h>
 #include <lauxlib.h>
@@ -126,6 +127,7 @@ void pl_preempt_close(void)
 void pl_preempt_enter(struct pl_task *task, lua_State *co)
 {
     task->slice_start = pl_now_ns();
+    pl_watchdog_running_at(task->state->name, task->slice_start);
     P.co = co;
     P.task = task;
     if (!P.timer_armed)
@@ -141,6 +143,7 @@ void pl_preempt_leave(struct pl_task *task)
     lua_State *co = P.co;
     P.task = NULL;
     P.co = NULL;
+    pl_watchdog_running(NULL);
     if (P.hooked) {
         lua_sethook(co, NULL, 0, 0);
         P.hooked = 0;

@@ -1,0 +1,72 @@
+/* The watchdog page: what each worker says about itself, in memory that it shares with the
+ * supervisor. A worker that hangs cannot answer a question, but its page can still be read.
+ *
+ * Heartbeat and name are written by the worker, pid by the supervisor, the state by whoever causes
+ * it. The name is trusted only when its writer is dead. */
+#ifndef PL_LOOP_WATCHDOG_H
+#define PL_LOOP_WATCHDOG_H
+
+#include "base/clock.h"
+#include "base/err.h"
+
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#define PL_WATCHDOG_NAME_MAX 48 /* with the NUL */
+
+enum pl_worker_state {
+    PL_WORKER_DOWN,     /* no process, or none yet */
+    PL_WORKER_STARTING, /* runs, has not called ready */
+    PL_WORKER_READY,
+    PL_WORKER_DRAINING,
+};
+
+struct pl_watchdog_slot {
+    alignas(128) _Atomic uint64_t heartbeat_ns; /* pl_now_ns, which all processes share */
+    _Atomic uint64_t running_since_ns;
+    _Atomic int32_t pid;
+    _Atomic uint32_t state;             /* enum pl_worker_state */
+    char running[PL_WATCHDOG_NAME_MAX]; /* the plugin that runs now; empty: none */
+};
+
+/* The slot of this process. Never NULL: a process that is no worker writes into one of its own. */
+extern struct pl_watchdog_slot *pl_watchdog_slot;
+
+/* A new page of `slots` zeroed slots; *fd (close on exec) is how a worker maps it too. NULL with
+ * `err` when the kernel refuses. It lives as long as the process. */
+struct pl_watchdog_slot *pl_watchdog_create(uint32_t slots, int *fd, struct pl_err *err);
+
+/* Maps the page that `fd` stands for, closes `fd` and makes slot `index` this process's own. */
+int pl_watchdog_attach(int fd, uint32_t index, uint32_t slots, struct pl_err *err);
+
+/* Says that the plugin `name` (NULL: none) runs from `now_ns` on. Cheap: it is called around every
+ * slice of every plugin. Longer names are cut. */
+static inline void pl_watchdog_running_at(const char *name, uint64_t now_ns)
+{
+    struct pl_watchdog_slot *slot = pl_watchdog_slot;
+    if (name == NULL) {
+        slot->running[0] = '\0';
+        return;
+    }
+    size_t n = strnlen(name, PL_WATCHDOG_NAME_MAX - 1);
+    memcpy(slot->running, name, n);
+    slot->running[n] = '\0';
+    atomic_store_explicit(&slot->running_since_ns, now_ns, memory_order_relaxed);
+}
+
+static inline void pl_watchdog_running(const char *name)
+{
+    pl_watchdog_running_at(name, name != NULL ? pl_now_ns() : 0);
+}
+
+static inline void pl_watchdog_beat(uint64_t now_ns)
+{
+    atomic_store_explicit(&pl_watchdog_slot->heartbeat_ns, now_ns, memory_order_relaxed);
+}
+
+const char *pl_worker_state_name(uint32_t state); /* "down", "starting", "ready", "draining" */
+
+#endif

@@ -1,0 +1,380 @@
+local control = require "host.control"
+local crypto = require "host.crypto"
+local fs = require "host.fs"
+local json = require "host.json"
+local task = require "host.task"
+local tcp = require "host.tcp"
+local time = require "host.time"
+
+local here = "spec/process/"
+
+local function shell(command)
+  local p = assert(io.popen(command, "r"))
+  local out = p:read("*a")
+  p:close()
+  return out
+end
+
+local function slurp(path) return fs.read(path) or "" end
+
+--- Waits until `fn` gives a true value, which is returned; fails with `what` after 10 s.
+local function eventually(what, fn)
+  local until_s = time.mono() + 10
+  repeat
+    local v = fn()
+    if v then return v end
+    task.sleep(0.01)
+  until time.mono() > until_s
+  error("it did not happen in 10 s: " .. what, 2)
+end
+
+local exe = shell("readlink /proc/self/../$PPID/exe"):gsub("%s+$", "")
+local hosts = {}
+
+local Host = {}
+Host.__index = Host
+
+local function quote(s) return "'" .. s:gsub("'", "'\\''") .. "'" end
+
+--- Starts a supervisor with the fixture as its worker. Does not wait.
+local function launch(options, home)
+  home = home or shell("mktemp -d"):gsub("%s+$", "")
+  local o = {
+    home = home,
+    listen = { public = "127.0.0.1:0" },
+    argv_for_worker = { "--worker-script", here .. "worker_fixture.lua" },
+    env = { SPEC_HOME = home, SPEC_EXTRA = "extra" },
+    hang_ms = 400,
+    ready_message = "listening on {public}.\n",
+  }
+  for k, v in pairs(options or {}) do o[k] = v end
+  local n = crypto.hex(crypto.random(4))
+  local host = setmetatable({ home = home, files = home .. "/" .. n }, Host)
+  local f = host.files
+  shell(("(SPEC_OPTIONS=%s sh -c 'echo $$ >%s.pid; exec %s busted %slaunch.lua' "
+    .. ">%s.out 2>%s.err; echo $? >%s.code) >/dev/null 2>&1 &"):format(quote(json.encode(o)), f, exe, here, f, f, f))
+  host.pid = tonumber(eventually("a pid", function() return slurp(f .. ".pid"):match("%d+") end))
+  hosts[#hosts + 1] = host
+  return host
+end
+
+local function start(options, home)
+  local host = launch(options, home)
+  host.port = tonumber(eventually("ready: " .. host:err(), function()
+    return slurp(host.files .. ".out"):match("listening on 127%.0%.0%.1:(%d+)%.\n")
+  end))
+  return host
+end
+
+function Host:err() return slurp(self.files .. ".err") end
+function Host:signal(name) os.execute(("kill -%s %d 2>/dev/null"):format(name, self.pid)) end
+function Host:exit_code()
+  return tonumber(eventually("the end of the host", function() return slurp(self.files .. ".code"):match("%d+") end))
+end
+function Host:ask(request, seconds) return control.request(self.home .. "/run/control.sock", request, seconds) end
+function Host:status() return assert(self:ask({ cmd = "status" })).result end
+
+--- The body of the answer | nil, what went wrong
+function Host:get(path, seconds)
+  local c, err = tcp.connect("127.0.0.1", self.port, 5)
+  if not c then return nil, "connect: " .. err.code end
+  c:write("GET /" .. path .. " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+  local text = c:read(nil, seconds or 5) or ""
+  c:close()
+  local body = text:match("^HTTP/1.1 200.*\r\n\r\n(.*)\n")
+  if not body then return nil, text end
+  return body
+end
+
+local function alive(pid)
+  local stat = slurp(("/proc/%d/stat"):format(pid))
+  return stat ~= "" and not stat:match("%) [ZX] ")
+end
+
+describe("the supervisor", function()
+  after_each(function()
+    local ended = hosts
+    hosts = {}
+    for _, host in ipairs(ended) do
+      if not slurp(host.files .. ".code"):match("%d") then host:signal("KILL") end
+      host:exit_code()
+    end
+    for _, host in ipairs(ended) do os.execute("rm -rf " .. host.home) end
+  end)
+
+  it("runs as many workers as it is told and says where it listens", function()
+    local host = start { workers = 3 }
+    local status = host:status()
+    assert.equal("ready", status.state)
+    assert.equal(host.pid, status.pid)
+    assert.equal("127.0.0.1:" .. host.port, status.listen.public)
+    assert.equal(3, #status.workers)
+    for i, w in ipairs(status.workers) do
+      assert.equal("ready", w.state)
+      assert.same({ index = i - 1, count = 3 }, w.status)
+      assert.equal(0, w.restarts)
+      assert.is_true(w.rss_bytes > 1e6)
+      assert.is_true(w.heartbeat_age_ms < 400)
+    end
+    assert.equal("extra nil", host:get("environment"))
+  end)
+
+  it("keeps the control socket to its user", function()
+    local host = start()
+    assert.equal("600\n", shell("stat -c %a " .. host.home .. "/run/control.sock"))
+    assert.equal("700\n", shell("stat -c %a " .. host.home .. "/run"))
+  end)
+
+  it("replaces a worker that crashes; no connection is refused meanwhile", function()
+    local host = start()
+    local first = host:get("pid")
+    local refused, asked, done = {}, 0, false
+    local client = task.spawn(function()
+      while not done do
+        local body, err = host:get("pid")
+        asked = asked + 1
+        if not body and err:match("^connect") then refused[#refused + 1] = err end
+      end
+    end)
+    host:get("crash")
+    local second = eventually("another worker", function()
+      local pid = host:get("pid")
+      return pid ~= first and pid
+    end)
+    done = true
+    client:join()
+    assert.is_true(asked > 0)
+    assert.same({}, refused)
+    assert.are_not.equal(first, second)
+    assert.equal("hung=nil crashed=crasher", host:get("suspect"))
+    assert.equal(1, host:status().workers[1].restarts)
+    assert.matches("ended by signal 9", host:err())
+  end)
+
+  it("replaces a worker that hangs and tells its successor which plugin it was", function()
+    local host = start { workers = 2 }
+    host:get("hang")
+    eventually("a restart", function()
+      local ws = host:status().workers
+      return ws[1].restarts + ws[2].restarts == 1 and ws[1].state == "ready" and ws[2].state == "ready"
+    end)
+    local seen = {}
+    eventually("both workers asked", function()
+      seen[assert(host:get("suspect"))] = true
+      return seen["hung=looper crashed=nil"]
+    end)
+    local line = json.decode(host:err():match("[^\n]* hung [^\n]*"))
+    assert.equal("looper", line.plugin)
+    assert.is_true(line.critical)
+  end)
+
+  it("does not take a worker that was stopped together with it for one that hangs", function()
+    local host = start()
+    local worker = host:get("pid")
+    host:signal("STOP")
+    os.execute("kill -STOP " .. worker)
+    task.sleep(0.8)
+    host:signal("CONT")
+    task.sleep(0.2)
+    os.execute("kill -CONT " .. worker)
+    assert.equal(worker, host:get("pid"))
+    assert.equal(0, host:status().workers[1].restarts)
+  end)
+
+  it("lets a running request finish when it is told to stop, and refuses new ones", function()
+    local host = start()
+    local slow = task.spawn(function() return host:get("slow") end)
+    eventually("a busy worker", function() return host:get("pid") end)
+    host:signal("TERM")
+    eventually("a closed port", function() local _, err = host:get("pid") return err and err:match("^connect") end)
+    local _, body = slow:join()
+    assert.equal("slow is done", body)
+    assert.equal(0, host:exit_code())
+    assert.is_false(fs.exists(host.home .. "/run/control.sock"))
+  end)
+
+  it("ends what does not finish within the limit", function()
+    local host = start { drain_ms = 200 }
+    local slow = task.spawn(function() return host:get("very_slow", 20) end)
+    eventually("a busy worker", function() return host:get("pid") end)
+    host:signal("TERM")
+    assert.equal(0, host:exit_code())
+    local _, body = slow:join()
+    assert.is_nil(body)
+    assert.matches("did not finish in time", host:err())
+  end)
+
+  it("ends at once at the second signal", function()
+    local host = start { drain_ms = 60000 }
+    local slow = task.spawn(function() return host:get("very_slow", 20) end)
+    eventually("a busy worker", function() return host:get("pid") end)
+    host:signal("TERM")
+    eventually("draining", function() return host:status().state == "draining" end)
+    host:signal("INT")
+    assert.equal(0, host:exit_code())
+    slow:join()
+  end)
+
+  it("answers a stop when everything has ended", function()
+    local host = start { workers = 2 }
+    local pids = {}
+    for i, w in ipairs(host:status().workers) do pids[i] = w.pid end
+    assert.same({ ok = true, result = { stopped = true, killed = 0 } }, host:ask { cmd = "stop" })
+    for _, pid in ipairs(pids) do assert.is_false(alive(pid)) end
+    assert.equal(0, host:exit_code())
+  end)
+
+  it("replaces a worker that an operator drains", function()
+    local host = start()
+    local first = host:get("pid")
+    os.execute("kill -TERM " .. first)
+    eventually("another worker", function() local pid = host:get("pid") return pid and pid ~= first end)
+    assert.matches("worker 0 exited with 0", host:err())
+  end)
+
+  it("takes its workers with it, however it ends", function()
+    local host = start { workers = 2 }
+    local pids = {}
+    for i, w in ipairs(host:status().workers) do pids[i] = w.pid end
+    host:signal("KILL")
+    assert.equal(137, host:exit_code())
+    for _, pid in ipairs(pids) do
+      eventually("the end of a worker", function() return not alive(pid) end)
+    end
+    host = start({}, host.home) -- neither lock nor socket file is in the way
+    assert.is_truthy(host:get("pid"))
+  end)
+
+  it("refuses a home that another host uses", function()
+    local first = start()
+    local second = launch({}, first.home)
+    assert.equal(75, second:exit_code())
+    assert.matches(("another parley serve %%(pid %d%%) runs on this home"):format(first.pid), second:err())
+    assert.is_truthy(first:get("pid"))
+    assert.equal("ready", first:status().state)
+  end)
+
+  it("says which address is taken", function()
+    local first = start()
+    local second = launch { listen = { public = "127.0.0.1:" .. first.port } }
+    assert.equal(71, second:exit_code())
+    assert.matches("cannot listen on 127.0.0.1:" .. first.port .. ".*another program", second:err())
+  end)
+
+  for _, bad in ipairs { "8080", "host:", "127.0.0.1:http", "127.0.0.1:65536", "::1:80", "unix:" } do
+    it("refuses to listen on '" .. bad .. "'", function()
+      local host = launch { listen = { public = bad } }
+      assert.equal(71, host:exit_code())
+      assert.matches("cannot listen on " .. bad:gsub("%p", "%%%0"), host:err())
+    end)
+  end
+
+  it("leaves an ordinary file alone that stands where its socket should", function()
+    local home = shell("mktemp -d"):gsub("%s+$", "")
+    fs.write(home .. "/precious", "text")
+    local host = launch({ listen = { public = "unix:" .. home .. "/precious" } }, home)
+    assert.equal(71, host:exit_code())
+    assert.equal("text", slurp(home .. "/precious"))
+  end)
+
+  it("waits longer and longer for a worker that cannot live", function()
+    local host = start()
+    fs.write(host.home .. "/crash_at_start", "")
+    host:get("crash")
+    eventually("a third wait", function() return host:err():match("again in 400 ms") end)
+    assert.matches("again in 100 ms.*again in 200 ms.*again in 400 ms", host:err())
+    os.remove(host.home .. "/crash_at_start")
+    eventually("a worker that lives", function() return host:get("pid") end)
+  end)
+
+  it("gives up when its workers refuse to start, with their exit code", function()
+    local home = shell("mktemp -d"):gsub("%s+$", "")
+    fs.write(home .. "/refuse_to_start", "")
+    assert.equal(78, launch({ workers = 2 }, home):exit_code())
+  end)
+
+  it("gives up when its workers crash at every start", function()
+    local home = shell("mktemp -d"):gsub("%s+$", "")
+    fs.write(home .. "/crash_at_start", "")
+    assert.equal(70, launch({}, home):exit_code())
+  end)
+end)
+
+describe("the control socket", function()
+  local host
+
+  setup(function() host = start { workers = 2 } end)
+  teardown(function()
+    host:signal("KILL")
+    host:exit_code()
+    os.execute("rm -rf " .. host.home)
+    hosts = {}
+  end)
+
+  local function refused(request)
+    local reply = assert(host:ask(request))
+    assert.is_false(reply.ok)
+    return reply.error.code, reply.error.message
+  end
+
+  it("reloads every worker", function()
+    local reply = host:ask { cmd = "reload" }
+    assert.is_true(reply.ok)
+    assert.same({ reloaded = true, cmd = "reload" }, reply.result)
+    assert.equal(2, #reply.workers)
+  end)
+
+  it("reports a reload that failed, and why", function()
+    fs.write(host.home .. "/broken", "")
+    local code, message = refused { cmd = "reload" }
+    os.remove(host.home .. "/broken")
+    assert.equal("config", code)
+    assert.equal("conf.lua:7: expected a number", message)
+  end)
+
+  it("reports a handler that raises", function()
+    fs.write(host.home .. "/raises", "")
+    local code, message = refused { cmd = "reload" }
+    os.remove(host.home .. "/raises")
+    assert.equal("exception", code)
+    assert.matches("out of luck", message)
+  end)
+
+  it("reloads at SIGHUP", function()
+    host:signal("HUP")
+    eventually("a line in the log", function() return host:err():match("reloaded in every worker") end)
+  end)
+
+  it("hands other commands to the worker that is named", function()
+    local reply = host:ask { cmd = "echo", worker = 1, data = { 1, "ü", json.null } }
+    assert.same({ ok = true, result = { cmd = "echo", worker = 1, data = { 1, "ü", json.null } },
+      workers = { { index = 1, ok = true, result = reply.result } } }, reply)
+    assert.equal("not_found", refused { cmd = "echo", worker = 2 })
+    assert.equal("not_found", refused { cmd = "echo", worker = 0.5 })
+  end)
+
+  it("refuses what it does not know", function()
+    assert.equal("not_supported", refused { cmd = "nonsense" })
+    assert.equal("invalid", refused { cmd = "" })
+    assert.equal("invalid", refused { cmd = "two words" })
+    assert.equal("invalid", refused { cmd = 7 })
+    assert.equal("invalid", refused { other = true })
+    assert.equal("invalid", refused { cmd = "unspeakable" })
+  end)
+
+  it("says whether nobody is there", function()
+    local reply, err = control.request("/nowhere/control.sock", { cmd = "status" })
+    assert.is_nil(reply)
+    assert.equal("not_found", err.code)
+    reply, err = control.request("/" .. ("x"):rep(200), { cmd = "status" })
+    assert.is_nil(reply)
+    assert.equal("invalid", err.code)
+  end)
+
+  it("ends a request that is larger than its limit", function()
+    local reply, err = host:ask { cmd = "echo", data = ("x"):rep(200000) }
+    assert.is_nil(reply)
+    assert.is_string(err.code)
+    assert.is_true(host:ask({ cmd = "echo" }).ok)
+  end)
+end)

@@ -1,0 +1,53 @@
+-- A worker for supervisor_spec.lua: answers on the public listener, and misbehaves when told to.
+
+local ffi = require "ffi"
+local http = require "host.http_server"
+local task = require "host.task"
+local worker = require "host.worker"
+
+ffi.cdef "int getpid(void); int kill(int pid, int sig);"
+
+local home = os.getenv("SPEC_HOME")
+local function flag(name)
+  local f = io.open(home .. "/" .. name)
+  if f then f:close() end
+  return f ~= nil
+end
+
+if flag("refuse_to_start") then return worker.exit(78) end
+if flag("crash_at_start") then ffi.C.kill(ffi.C.getpid(), 9) end
+
+local routes = {}
+
+function routes.pid() return tostring(tonumber(ffi.C.getpid())) end
+function routes.slow() task.sleep(0.4) return "slow is done" end
+function routes.very_slow() task.sleep(30) return "never" end
+function routes.crash() worker.running("crasher") ffi.C.kill(ffi.C.getpid(), 9) end
+function routes.hang() worker.running("looper") while true do ffi.C.getpid() end end
+function routes.suspect()
+  return ("hung=%s crashed=%s"):format(worker.hung_plugin(), worker.crashed_plugin())
+end
+function routes.environment()
+  return ("%s %s"):format(os.getenv("SPEC_EXTRA"), os.getenv("PARLEY_WORKER"))
+end
+
+local server = assert(http.listen({ fd = worker.listeners().public }, function(req, _, path)
+  local route = routes[path:sub(2)]
+  if not route then return req:respond(404, "", "no such route\n") end
+  req:respond(200, "", route() .. "\n")
+end))
+
+worker.on("status", function() return { index = worker.index, count = worker.count } end)
+worker.on("reload", function(request)
+  task.sleep(0.01)
+  if flag("broken") then return nil, { code = "config", message = "conf.lua:7: expected a number" } end
+  if flag("raises") then error("out of luck") end
+  return { reloaded = true, cmd = request.cmd }
+end)
+worker.on("echo", function(request) return request end)
+worker.on("unspeakable", function() return function() end end)
+worker.on("drain", function()
+  server:drain()
+  while server:stats().busy > 0 do task.sleep(0.01) end
+end)
+worker.ready()
