@@ -4,17 +4,23 @@
 -- Order of precedence: PARLEY_* of the environment, conf/parley.lua, the defaults below.
 
 local fs = require "host.fs"
+local json = require "host.json"
 local suggest = require "parley.util.suggest"
 
 local M = {}
 
--- Every key: its type, default, the variable that overrides it, and its bounds.
+-- Every key: its type, default, the variable that overrides it, and its bounds. `restart`: a reload
+-- cannot change it.
 local KEYS = {
   profile = { "string", "dev", one_of = { "dev", "staging", "prod" }, env = "PARLEY_PROFILE" },
-  http_listen = { "string", "127.0.0.1:8080", env = "PARLEY_HTTP_LISTEN", address = true },
-  ops_listen = { "string", "127.0.0.1:8081", env = "PARLEY_OPS_LISTEN", address = true },
-  database_url = { "string", nil, env = "PARLEY_DATABASE_URL" },
-  workers = { "number", 1, env = "PARLEY_WORKERS", min = 1, max = 64 },
+  http_listen = {
+    "string", "127.0.0.1:8080", env = "PARLEY_HTTP_LISTEN", address = true, restart = true,
+  },
+  ops_listen = {
+    "string", "127.0.0.1:8081", env = "PARLEY_OPS_LISTEN", address = true, restart = true,
+  },
+  database_url = { "string", nil, env = "PARLEY_DATABASE_URL", restart = true },
+  workers = { "number", 1, env = "PARLEY_WORKERS", min = 1, max = 64, restart = true },
   drain_seconds = { "number", 10, min = 0, max = 600 },
   log_level = {
     "string", "info", one_of = { "debug", "info", "warn", "error" }, env = "PARLEY_LOG_LEVEL",
@@ -153,10 +159,23 @@ local function evaluate(path, getenv)
   return chunk(), source
 end
 
+---The keys that differ and that only a restart takes up.
+---@param old table
+---@param new table
+---@return string[] keys, sorted
+function M.needs_restart(old, new)
+  local out = json.array()
+  for key, spec in pairs(KEYS) do
+    if spec.restart and old[key] ~= new[key] then out[#out + 1] = key end
+  end
+  table.sort(out)
+  return out
+end
+
 ---Loads and checks the configuration of a home.
 ---@param home string
 ---@param opts {file: string|nil, getenv: function|nil}|nil
----@return table|nil config
+---@return table|nil config `again()` loads it anew
 ---@return table|nil err {code = "config", message with file, line, key, expected, got}
 function M.load(home, opts)
   opts = opts or {}
@@ -171,7 +190,7 @@ function M.load(home, opts)
     end
     given, source = value, text
   end
-  local config = { home = home, file = path }
+  local config = { home = home, file = path, again = function() return M.load(home, opts) end }
   local ok, err = fill(config, given, KEYS, "", path, source, getenv)
   if not ok then return nil, err end
   config.database_url = config.database_url or "sqlite:" .. home .. "/data/parley.db"

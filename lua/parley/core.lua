@@ -1,10 +1,13 @@
 -- The parts of one worker, put together: database, plugins, turns, HTTP.
 
 local app = require "parley.http.app"
+local audit = require "parley.store.audit"
 local config = require "parley.config"
+local crypto = require "host.crypto"
 local endpoints = require "parley.ops.endpoints"
 local http_server = require "host.http_server"
 local jobs = require "parley.turn.jobs"
+local json = require "host.json"
 local lanes = require "parley.turn.lanes"
 local log = require "parley.ops.log"
 local manager = require "parley.plugins.manager"
@@ -13,6 +16,7 @@ local recover = require "parley.turn.recover"
 local router = require "parley.http.router"
 local store = require "parley.store"
 local task = require "host.task"
+local time = require "host.time"
 local tokens = require "parley.store.tokens"
 local turn = require "parley.turn"
 local verify = require "parley.auth.verify"
@@ -20,26 +24,19 @@ local verify = require "parley.auth.verify"
 local M = {}
 M.__index = M
 
----Everything but the listening socket: what the specs and the command line use as well.
+---Opens the database and puts the parts together; nothing is served yet.
 ---@param cfg table from parley.config
 ---@return table|nil core
 ---@return table|nil err
-function M.new(cfg)
-  local self = setmetatable({ config = cfg }, M)
+function M.open(cfg)
+  local self = setmetatable({ config = cfg, manager = manager.new() }, M)
   local err
   self.db, err = store.open(cfg)
   if not self.db then return nil, err end
-  self.manager = manager.new(cfg)
-  local generation
-  generation, err = self.manager:reload()
-  if not generation then
-    self.db:close()
-    return nil, err
-  end
   self.lanes = lanes.new(cfg.lane_queue)
   self.verify = verify.new { get = function(id) return tokens.get(self.db, id) end }
   self.turn = turn.new {
-    db = self.db, lanes = self.lanes, manager = self.manager, config = cfg, log = log.write,
+    db = self.db, lanes = self.lanes, manager = self.manager, log = log.write,
     on_jobs = function() self.jobs:wake() end,
   }
   self.jobs = jobs.new { db = self.db, turn = self.turn, log = log.write }
@@ -52,14 +49,96 @@ function M.new(cfg)
   return self
 end
 
+---Builds the first generation. On failure the core is closed.
+---@return boolean|nil ok
+---@return table|nil err
+function M:load()
+  local generation, err = self.manager:reload(self.config)
+  if generation then return true end
+  self:close()
+  return nil, err
+end
+
+---open and load in one.
+---@param cfg table from parley.config
+---@return table|nil core
+---@return table|nil err
+function M.new(cfg)
+  local self, err = M.open(cfg)
+  if not self then return nil, err end
+  local ok
+  ok, err = self:load()
+  if not ok then return nil, err end
+  return self
+end
+
 ---Takes up what a crash has cut off, then starts the work that no request asks for.
 ---@return integer|nil resumed turns
 ---@return table|nil err
 function M:begin()
   local resumed, err = recover.run { db = self.db, turn = self.turn, log = log.write }
   if not resumed then return nil, err end
+  if #resumed > 0 then log.write("warn", "turns were cut off and go on", { turns = #resumed }) end
   self.scheduler = task.spawn(self.jobs.run, self.jobs)
-  return resumed
+  return #resumed
+end
+
+local function note_reload(self, severity, details)
+  local ok, err = self.db:commit {
+    audit.insert { source = "host", action = "reload", severity = severity, details = details },
+  }
+  if not ok then log.write("error", "the audit row was not stored", { error = err.message }) end
+end
+
+---Reads configuration, rules and plugins again. What needs the sockets or the database opened anew
+---stays as it is until a restart, and is named.
+---@return {generation: integer, plugins: integer, rules: integer, took_ms: number,
+---  needs_restart: string[]}|nil result
+---@return table|nil err the generation before goes on serving
+function M:reload()
+  local since = time.mono()
+  task.trace(crypto.trace_id())
+  local generation
+  local cfg, err = self.config.again()
+  if cfg then
+    self.manager:enable_all()
+    generation, err = self.manager:reload(cfg)
+  end
+  if not generation then
+    log.write("error", "reload refused, the generation before goes on", {
+      code = err.code, error = err.message,
+    })
+    note_reload(self, "error", { code = err.code, message = err.message })
+    return nil, err
+  end
+  local result = {
+    generation = generation.number, plugins = #generation.plugins, rules = generation.rules.count,
+    needs_restart = config.needs_restart(self.config, cfg),
+    took_ms = math.floor((time.mono() - since) * 1e4 + 0.5) / 10,
+  }
+  self.config = cfg
+  self.lanes.max = cfg.lane_queue
+  log.write("info", "reloaded", result)
+  note_reload(self, "info", result)
+  return result
+end
+
+---What `parley status` shows of a worker.
+---@return table
+function M:status()
+  local plugins = json.array()
+  for i, p in ipairs(self.manager.current.plugins) do
+    plugins[i] = {
+      name = p.name, version = p.manifest.version, transport = p.manifest.transport,
+      state = p.state, reason = p.reason, hash = p.hash:sub(1, 12),
+    }
+  end
+  return {
+    plugins = plugins, generations = json.array(self.manager:status()),
+    rules = self.manager.current.rules.count, turns_waiting = self.lanes.waiting,
+    requests = self.server:stats().busy, database = self.db:stats(),
+    draining = self.draining or false,
+  }
 end
 
 ---Listens for the public API.
@@ -93,15 +172,15 @@ function M:listen_ops(where)
   return self.ops_server, err
 end
 
----Lets running requests finish, then closes. The probes say so before anything else happens.
+---Lets running turns finish, then closes. The probes say so before anything else happens.
 ---@param seconds number
 function M:drain(seconds)
   self.draining = true
+  self.jobs:stop()
   self.server:drain()
-  local left = seconds
-  while self.server:stats().busy > 0 and left > 0 do
+  local deadline = time.mono() + seconds
+  while (self.server:stats().busy > 0 or self.lanes:busy()) and time.mono() < deadline do
     task.sleep(0.02)
-    left = left - 0.02
   end
   self:close()
 end

@@ -5,12 +5,16 @@ local core = require "parley.core"
 local crypto = require "host.crypto"
 local fs = require "host.fs"
 local json = require "host.json"
+local log = require "parley.ops.log"
 local tcp = require "host.tcp"
 local token = require "parley.auth.token"
 local tokens = require "parley.store.tokens"
 
 local M = {}
 M.__index = M
+
+-- Specs provoke warnings and errors all the time.
+log.level(fs.getenv "PARLEY_LOG_LEVEL" or "error")
 
 function M.temp_dir()
   local path = os.tmpname()

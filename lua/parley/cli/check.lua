@@ -2,7 +2,7 @@
 
 local cli = require "parley.cli.main"
 local config = require "parley.config"
-local manager = require "parley.plugins.manager"
+local generation = require "parley.plugins.generation"
 
 return function(...)
   local o, problem = cli.options({ ... }, { home = "value", config = "value", help = "flag" })
@@ -14,8 +14,9 @@ return function(...)
   local cfg, err = config.load(o.home or ".parley", { file = o.config })
   if not cfg then return cli.failed(err) end
   local g
-  g, err = manager.new(cfg):build()
+  g, err = generation.build(cfg)
   if not g then return cli.failed(err) end
-  io.stderr:write(("all is well: %d plugins\n"):format(#g.plugins))
+  io.stderr:write(("all is well: %d plugins, %d rules\n"):format(#g.plugins, g.rules.count))
+  g:close()
   return 0
 end

@@ -17,8 +17,7 @@ local time = require "host.time"
 local M = {}
 M.__index = M
 
----@param deps {db: table, lanes: table, manager: table, config: table, log: function,
----   rules: function|nil, on_jobs: function|nil}
+---@param deps {db: table, lanes: table, manager: table, log: function, on_jobs: function|nil}
 function M.new(deps)
   return setmetatable(deps, M)
 end
@@ -47,7 +46,7 @@ local function replay(self, turn)
   return true
 end
 
-local function prepare(self, turn)
+local function prepare(self, turn, config)
   local ok, err
   if turn.message_id and not turn.admitted then
     ok, err = replay(self, turn)
@@ -57,23 +56,19 @@ local function prepare(self, turn)
   if err then return nil, err end
   local who = turn.message and turn.message.user or { id = turn.dialog and turn.dialog.user_id }
   local locale = turn.message and turn.message.locale
-  turn.user, err = load.user(self.db, who, locale or self.config.locale)
+  turn.user, err = load.user(self.db, who, locale or config.locale)
   if not turn.user then return nil, err end
   turn.dialog = turn.dialog or load.new_dialog(turn.dialog_id, turn.message)
-  turn.user.locale = locale or turn.user.locale or self.config.locale
+  turn.user.locale = locale or turn.user.locale or config.locale
   return true
 end
 
-local function run(self, turn)
-  local ok, err = prepare(self, turn)
+local function run(self, turn, generation)
+  local ok, err = prepare(self, turn, generation.config)
   if not ok then return nil, err end
   if turn.replayed then return turn end
 
-  local generation = self.manager:hold()
-  local good, response = pcall(invoke.answer, self, turn, generation)
-  self.manager:release(generation)
-  if not good then error(response, 0) end
-
+  local response = invoke.answer(self, turn, generation)
   apply.state(turn, turn.plugin, response.state)
   apply.actions(turn, turn.plugin, response.actions)
   turn.finished_at = time.now_ms()
@@ -90,16 +85,19 @@ local function run(self, turn)
   return turn
 end
 
--- Runs a turn in the lane of its dialog.
+-- Runs a turn in the lane of its dialog, on the generation that serves when its time has come.
 local function in_lane(self, turn)
-  local ok, err = self.lanes:enter(turn.dialog_id, self.config.turn_timeout_seconds)
+  local seconds = self.manager.current.config.turn_timeout_seconds
+  local ok, err = self.lanes:enter(turn.dialog_id, seconds)
   if not ok then
     return nil, {
       code = err.code == "busy" and "dialog_busy" or err.code, message = err.message,
       retry_after = 1,
     }
   end
-  local good, result, failure = pcall(run, self, turn)
+  local generation = self.manager:hold()
+  local good, result, failure = pcall(run, self, turn, generation)
+  self.manager:release(generation)
   self.lanes:leave(turn.dialog_id)
   if not good then error(result, 0) end
   if result then

@@ -1,46 +1,14 @@
--- The middle of a turn: candidates, the invocation, what comes back checked.
+-- The middle of a turn: the invocation of the plugins that may take it, what comes back checked.
 
 local crypto = require "host.crypto"
 local gate = require "parley.plugins.gate"
 local json = require "host.json"
 local meters = require "parley.ops.meters"
-local nlu = require "parley.nlu.mock"
 local record = require "parley.turn.record"
+local route = require "parley.turn.route"
 local time = require "host.time"
 
 local M = {}
-
--- choosing ----------------------------------------------------------------------------------------
-
--- The plugin whose conversation is under way.
-local function owner(turn)
-  return turn.dialog.state.__owner
-end
-
-local function candidates(self, turn, generation)
-  if turn.job then return { generation.chooser.by_name[turn.job.plugin] } end
-  local message = turn.message
-  if self.rules then turn.verdict = self.rules(message, turn) end
-  local text = message.text
-  -- A command says itself what it is.
-  if message.type == "text" and text and text:byte(1) ~= 47 then
-    turn.intent = nlu.classify(generation.intents, text, { locale = turn.user.locale })
-  end
-  local list = generation.chooser:choose {
-    text = text, type = message.type, payload = message.payload,
-    channel = turn.dialog.channel, role = turn.user.role, locale = turn.user.locale,
-    owner = owner(turn), state = owner(turn) and "conversation" or "idle",
-    intent = turn.intent, verdict = turn.verdict,
-  }
-  local fallback = generation.chooser.by_name[self.config.fallback_plugin]
-  for i = #list, 1, -1 do
-    if list[i] == fallback then table.remove(list, i) end
-  end
-  list[#list + 1] = fallback
-  return list
-end
-
--- invoking ----------------------------------------------------------------------------------------
 
 local function request_for(turn, plugin, invocation_id, deadline_ms)
   local d, u = turn.dialog, turn.user
@@ -93,16 +61,16 @@ local function check_response(plugin, r)
   return r
 end
 
-local function invoke(self, turn, plugin)
+local function invoke(self, turn, generation, plugin)
   local id = crypto.uuid7()
   local begun, since = time.now_ms(), time.mono()
   record.event(turn, plugin.name, "plugin_invocation_started", "info", { invocation_id = id })
   local door = gate.door {
     manifest = plugin.manifest, dialog_id = turn.dialog.id, trace_id = turn.trace_id,
-    invocation_id = id, db = self.db, user = turn.user, config = self.config,
+    invocation_id = id, db = self.db, user = turn.user, config = generation.config,
     admit = function() return record.admit(self.db, turn) end,
   }
-  local request = request_for(turn, plugin, id, self.config.turn_timeout_seconds * 1000)
+  local request = request_for(turn, plugin, id, generation.config.turn_timeout_seconds * 1000)
   local response, err = plugin.driver:invoke(request, door)
   if response then response, err = check_response(plugin, response) end
   local took = record.ms_since(since)
@@ -130,9 +98,17 @@ end
 -- The first candidate that takes the message. One that fails is followed by the fallback.
 ---@return table response of the plugin that took it; turn.plugin and turn.status say which
 function M.answer(self, turn, generation)
-  local fallback = generation.chooser.by_name[self.config.fallback_plugin]
-  for _, plugin in ipairs(candidates(self, turn, generation)) do
-    local response, err = invoke(self, turn, plugin)
+  if turn.message then
+    route.rules(turn, generation, self.log)
+    local response = route.verdict(turn)
+    if response then
+      turn.status = "answered"
+      return response
+    end
+  end
+  local fallback = generation.fallback
+  for _, plugin in ipairs(route.candidates(turn, generation)) do
+    local response, err = invoke(self, turn, generation, plugin)
     if response and not response.declined then
       turn.plugin = plugin
       turn.status = (plugin == fallback or turn.failed) and "fallback" or "answered"
@@ -142,7 +118,7 @@ function M.answer(self, turn, generation)
       turn.failed = err
       if plugin.manifest.on_error == "stop" then break end
       if plugin ~= fallback and not turn.job then
-        local second = invoke(self, turn, fallback)
+        local second = invoke(self, turn, generation, fallback)
         if second then
           turn.plugin, turn.status = fallback, "fallback"
           return second

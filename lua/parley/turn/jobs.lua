@@ -76,9 +76,15 @@ local function look(self)
   return LOOK_S
 end
 
----Runs until the task is cancelled.
+---No further job is started.
+function M:stop()
+  self.stopped = true
+  self.changed:signal()
+end
+
+---Runs until it is stopped or its task is cancelled.
 function M:run()
-  while true do
+  while not self.stopped do
     local pause = look(self)
     self.changed:wait(math.max(pause, 0.001))
   end

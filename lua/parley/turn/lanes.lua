@@ -35,6 +35,9 @@ function M:enter(key, timeout_s)
   return true -- the lane was handed over, never free in between
 end
 
+---Whether a turn is under way.
+function M:busy() return next(self.lanes) ~= nil end
+
 ---Leaves the lane: the next one has it.
 function M:leave(key)
   local lane = self.lanes[key]

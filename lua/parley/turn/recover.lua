@@ -1,8 +1,9 @@
 -- After a start: messages that were durable when the host went down, and not finished.
 
-local json = require "host.json"
-local time = require "host.time"
 local crypto = require "host.crypto"
+local json = require "host.json"
+local task = require "host.task"
+local time = require "host.time"
 
 local M = {}
 
@@ -25,34 +26,38 @@ local function give_up(db, row)
   }
 end
 
----Takes up what is open, oldest first.
+local function take_up(deps, row)
+  local ok, err
+  if row.attempts >= ATTEMPTS then
+    ok, err = give_up(deps.db, row)
+  else
+    ok, err = deps.turn:resume(row)
+  end
+  if not ok then
+    deps.log("error", "a turn could not be taken up again", {
+      dialog_id = row.dialog_id, trace_id = row.trace_id, code = err.code, error = err.message,
+    })
+  end
+end
+
+---Takes up what is open, oldest first. Each turn is in the lane of its dialog when this returns,
+---before any new message, and goes on beside what the host does next: one that is slow, or brings
+---the host down again, keeps nobody else waiting.
 ---@param deps {db: table, turn: table, log: function}
----@return integer|nil resumed
+---@return table|nil tasks one for each turn
 ---@return table|nil err
 function M.run(deps)
   local rows, err = deps.db:query("SELECT source, key, dialog_id, payload, body_hash, trace_id, "
     .. "received_at, attempts FROM inbox WHERE state = 'open' ORDER BY received_at LIMIT 10000")
   if not rows then return nil, err end
-  for _, row in ipairs(rows) do
-    local ok
-    if row.attempts >= ATTEMPTS then
-      ok, err = give_up(deps.db, row)
-    else
-      ok, err = deps.db:commit {
-        {
-          "UPDATE inbox SET attempts = attempts + 1 WHERE source = $1 AND key = $2", row.source,
-          row.key,
-        },
-      }
-      if ok then ok, err = deps.turn:resume(row) end
-    end
-    if not ok then
-      deps.log("error", "a turn could not be taken up again", {
-        dialog_id = row.dialog_id, trace_id = row.trace_id, code = err.code, error = err.message,
-      })
-    end
-  end
-  return #rows
+  local ok
+  ok, err = deps.db:commit {
+    { "UPDATE inbox SET attempts = attempts + 1 WHERE state = 'open'" },
+  }
+  if not ok then return nil, err end
+  local tasks = {}
+  for i, row in ipairs(rows) do tasks[i] = task.spawn(take_up, deps, row) end
+  return tasks
 end
 
 return M

@@ -1,0 +1,140 @@
+-- A generation: the configuration, the rules and the plugins that belong together. It is built
+-- whole and checked beside the one that serves; nothing in it changes afterwards.
+
+local bundle = require "parley.plugins.bundle"
+local choose = require "parley.plugins.choose"
+local fs = require "host.fs"
+local lua_driver = require "parley.plugins.lua_driver"
+local manifest = require "parley.plugins.manifest"
+local nlu = require "parley.nlu.mock"
+local rules = require "parley.rules"
+
+local M = {}
+M.__index = M
+
+---@class parley.Generation
+---@field number integer given when it is put in service
+---@field config table parley.config
+---@field plugins parley.Plugin[]
+---@field chooser table
+---@field rules table
+---@field intents table what the offline classifier compares with
+---@field refs integer turns that hold it
+---@field since_ms integer|nil when it was put in service
+
+local function folders(config)
+  return { fs.data_dir() .. "/plugins", config.home .. "/plugins" }
+end
+
+-- A plugin of the home takes the place of the one of the same name that ships.
+local function find(config)
+  local found, names = {}, {}
+  for _, dir in ipairs(folders(config)) do
+    if fs.exists(dir) then
+      local list, err = fs.list(dir)
+      if not list then return nil, err end
+      for _, name in ipairs(list) do
+        if fs.exists(dir .. "/" .. name .. "/manifest.json") then
+          if not found[name] then names[#names + 1] = name end
+          found[name] = dir .. "/" .. name
+        end
+      end
+    end
+  end
+  table.sort(names)
+  return found, names
+end
+
+-- Settings of a plugin that is not there are a mistake in its name.
+local function check_settings(config, found)
+  for name in pairs(config.plugins) do
+    if not found[name] then
+      return nil, {
+        code = "config", retryable = false, op = "plugins",
+        message = ("%s: plugins.%s: there is no plugin of this name.%s"):format(config.file,
+          tostring(name), require("parley.util.suggest").hint(tostring(name), found)),
+      }
+    end
+  end
+  return true
+end
+
+local function load_plugin(dir, name, config, disabled)
+  local b, err = bundle.read(dir)
+  if not b then return nil, err end
+  local driver
+  driver, err = lua_driver.new(b.manifest, b.files)
+  if not driver then
+    return nil, {
+      code = "plugin", retryable = false, op = "plugins",
+      message = ("%s: %s"):format(dir, err.message),
+    }
+  end
+  local settings = config.plugins[name] or {}
+  local off = settings.enabled == false or disabled[name]
+  return {
+    name = name, file = dir .. "/manifest.json", manifest = b.manifest, hash = b.hash,
+    driver = driver, config = settings, state = off and "disabled" or "active",
+    reason = disabled[name] or (off and "the configuration says so") or nil,
+  }
+end
+
+-- What the plugins are together: no two with one command, no cycle of before/after, a fallback.
+local function compile(self)
+  local problems = manifest.check_together(self.plugins)
+  if #problems > 0 then
+    return nil, {
+      code = "plugin", retryable = false, op = "plugins", message = manifest.describe(problems),
+    }
+  end
+  local chooser, err = choose.compile(self.plugins)
+  if not chooser then return nil, err end
+  local fallback = self.config.fallback_plugin
+  if not chooser.by_name[fallback] then
+    return nil, {
+      code = "config", retryable = false, op = "plugins",
+      message = ("%s: fallback_plugin: there is no plugin '%s'"):format(self.config.file, fallback),
+    }
+  end
+  self.chooser, self.fallback = chooser, chooser.by_name[fallback]
+  self.intents = nlu.build(chooser:intent_examples())
+  return true
+end
+
+local function build(self, disabled)
+  local found, names = find(self.config)
+  if not found then return nil, names end
+  local ok, err = check_settings(self.config, found)
+  if not ok then return nil, err end
+  for _, name in ipairs(names) do
+    local plugin
+    plugin, err = load_plugin(found[name], name, self.config, disabled)
+    if not plugin then return nil, err end
+    self.plugins[#self.plugins + 1] = plugin
+  end
+  ok, err = compile(self)
+  if not ok then return nil, err end
+  self.rules, err = rules.load(self.config.home .. "/conf/rules.lua")
+  if not self.rules then return nil, err end
+  return self
+end
+
+---Builds a generation; it waits when a plugin's main chunk is preempted.
+---@param config table from parley.config
+---@param disabled table<string, string>|nil plugins that are not to be chosen, and why
+---@return parley.Generation|nil generation
+---@return table|nil err names file and line of what is wrong
+function M.build(config, disabled)
+  local self = setmetatable({ config = config, plugins = {}, refs = 0 }, M)
+  local ok, err = build(self, disabled or {})
+  if ok then return self end
+  self:close()
+  return nil, err
+end
+
+function M:close()
+  for _, p in ipairs(self.plugins) do p.driver:close() end
+  if self.rules then self.rules:close() end
+end
+
+return M

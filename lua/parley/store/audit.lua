@@ -1,0 +1,21 @@
+-- Rows of audit_logs that belong to no turn.
+
+local crypto = require "host.crypto"
+local json = require "host.json"
+local task = require "host.task"
+local time = require "host.time"
+
+local M = {}
+
+---@param event {source: string, action: string, severity: string, details: table|nil}
+---@return table statement for db:commit
+function M.insert(event)
+  return {
+    "INSERT INTO audit_logs (id, source, action, severity, trace_id, details, created_at) "
+      .. "VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    crypto.uuid7(), event.source, event.action, event.severity, task.trace() or crypto.trace_id(),
+    event.details and json.encode(event.details) or json.null, time.now_ms(), n = 7,
+  }
+end
+
+return M

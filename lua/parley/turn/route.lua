@@ -1,0 +1,74 @@
+-- Where a message goes: the operator's rules first, then the classifier, then the plugins in the
+-- order of the chooser.
+
+local json = require "host.json"
+local nlu = require "parley.nlu.mock"
+local record = require "parley.turn.record"
+local rules = require "parley.rules"
+
+local M = {}
+
+-- The plugin whose conversation is under way.
+local function owner(turn)
+  return turn.dialog.state.__owner
+end
+
+---What the rules say. Rules that fail cost the message nothing but their verdict.
+---@param turn table turn.verdict, and turn.user.locale when a rule says so, are set
+---@param generation parley.Generation
+---@param log function
+function M.rules(turn, generation, log)
+  local verdict, err = generation.rules:evaluate(rules.view(turn.message, {
+    dialog_id = turn.dialog.id, channel = turn.dialog.channel, user = turn.user,
+    state = owner(turn) and "conversation" or "idle",
+  }))
+  if err then
+    record.event(turn, "rules", "rules_failed", "error", { code = err.code, message = err.message })
+    log("error", "rules failed", {
+      code = err.code, error = err.message, trace_id = turn.trace_id, dialog_id = turn.dialog.id,
+    })
+    return
+  end
+  if not verdict then return end
+  turn.verdict = verdict
+  if verdict.locale then turn.user.locale = verdict.locale end
+  record.event(turn, "rules", "rule_matched", "info", { rule = verdict.rule, tags = verdict.tags })
+end
+
+---The answer that the rules themselves give.
+---@return table|nil response nil: the plugins are asked
+function M.verdict(turn)
+  local verdict = turn.verdict
+  if not verdict then return nil end
+  if verdict.drop then return { actions = json.array() } end
+  if verdict.reply then
+    return { actions = json.array { { type = "send", text = verdict.reply } } }
+  end
+end
+
+---The plugins that may take the message, best first; the fallback is always the last.
+---@param turn table turn.intent is set
+---@param generation parley.Generation
+---@return parley.Plugin[]
+function M.candidates(turn, generation)
+  if turn.job then return { generation.chooser.by_name[turn.job.plugin] } end
+  local message = turn.message
+  local text = message.text
+  -- A command says itself what it is.
+  if message.type == "text" and text and text:byte(1) ~= 47 then
+    turn.intent = nlu.classify(generation.intents, text, { locale = turn.user.locale })
+  end
+  local list = generation.chooser:choose {
+    text = text, type = message.type, payload = message.payload,
+    channel = turn.dialog.channel, role = turn.user.role, locale = turn.user.locale,
+    owner = owner(turn), state = owner(turn) and "conversation" or "idle",
+    intent = turn.intent, verdict = turn.verdict,
+  }
+  for i = #list, 1, -1 do
+    if list[i] == generation.fallback then table.remove(list, i) end
+  end
+  list[#list + 1] = generation.fallback
+  return list
+end
+
+return M
