@@ -1,30 +1,15 @@
--- kill -9 of the host under load: what was acknowledged is in the database, exactly once, in order.
+-- kill -9 under load, of a worker and of the whole host: what was acknowledged is in the database,
+-- exactly once, in order.
 
-local fs = require "host.fs"
 local host = require "spec.support.host"
 local json = require "host.json"
+local serve = require "spec.support.serve"
 local sqlite = require "host.sqlite"
 local task = require "host.task"
 local tcp = require "host.tcp"
 
-local ROUNDS = 5
+local ROUNDS = 6
 local CLIENTS = 8
-
-local function start(home, port)
-  local pipe = io.popen(("PARLEY_HTTP_LISTEN=127.0.0.1:%d %s serve --home %s >%s/out 2>&1 & echo $!")
-    :format(port, fs.realpath "/proc/self/exe", home, home))
-  local pid = tonumber(pipe:read "*l")
-  pipe:close()
-  for _ = 1, 500 do
-    local c = tcp.connect("127.0.0.1", port, 1)
-    if c then
-      c:close()
-      return pid
-    end
-    task.sleep(0.01)
-  end
-  error("the host did not start: " .. (fs.read(home .. "/out") or ""))
-end
 
 local function post(c, token, dialog, id, text)
   local body = json.encode {
@@ -42,22 +27,12 @@ local function post(c, token, dialog, id, text)
   return tonumber(head:match "^HTTP/1.1 (%d+)"), json.decode(answer)
 end
 
-describe("kill -9 of the host under load", function()
+describe("kill -9 under load", function()
   it("loses nothing acknowledged, doubles nothing, keeps the order", function()
     local home = host.temp_dir()
-    -- A port that was free a moment ago.
-    local probe = assert(require("host.http_server").listen({ host = "127.0.0.1", port = 0 }, function() end))
-    local port = probe:port()
-    probe:close()
     local acked, sent = {}, {}
-    local pid = start(home, port)
-    local token
-    for _ = 1, 200 do
-      token = fs.read(home .. "/data/dev-token")
-      if token then break end
-      task.sleep(0.01)
-    end
-    token = token:gsub("%s", "")
+    local h = serve.start { home = home }
+    local token = h.token
 
     local stop = false
     local clients = {}
@@ -68,7 +43,7 @@ describe("kill -9 of the host under load", function()
         local c
         local n = 1
         while not stop or c == nil do
-          c = c or tcp.connect("127.0.0.1", port, 1)
+          c = c or tcp.connect("127.0.0.1", h.port, 1)
           if not c then
             if stop then return end
             task.sleep(0.005)
@@ -91,15 +66,22 @@ describe("kill -9 of the host under load", function()
       end)
     end
 
-    for _ = 1, ROUNDS do
+    for round = 1, ROUNDS do
       task.sleep(0.1 + math.random() * 0.2)
-      os.execute("kill -9 " .. pid)
-      pid = start(home, port)
+      if round % 2 == 0 then
+        os.execute(("kill -9 %d"):format(serve.eventually("a worker", function()
+          local status = h:status()
+          return status and status.workers[1].pid
+        end)))
+      else
+        h:close()
+        h = serve.start { home = home }
+      end
     end
     task.sleep(0.2)
     stop = true
     for k = 1, CLIENTS do assert(clients[k]:join(20)) end
-    os.execute("kill -9 " .. pid)
+    h:close()
 
     local db = assert(sqlite.open { path = home .. "/data/parley.db" })
     local total = 0

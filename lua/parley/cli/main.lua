@@ -1,7 +1,8 @@
 -- The command line: finds the command's file and runs it. Data goes to stdout, all else to stderr.
 --
--- Exit codes: 0 done, 1 the answer is no, 64 wrong usage, 70 a bug, 74 input or output, 78 wrong
--- configuration (sysexits.h).
+-- Exit codes: 0 done, 1 the answer is no, 64 wrong usage, 69 no host is running, 70 a bug, 71 the
+-- system refuses, 74 input or output, 75 try again (the home is in use), 78 wrong configuration
+-- (sysexits.h).
 
 local suggest = require "parley.util.suggest"
 
@@ -9,6 +10,9 @@ local M = {}
 
 M.COMMANDS = {
   { "serve", "start the host" },
+  { "reload", "take up configuration, rules and plugins" },
+  { "status", "show workers, plugins and generations" },
+  { "stop", "stop the host when its running turns have finished" },
   { "token", "create, list and revoke tokens" },
   { "migrate", "bring the database schema up or down" },
   { "check", "check the configuration and every plugin" },
@@ -46,6 +50,8 @@ function M.options(args, known)
   return out
 end
 
+local EXIT = { config = 78, plugin = 78, rules = 78, not_running = 69, busy = 75 }
+
 ---@return integer exit code
 function M.usage(message)
   io.stderr:write("parley: ", message, "\n")
@@ -55,7 +61,7 @@ end
 ---@return integer exit code
 function M.failed(err)
   io.stderr:write("parley: ", err.message, "\n")
-  return (err.code == "config" or err.code == "plugin") and 78 or 74
+  return EXIT[err.code] or 74
 end
 
 local function help()

@@ -1,51 +1,68 @@
--- parley serve: one worker in this process.
+-- parley serve: sets the home up and becomes the supervisor.
 
 local cli = require "parley.cli.main"
 local config = require "parley.config"
-local core = require "parley.core"
 local crypto = require "host.crypto"
 local fs = require "host.fs"
+local home = require "parley.cli.home"
 local log = require "parley.ops.log"
-local task = require "host.task"
+local store = require "parley.store"
 local token = require "parley.auth.token"
 local tokens = require "parley.store.tokens"
+local verify = require "parley.auth.verify"
+local worker = require "host.worker"
 
 local HELP = [[
 usage: parley serve [--home DIR] [--config FILE]
 
-Starts the host. DIR (default .parley) holds conf/, plugins/ and data/; what is missing is made.
+Starts the host. DIR (default .parley) holds conf/, plugins/, data/ and run/; what is missing is
+made.
+SIGTERM and SIGINT stop it when running turns have finished, SIGHUP reloads.
 ]]
 
--- A home that is not there yet gets the folders and a configuration to edit.
-local function set_up(home)
-  for _, dir in ipairs { "conf", "plugins", "data" } do
-    local ok, err = fs.mkdir(home .. "/" .. dir, tonumber("700", 8))
-    if not ok then return nil, err end
-  end
-  local path = home .. "/conf/parley.lua"
-  if fs.exists(path) then return true end
-  local text, err = fs.read(fs.data_dir() .. "/conf/parley.lua")
-  if not text then return nil, err end
-  return fs.write(path, text)
+-- The words of the log are printed by the workers; this is for the person who has started it.
+local READY = [[
+Parley listens on http://{public}
+metrics and probes on http://{ops}
+]]
+
+local CURL = [[
+
+Talk to it in a browser:
+
+  http://{public}/chat#token=%s
+
+or from a terminal:
+
+  curl -s http://{public}/api/v1/dialogs/first/messages -H 'X-Bot-Token: %s' \
+    -H 'Content-Type: application/json' \
+    -d '{"user":{"external_id":"me"},"type":"text","text":"/echo hello"}'
+
+]]
+
+local DEV_SCOPES = { "dialogs:read", "dialogs:write", "users:write" }
+
+local function still_valid(db, text)
+  local v = verify.new { get = function(id) return tokens.get(db, id) end }
+  return v:identify(text) ~= nil
 end
 
 -- A developer's own token, so that the printed line works as pasted. Only in the dev profile: a
 -- secret in a file is no way to hand out tokens elsewhere.
-local function dev_token(c, home)
-  local path = home .. "/data/dev-token"
+local function dev_token(db, dir)
+  local path = dir .. "/data/dev-token"
   local text = fs.read(path, 100)
   if text then
     text = text:gsub("%s", "")
-    if c.verify:identify(text) then return text end
+    if still_valid(db, text) then return text end
   end
   local id, hash, ok, err
   text, id = token.generate "bot"
   hash, err = crypto.bcrypt_hash(text, 10)
   if not hash then return nil, err end
-  ok, err = c.db:commit {
+  ok, err = db:commit {
     tokens.insert {
-      id = id, kind = "bot", hash = hash, label = "dev profile",
-      scopes = { "dialogs:read", "dialogs:write", "users:write" },
+      id = id, kind = "bot", hash = hash, label = "dev profile", scopes = DEV_SCOPES,
     },
   }
   if not ok then return nil, err end
@@ -54,25 +71,24 @@ local function dev_token(c, home)
   return text
 end
 
-local CURL = [[
-
-Talk to it:
-
-  curl -s http://%s/api/v1/dialogs/first/messages -H 'X-Bot-Token: %s' \
-    -H 'Content-Type: application/json' \
-    -d '{"user":{"external_id":"me"},"type":"text","text":"/echo hello"}'
-]]
-
-local function greet(c, home)
-  local address = c.config.http_listen
-  io.stdout:write("Parley listens on http://", address, "\n")
-  if c.config.profile == "dev" then
-    local text, err = dev_token(c, home)
-    if not text then return nil, err end
-    io.stdout:write(CURL:format(address, text), "\n")
+-- The database is brought up to date here, once, before there are workers.
+local function prepare(cfg)
+  local db, err = store.open(cfg)
+  if not db then return nil, err end
+  local greeting = READY
+  if cfg.profile == "dev" then
+    local text
+    text, err = dev_token(db, cfg.home)
+    greeting = text and greeting .. CURL:format(text, text)
   end
-  io.stdout:flush()
-  return true
+  db:close()
+  return greeting, err
+end
+
+local function worker_arguments(o, dir)
+  local argv = { "--worker", "--home", dir }
+  if o.config then argv[4], argv[5] = "--config", fs.realpath(o.config) or o.config end
+  return argv
 end
 
 return function(...)
@@ -82,29 +98,23 @@ return function(...)
     io.stdout:write(HELP)
     return 0
   end
-  local home = o.home or ".parley"
-  local ok, err = set_up(home)
+  local dir = o.home or home.DEFAULT
+  local ok, err = home.set_up(dir)
   if not ok then return cli.failed(err) end
+  dir, err = fs.realpath(dir)
+  if not dir then return cli.failed(err) end
   local cfg
-  cfg, err = config.load(home, { file = o.config })
+  cfg, err = config.load(dir, { file = o.config })
   if not cfg then return cli.failed(err) end
   log.setup { level = cfg.log_level, form = cfg.log_format }
-  local c
-  c, err = core.new(cfg)
-  if not c then return cli.failed(err) end
-  local resumed, server
-  resumed, err = c:begin()
-  if not resumed then return cli.failed(err) end
-  server, err = c:listen()
-  if not server then return cli.failed(err) end
-  server, err = c:listen_ops()
-  if not server then return cli.failed(err) end
-  log.write("info", "listening", {
-    http = cfg.http_listen, ops = cfg.ops_listen, plugins = #c.manager.current.plugins,
-    resumed = resumed,
-  })
-  ok, err = greet(c, home)
-  if not ok then return cli.failed(err) end
-  task.cond():wait() -- until a signal ends the process
-  return 0
+  local greeting
+  greeting, err = prepare(cfg)
+  if not greeting then return cli.failed(err) end
+  ok, err = worker.supervise {
+    listen = { public = cfg.http_listen, ops = cfg.ops_listen }, home = dir,
+    argv_for_worker = worker_arguments(o, dir), workers = cfg.workers,
+    drain_ms = math.floor(cfg.drain_seconds * 1000), ready_message = greeting,
+    env = { PARLEY_LOG_LEVEL = fs.getenv "PARLEY_LOG_LEVEL" },
+  }
+  return ok or cli.failed(err)
 end

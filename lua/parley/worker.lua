@@ -1,0 +1,67 @@
+-- A worker: one core behind the sockets that it has from the supervisor, and what the supervisor
+-- asks it. host/main.c runs this file for `parley --worker`.
+
+local audit = require "parley.store.audit"
+local cli = require "parley.cli.main"
+local config = require "parley.config"
+local core = require "parley.core"
+local log = require "parley.ops.log"
+local worker = require "host.worker"
+
+local function refuse(err)
+  return worker.exit(cli.failed(err))
+end
+
+-- A plugin that has hung the worker before this one is not asked again until an operator reloads.
+local function set_aside(c)
+  local name = worker.hung_plugin()
+  if not name then return end
+  c.manager:disable(name, "it has hung the host")
+  log.write("error", "a plugin has hung the host and is disabled; parley reload enables it", {
+    plugin = name, severity = "critical",
+  })
+  local ok, err = c.db:commit {
+    audit.insert {
+      source = name, action = "plugin_failed", severity = "critical",
+      details = { code = "hang", message = "it has hung the host and is disabled" },
+    },
+  }
+  if not ok then log.write("error", "the event could not be stored", { error = err.message }) end
+end
+
+local function listen(c)
+  local sockets = worker.listeners()
+  local server, err = c:listen { fd = sockets.public }
+  if not server then return nil, err end
+  return c:listen_ops { fd = sockets.ops }
+end
+
+return function(_, ...)
+  local o = assert(cli.options({ ... }, { home = "value", config = "value" }))
+  local cfg, err = config.load(o.home, { file = o.config })
+  if not cfg then return refuse(err) end
+  log.setup {
+    level = cfg.log_level, form = cfg.log_format,
+    process = worker.count > 1 and "worker " .. worker.index or nil,
+  }
+  local c
+  c, err = core.open(cfg)
+  if not c then return refuse(err) end
+  set_aside(c)
+  local ok
+  ok, err = c:load()
+  if not ok then return refuse(err) end
+  ok, err = c:begin()
+  if not ok then return refuse(err) end
+  ok, err = listen(c)
+  if not ok then return refuse(err) end
+
+  worker.on("status", function() return c:status() end)
+  worker.on("reload", function()
+    local result, problem = c:reload()
+    log.level(c.config.log_level)
+    return result, problem
+  end)
+  worker.on("drain", function() c:drain(c.config.drain_seconds) end)
+  worker.ready()
+end
