@@ -13,6 +13,7 @@
     X(control)                                                                                     \
     X(crypto)                                                                                      \
     X(fs)                                                                                          \
+    X(http_client)                                                                                 \
     X(http_server)                                                                                 \
     X(json)                                                                                        \
     X(log)                                                                                         \

@@ -91,6 +91,7 @@ void pl_engine_close(struct pl_engine *engine)
     while (!pl_list_empty(&engine->all))
         pl_task_cancel(pl_container_of(engine->all.next, struct pl_task, all));
     uv_close((uv_handle_t *)&engine->idle, NULL);
+    pl_state_close(engine->core);
     pl_state_unref(engine->core);
     engine->core = NULL;
     pl_preempt_close();

@@ -95,9 +95,20 @@ void pl_state_unref(struct pl_state *state)
     assert(state->refs > 0);
     if (--state->refs > 0)
         return;
-    state->mem_limit = 0; /* closing may allocate, and must not fail */
-    lua_close(state->L);
+    if (state->L != NULL)
+        pl_state_close(state);
     free(state);
+}
+
+void pl_state_close(struct pl_state *state)
+{
+    lua_State *L = state->L;
+    state->mem_limit = 0; /* closing may allocate, and must not fail */
+    state->refs++;        /* its finalizers give references back */
+    lua_close(L);
+    state->L = NULL;
+    state->broken = true;
+    state->refs--;
 }
 
 struct pl_state *pl_state_of(lua_State *L)

@@ -44,6 +44,10 @@ struct pl_state *pl_state_capped(struct pl_engine *engine, const char *name, siz
 void pl_state_ref(struct pl_state *state);
 void pl_state_unref(struct pl_state *state); /* closes the Lua state at the last one */
 
+/* Closes the Lua state now: the core's, when the process ends. What lives in it may hold references
+ * to it (the handles of tasks do), which only its finalizers give back. */
+void pl_state_close(struct pl_state *state);
+
 /* What the host itself must push into a capped state between two runs (a thread, a message) must
  * not fail: it is unprotected there, and the error would end the process. The cap is lifted around
  * it; the plugin's own next allocation finds the cap again. */

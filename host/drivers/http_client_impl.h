@@ -1,0 +1,69 @@
+/* The inside of the HTTP client, shared by its two files only. */
+#ifndef PL_DRIVERS_HTTP_CLIENT_IMPL_H
+#define PL_DRIVERS_HTTP_CLIENT_IMPL_H
+
+#include "drivers/http_client.h"
+
+#include <curl/curl.h>
+
+/* One multi handle, its sockets and its timer: a pool of connections. */
+struct pl_http_pool {
+    struct pl_http_client *client;
+    CURLM *multi;
+    uv_timer_t timer;
+    struct pl_list watches; /* the sockets that libcurl wants to hear about */
+};
+
+struct pl_http_client {
+    struct pl_loop *loop;
+    struct pl_http_pool pools[2]; /* public addresses only, any address */
+    struct pl_list fetches;       /* that are running */
+    struct pl_list settled;       /* that have something to tell their waiter */
+    bool inside;                  /* a function of libcurl is on the stack */
+    bool closed;
+    uint32_t refs; /* handles, fetches, and the owner */
+    struct pl_http_client_stats stats;
+};
+
+struct pl_fetch {
+    struct pl_list link;         /* in client->fetches while running */
+    struct pl_list settled_link; /* in client->settled, or empty */
+    struct pl_http_client *client;
+    struct pl_http_pool *pool; /* NULL: not running */
+    CURL *easy;
+    struct curl_slist *request_headers;
+    struct pl_op *waiting; /* a reference is held */
+    uint32_t refs;
+    int status;
+    struct pl_buf headers, body;
+    uint64_t max_body, received;
+    size_t head_len;
+    const char *refused_kind;          /* an address that the policy has refused */
+    bool allow_private, stream, typed; /* of the request: `typed` has a Content-Type */
+    bool paused, reading;              /* of a stream */
+    bool too_large, head_done, ended;
+    struct pl_err err; /* how it has ended; code NULL: well */
+    char detail[CURL_ERROR_SIZE];
+};
+
+/* http_client.c */
+
+/* Runs it in the pool that it may use. */
+int pl_http_pool_add(struct pl_fetch *fetch, struct pl_err *err);
+void pl_http_pool_remove(struct pl_fetch *fetch);
+
+/* Lets the waiter of `fetch` see what has happened, as soon as libcurl is not on the stack. */
+void pl_http_settle_later(struct pl_fetch *fetch);
+void pl_http_settle_all(struct pl_http_client *client);
+
+void pl_http_client_unref(struct pl_http_client *client);
+
+/* http_fetch.c */
+
+/* libcurl has finished with it. */
+void pl_fetch_done(struct pl_fetch *fetch, CURLcode result);
+
+/* Wakes the waiter when there is something for it. May run Lua. */
+void pl_fetch_settle(struct pl_fetch *fetch);
+
+#endif

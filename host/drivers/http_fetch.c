@@ -1,0 +1,396 @@
+/* One fetch: its options, what libcurl delivers, and the ops that wait for it. */
+#include "base/address.h"
+#include "drivers/http_client_impl.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define OP   "http.request"
+#define READ "http.read"
+
+/* Of a streamed body that nobody has read yet; then the peer has to wait. */
+#define STREAM_AHEAD (256u << 10)
+
+struct fetch_op {
+    struct pl_op op;
+    struct pl_fetch *fetch;
+};
+
+/* --- ops -----------------------------------------------------------------------------------------
+ */
+
+static void cancel(struct pl_op *op)
+{
+    pl_fetch_abort(pl_fetch_of(op));
+}
+
+static void destroy(struct pl_op *op)
+{
+    pl_fetch_unref(pl_fetch_of(op));
+    free(op);
+}
+
+static const struct pl_op_class fetch_class = {cancel, destroy};
+
+struct pl_fetch *pl_fetch_of(struct pl_op *op)
+{
+    return pl_container_of(op, struct fetch_op, op)->fetch;
+}
+
+static struct pl_op *start_op(struct pl_fetch *fetch, const char *label, struct pl_owner *owner,
+                              uint64_t deadline_ns)
+{
+    struct fetch_op *f = pl_xcalloc(1, sizeof *f);
+    f->fetch = fetch;
+    fetch->refs++;
+    pl_op_start(&f->op, fetch->client->loop, owner, label, deadline_ns, &fetch_class);
+    pl_op_ref(&f->op);
+    fetch->waiting = &f->op;
+    return &f->op;
+}
+
+/* There is something to tell the waiter. */
+static bool ready(const struct pl_fetch *fetch)
+{
+    if (fetch->ended)
+        return true;
+    return fetch->stream && (fetch->reading ? fetch->body.len > 0 : fetch->head_done);
+}
+
+/* What came before a streamed response failed is still delivered. */
+static bool has_failed(const struct pl_fetch *fetch)
+{
+    if (!fetch->ended || fetch->err.code == NULL)
+        return false;
+    if (!fetch->stream)
+        return true;
+    return fetch->reading ? fetch->body.len == 0 : !fetch->head_done;
+}
+
+void pl_fetch_settle(struct pl_fetch *fetch)
+{
+    struct pl_op *op = fetch->waiting;
+    if (op == NULL || !ready(fetch))
+        return;
+    fetch->waiting = NULL;
+    if (has_failed(fetch))
+        pl_op_fail(op, &fetch->err);
+    else
+        pl_op_finish(op);
+    pl_op_unref(op);
+}
+
+/* --- what libcurl delivers ---------------------------------------------------------------------
+ */
+
+static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    struct pl_fetch *fetch = arg;
+    const char *kind = pl_address_special(&address->addr);
+    if (purpose != CURLSOCKTYPE_IPCXN || (kind != NULL && !fetch->allow_private)) {
+        fetch->refused_kind = kind != NULL ? kind : "local";
+        return CURL_SOCKET_BAD;
+    }
+    fetch->client->stats.connections++;
+    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+static size_t on_header(char *data, size_t size, size_t n, void *arg)
+{
+    struct pl_fetch *fetch = arg;
+    n *= size;
+    fetch->head_len += n;
+    if (fetch->head_len > PL_FETCH_HEAD_MAX) {
+        fetch->too_large = true;
+        return 0;
+    }
+    if (n > 5 && memcmp(data, "HTTP/", 5) == 0) { /* the status line; another one after a 1xx */
+        pl_buf_clear(&fetch->headers);
+        return n;
+    }
+    if (n <= 2 && (data[0] == '\r' || data[0] == '\n')) {
+        long status = 0;
+        curl_easy_getinfo(fetch->easy, CURLINFO_RESPONSE_CODE, &status);
+        fetch->status = (int)status;
+        if (status >= 200 && !fetch->head_done) {
+            fetch->head_done = true;
+            pl_http_settle_later(fetch);
+        }
+        return n;
+    }
+    if (!fetch->head_done) /* what follows the body, trailers, is nobody's business here */
+        pl_buf_append(&fetch->headers, data, n);
+    return n;
+}
+
+static size_t on_body(char *data, size_t size, size_t n, void *arg)
+{
+    struct pl_fetch *fetch = arg;
+    n *= size;
+    if (fetch->stream && fetch->body.len >= STREAM_AHEAD) {
+        fetch->paused = true;
+        return CURL_WRITEFUNC_PAUSE; /* it comes again */
+    }
+    fetch->received += n;
+    fetch->client->stats.bytes_in += n;
+    if (fetch->received > fetch->max_body) {
+        fetch->too_large = true;
+        return 0;
+    }
+    pl_buf_append(&fetch->body, data, n);
+    if (fetch->stream)
+        pl_http_settle_later(fetch);
+    return n;
+}
+
+static void explain(struct pl_fetch *fetch, CURLcode result)
+{
+    struct pl_err *err = &fetch->err;
+    const char *detail = fetch->detail[0] != '\0' ? fetch->detail : curl_easy_strerror(result);
+    long sent = 0; /* bytes of the request */
+    curl_easy_getinfo(fetch->easy, CURLINFO_REQUEST_SIZE, &sent);
+    switch (result) {
+    case CURLE_COULDNT_RESOLVE_HOST:
+        pl_fail(err, PL_E_RESOLVE, true, OP, "%s", detail);
+        break;
+    case CURLE_OPERATION_TIMEDOUT: /* connect_timeout: the only limit that libcurl has from us */
+    case CURLE_COULDNT_CONNECT:
+        pl_fail(err, PL_E_CONNECT, true, OP, "%s", detail);
+        break;
+    case CURLE_URL_MALFORMAT:
+    case CURLE_LOGIN_DENIED:
+        pl_fail(err, PL_E_INVALID_URL, false, OP, "%s", detail);
+        break;
+    case CURLE_UNSUPPORTED_PROTOCOL: /* of the url; or the answer was none of HTTP */
+        pl_fail(err, sent == 0 ? PL_E_INVALID_URL : PL_E_INVALID_RESPONSE, false, OP, "%s", detail);
+        break;
+    case CURLE_OUT_OF_MEMORY: /* that is also how libcurl meets a header line of 100 KB */
+        pl_fail(err, sent > 0 && !fetch->head_done ? PL_E_TOO_LARGE : PL_E_NO_MEMORY, false, OP,
+                "a header line is too long, or there is no memory");
+        break;
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_INVALIDCERTSTATUS:
+        pl_fail(err, PL_E_TLS, false, OP, "%s", detail);
+        break;
+    case CURLE_WEIRD_SERVER_REPLY:
+    case CURLE_BAD_CONTENT_ENCODING:
+    case CURLE_HTTP2:
+    case CURLE_HTTP2_STREAM:
+        pl_fail(err, PL_E_INVALID_RESPONSE, false, OP, "%s", detail);
+        break;
+    default: /* nothing came, it was cut off, it could not be sent */
+        pl_fail(err, PL_E_CONNECTION, true, OP, "%s", detail);
+        break;
+    }
+}
+
+void pl_fetch_done(struct pl_fetch *fetch, CURLcode result)
+{
+    struct pl_http_client_stats *stats = &fetch->client->stats;
+    if (fetch->too_large)
+        pl_fail(&fetch->err, PL_E_TOO_LARGE, false, OP, "the response has more than %llu bytes%s",
+                (unsigned long long)(fetch->head_done ? fetch->max_body : PL_FETCH_HEAD_MAX),
+                fetch->head_done ? "" : " of headers");
+    else if (fetch->refused_kind != NULL && result != CURLE_OK)
+        pl_fail(&fetch->err, PL_E_PRIVATE_ADDRESS, false, OP,
+                "the host has a %s address, which may not be called", fetch->refused_kind);
+    else if (result != CURLE_OK)
+        explain(fetch, result);
+    if (fetch->refused_kind != NULL && result != CURLE_OK)
+        stats->refused++;
+    else if (result != CURLE_OK)
+        stats->failed++;
+    else
+        stats->succeeded++;
+    fetch->ended = true;
+    pl_http_settle_later(fetch);
+    pl_http_pool_remove(fetch); /* its reference may have been the last but the list's */
+}
+
+/* --- starting ------------------------------------------------------------------------------------
+ */
+
+struct pl_fetch *pl_fetch_new(struct pl_http_client *client)
+{
+    struct pl_fetch *fetch = pl_xcalloc(1, sizeof *fetch);
+    fetch->refs = 1;
+    fetch->client = client;
+    client->refs++;
+    pl_list_init(&fetch->link);
+    pl_list_init(&fetch->settled_link);
+    return fetch;
+}
+
+/* RFC 9110 section 5.6.2 */
+static bool is_token(const char *s)
+{
+    if (*s == '\0')
+        return false;
+    for (; *s != '\0'; s++)
+        if (!isalnum((unsigned char)*s) && strchr("!#$%&'*+-.^_`|~", *s) == NULL)
+            return false;
+    return true;
+}
+
+static void add_header(struct pl_fetch *fetch, const char *line)
+{
+    struct curl_slist *list = curl_slist_append(fetch->request_headers, line);
+    if (list == NULL)
+        abort(); /* like every other allocation of the host */
+    fetch->request_headers = list;
+}
+
+int pl_fetch_header(struct pl_fetch *fetch, const char *name, const char *value, size_t len,
+                    struct pl_err *err)
+{
+    if (!is_token(name))
+        return pl_fail(err, PL_E_INVALID, false, OP, "'%.60s' is not the name of a header", name);
+    for (size_t i = 0; i < len; i++)
+        if ((unsigned char)value[i] < 32 && value[i] != '\t')
+            return pl_fail(err, PL_E_INVALID, false, OP,
+                           "header '%.60s': control characters in its value", name);
+    struct pl_buf line = {0};
+    /* "Name;" is how libcurl spells a header with an empty value. */
+    pl_buf_printf(&line, len > 0 ? "%s: %.*s" : "%s;", name, (int)len, value);
+    add_header(fetch, pl_buf_cstr(&line));
+    pl_buf_free(&line);
+    if (strcasecmp(name, "content-type") == 0)
+        fetch->typed = true;
+    return 0;
+}
+
+static void set_method(CURL *easy, const struct pl_fetch_options *o)
+{
+    bool head = strcmp(o->method, "HEAD") == 0;
+    if (head)
+        curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+    else if (o->body != NULL || strcmp(o->method, "POST") == 0 || strcmp(o->method, "PUT") == 0 ||
+             strcmp(o->method, "PATCH") == 0) {
+        curl_easy_setopt(easy, CURLOPT_POST, 1L);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)o->body_len);
+        curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, o->body != NULL ? o->body : "");
+    }
+    if (!head)
+        curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, o->method);
+}
+
+static void set_options(struct pl_fetch *fetch, const struct pl_fetch_options *o)
+{
+    CURL *easy = fetch->easy;
+    curl_easy_setopt(easy, CURLOPT_PRIVATE, fetch);
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, fetch->detail);
+    curl_easy_setopt(easy, CURLOPT_URL, o->url);
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(easy, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
+    curl_easy_setopt(easy, CURLOPT_PROXY, "");
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* an abort must not wait for the resolver */
+    curl_easy_setopt(easy, CURLOPT_USERAGENT, "Parley/" PARLEY_VERSION);
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)o->connect_timeout_ms);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, fetch);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, fetch);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, fetch);
+    add_header(fetch, "Expect:"); /* no round trip before a large body */
+    if (!fetch->typed)
+        add_header(fetch, "Content-Type:"); /* libcurl would call it a form */
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, fetch->request_headers);
+    set_method(easy, o);
+}
+
+struct pl_op *pl_fetch_start(struct pl_fetch *fetch, const struct pl_fetch_options *o,
+                             struct pl_owner *owner, uint64_t deadline_ns, struct pl_err *err)
+{
+    if (!is_token(o->method)) {
+        pl_fail(err, PL_E_INVALID, false, OP, "'%.20s' is not a method", o->method);
+        return NULL;
+    }
+    fetch->easy = curl_easy_init();
+    if (fetch->easy == NULL) {
+        pl_fail(err, PL_E_NO_MEMORY, true, OP, "libcurl has no memory");
+        return NULL;
+    }
+    fetch->max_body = o->max_body;
+    fetch->allow_private = o->allow_private;
+    fetch->stream = o->stream;
+    set_options(fetch, o);
+    if (pl_http_pool_add(fetch, err) < 0)
+        return NULL;
+    fetch->client->stats.bytes_out += o->body_len;
+    return start_op(fetch, OP, owner, deadline_ns);
+}
+
+struct pl_op *pl_fetch_read(struct pl_fetch *fetch, struct pl_owner *owner, uint64_t deadline_ns)
+{
+    if (fetch->waiting != NULL)
+        return NULL;
+    struct pl_op *op = start_op(fetch, READ, owner, deadline_ns);
+    fetch->reading = true;
+    if (fetch->paused && fetch->body.len == 0 && fetch->pool != NULL) {
+        fetch->paused = false;
+        fetch->client->inside = true;
+        curl_easy_pause(fetch->easy, CURLPAUSE_CONT); /* delivers what it has held back, at once */
+        fetch->client->inside = false;
+    }
+    pl_http_settle_later(fetch);
+    pl_http_settle_all(fetch->client);
+    return op;
+}
+
+/* --- reading and ending --------------------------------------------------------------------------
+ */
+
+int pl_fetch_status(const struct pl_fetch *fetch)
+{
+    return fetch->status;
+}
+
+const struct pl_buf *pl_fetch_headers(const struct pl_fetch *fetch)
+{
+    return &fetch->headers;
+}
+
+struct pl_buf *pl_fetch_body(struct pl_fetch *fetch)
+{
+    return &fetch->body;
+}
+
+bool pl_fetch_ended(const struct pl_fetch *fetch)
+{
+    return fetch->ended;
+}
+
+void pl_fetch_abort(struct pl_fetch *fetch)
+{
+    if (fetch->ended)
+        return;
+    fetch->ended = true;
+    fetch->client->stats.failed++;
+    pl_fail(&fetch->err, PL_E_CANCELLED, false, OP, "the request was given up");
+    fetch->refs++;
+    pl_http_pool_remove(fetch);
+    pl_fetch_settle(fetch); /* an op that has ended itself ignores it */
+    pl_fetch_unref(fetch);
+}
+
+void pl_fetch_unref(struct pl_fetch *fetch)
+{
+    if (--fetch->refs > 0)
+        return;
+    if (fetch->easy != NULL)
+        curl_easy_cleanup(fetch->easy);
+    curl_slist_free_all(fetch->request_headers);
+    pl_buf_free(&fetch->headers);
+    pl_buf_free(&fetch->body);
+    pl_http_client_unref(fetch->client);
+    free(fetch);
+}
