@@ -52,7 +52,7 @@ function M:write_plugin(name, p)
   }
   for k, v in pairs(p.manifest or {}) do manifest[k] = v end
   assert(fs.write(dir .. "/manifest.json", json.encode(manifest)))
-  assert(fs.write(dir .. "/main.lua", p.main))
+  if p.main then assert(fs.write(dir .. "/main.lua", p.main)) end
 end
 
 function M:make_token(scopes, kind, expires_at)

@@ -5,11 +5,12 @@ local task = require "host.task"
 local M = {}
 M.__index = M
 
----@param script string path
-function M.start(script)
+---@param script string path, and arguments
+---@param env string|nil "NAME=value ..." for its environment
+function M.start(script, env)
   local self = setmetatable({}, M)
   local ports = os.tmpname()
-  self.input = assert(io.popen("exec python3 " .. script .. " > " .. ports, "w"))
+  self.input = assert(io.popen(("%s exec python3 %s > %s"):format(env or "", script, ports), "w"))
   local text
   repeat
     task.sleep(0.02)

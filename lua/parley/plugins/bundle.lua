@@ -1,5 +1,5 @@
--- A plugin folder, read without running anything: manifest.json, main.lua, lib/*.lua,
--- locales/*.json.
+-- A plugin folder, read without running anything: manifest.json and, of a Lua plugin, main.lua,
+-- lib/*.lua, locales/*.json.
 
 local crypto = require "host.crypto"
 local fs = require "host.fs"
@@ -55,14 +55,13 @@ local function hash_of(manifest_hash, main, lib, locales)
 end
 
 ---@param dir string
----@return table|nil bundle {dir, manifest, files = {main, lib}, hash}
+---@return table|nil bundle {dir, manifest, files = {main, lib} | nil, hash}
 ---@return table|nil err message with a line `FILE:LINE: PATH: MESSAGE` for each problem
 function M.read(dir)
   local m, result = manifest.load(dir)
   if not m then return fail("%s", manifest.describe(result)) end
-  if m.transport ~= "lua" then
-    return fail("%s/manifest.json: a plugin in a folder has the transport 'lua'", dir)
-  end
+  -- A REST plugin is its manifest; the rest of it is somewhere else.
+  if m.transport == "rest" then return { dir = dir, manifest = m, hash = result } end
   local main, lib, locales, err
   main, err = fs.read(dir .. "/main.lua", SOURCE_MAX)
   if not main then return nil, err end

@@ -7,6 +7,7 @@ local fs = require "host.fs"
 local lua_driver = require "parley.plugins.lua_driver"
 local manifest = require "parley.plugins.manifest"
 local nlu = require "parley.nlu.mock"
+local rest_driver = require "parley.plugins.rest_driver"
 local rules = require "parley.rules"
 
 local M = {}
@@ -59,22 +60,39 @@ local function check_settings(config, found)
   return true
 end
 
+-- What of a plugin's settings is for the host; the rest is the plugin's own configuration.
+local OURS = { enabled = true, signing_secret = true, allow_private = true }
+
+local function split_settings(settings)
+  local ours, own = {}, {}
+  for key, value in pairs(settings or {}) do
+    if OURS[key] then ours[key] = value else own[key] = value end
+  end
+  return ours, own
+end
+
+local function new_driver(b, ours)
+  if b.manifest.transport == "rest" then return rest_driver.new(b.manifest, ours) end
+  return lua_driver.new(b.manifest, b.files)
+end
+
 local function load_plugin(dir, name, config, disabled)
   local b, err = bundle.read(dir)
   if not b then return nil, err end
+  local ours, own = split_settings(config.plugins[name])
   local driver
-  driver, err = lua_driver.new(b.manifest, b.files)
+  driver, err = new_driver(b, ours)
   if not driver then
+    local where = err.code == "config" and config.file or dir
     return nil, {
-      code = "plugin", retryable = false, op = "plugins",
-      message = ("%s: %s"):format(dir, err.message),
+      code = err.code == "config" and "config" or "plugin", retryable = false, op = "plugins",
+      message = ("%s: %s"):format(where, err.message),
     }
   end
-  local settings = config.plugins[name] or {}
-  local off = settings.enabled == false or disabled[name]
+  local off = ours.enabled == false or disabled[name]
   return {
     name = name, file = dir .. "/manifest.json", manifest = b.manifest, hash = b.hash,
-    driver = driver, config = settings, state = off and "disabled" or "active",
+    driver = driver, config = own, state = off and "disabled" or "active",
     reason = disabled[name] or (off and "the configuration says so") or nil,
   }
 end

@@ -41,7 +41,8 @@ local function replay(self, turn)
       message = "the turn of this message failed for good; it is in dead_letters",
     }
   else
-    turn.admitted = true -- cut off by a crash: this retry finishes it
+    -- Cut off by a crash: this retry finishes it, under the same ids.
+    turn.admitted, turn.received_at = true, earlier.received_at
   end
   return true
 end

@@ -1,10 +1,11 @@
 -- The middle of a turn: the invocation of the plugins that may take it, what comes back checked.
 
-local crypto = require "host.crypto"
 local gate = require "parley.plugins.gate"
+local ids = require "parley.turn.ids"
 local json = require "host.json"
 local meters = require "parley.ops.meters"
 local record = require "parley.turn.record"
+local response_of = require "parley.turn.response"
 local route = require "parley.turn.route"
 local time = require "host.time"
 
@@ -25,59 +26,34 @@ local function request_for(turn, plugin, invocation_id, deadline_ms)
   }
 end
 
-local function size_of(actions)
-  local text = json.encode(actions)
-  return text and #text
-end
-
--- A response of a plugin is input from outside.
-local function check_response(plugin, r)
-  local function bad(what)
-    return nil, {
-      code = "invalid_response", message = what, retryable = false, plugin = plugin.name,
-    }
+-- Asks the plugin, once its message is durable when the plugin itself may act on the outside.
+local function ask(self, turn, generation, plugin, id, delivery)
+  local function admit() return record.admit(self.db, turn) end
+  if plugin.driver.effect then
+    local ok, err = admit()
+    if not ok then return nil, err end
   end
-  if type(r) ~= "table" then return bad "an object was expected" end
-  if type(r.actions) ~= "table" then return bad "actions: a list was expected" end
-  local size = size_of(r.actions)
-  if not size then return bad "actions: cannot be written as JSON" end
-  if size > plugin.manifest.limits.reply_bytes then
-    return nil, {
-      code = "too_large", retryable = false, plugin = plugin.name,
-      message = ("the answer has %d bytes, at most %d are allowed (limits.reply_bytes)")
-        :format(size, plugin.manifest.limits.reply_bytes),
-    }
-  end
-  for i, action in ipairs(r.actions) do
-    if type(action) ~= "table" or type(action.type) ~= "string" then
-      return bad(("actions[%d].type: a text was expected"):format(i))
-    end
-    if action.type == "send" and type(action.text) ~= "string" and not action.photo
-      and not action.document then
-      return bad(("actions[%d].text: a text was expected"):format(i))
-    end
-  end
-  if r.state ~= nil and type(r.state) ~= "table" then return bad "state: an object was expected" end
-  return r
+  local door = gate.door {
+    manifest = plugin.manifest, dialog_id = turn.dialog.id, trace_id = turn.trace_id,
+    invocation_id = id, db = self.db, user = turn.user, config = generation.config, admit = admit,
+  }
+  local ms = generation.config.turn_timeout_seconds * 1000
+  local response, err, attempts =
+    plugin.driver:invoke(request_for(turn, plugin, id, ms), door, delivery)
+  if response then response, err = response_of.check(plugin, response) end
+  return response, err, attempts
 end
 
 local function invoke(self, turn, generation, plugin)
-  local id = crypto.uuid7()
+  local id, delivery = ids.invocation(turn, plugin.name)
   local begun, since = time.now_ms(), time.mono()
   record.event(turn, plugin.name, "plugin_invocation_started", "info", { invocation_id = id })
-  local door = gate.door {
-    manifest = plugin.manifest, dialog_id = turn.dialog.id, trace_id = turn.trace_id,
-    invocation_id = id, db = self.db, user = turn.user, config = generation.config,
-    admit = function() return record.admit(self.db, turn) end,
-  }
-  local request = request_for(turn, plugin, id, generation.config.turn_timeout_seconds * 1000)
-  local response, err = plugin.driver:invoke(request, door)
-  if response then response, err = check_response(plugin, response) end
+  local response, err, attempts = ask(self, turn, generation, plugin, id, delivery)
   local took = record.ms_since(since)
   turn.plugin_ms = (turn.plugin_ms or 0) + took
   meters.plugin(plugin.name, err and err.code, took / 1000)
   turn.calls[#turn.calls + 1] = {
-    id = id, plugin = plugin.name, attempt = 1, status = response and "ok" or "failed",
+    id = id, plugin = plugin.name, attempt = attempts or 1, status = response and "ok" or "failed",
     latency_ms = took, error_code = err and err.code, started_at = begun,
     finished_at = time.now_ms(),
   }

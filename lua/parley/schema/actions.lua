@@ -1,0 +1,106 @@
+-- The actions of a plugin's answer (contract: Action), each type a closed schema.
+
+local compile = require("parley.schema.compile").compile
+
+local M = {}
+
+local TEXT_MAX = 16384
+
+local function const(name) return { type = "string", const = name } end
+
+local function closed(name, properties, required)
+  properties.type = const(name)
+  return {
+    type = "object", title = name, additionalProperties = false, properties = properties,
+    required = { "type", unpack(required or {}) },
+  }
+end
+
+local text = { type = "string", maxLength = TEXT_MAX }
+local message_id = { type = "string", minLength = 1, maxLength = 128 }
+local data = { type = "object", ["x-max-bytes"] = 16384 }
+local name = { type = "string", minLength = 1, maxLength = 64, pattern = "^[%w_.]+$" }
+
+local buttons = {
+  type = "array", maxItems = 20, description = "rows of buttons",
+  items = {
+    type = "array", minItems = 1, maxItems = 8,
+    items = {
+      type = "object", additionalProperties = false, required = { "text" },
+      description = "a press comes back as `data`, or as the text itself; or opens `url`",
+      properties = {
+        text = { type = "string", minLength = 1, maxLength = 128 },
+        data = { type = "object", ["x-max-bytes"] = 4096 },
+        url = { type = "string", maxLength = 2048, pattern = "^https?://" },
+        -- made by the host: what a client sends back instead of the data
+        token = { type = "string", maxLength = 512 },
+      },
+    },
+  },
+}
+
+-- A file, by a reference that the channel knows or by address.
+local media = {
+  type = "object", ["x-max-bytes"] = 4096,
+  properties = { url = { type = "string", maxLength = 2048 }, id = { type = "string" } },
+}
+
+local function message(type_name, required, more)
+  local properties = {
+    text = text, format = { type = "string", enum = { "plain", "markdown", "entities" } },
+    entities = { type = "array", maxItems = 500, items = { type = "object" } },
+    buttons = buttons, photo = media, document = media, voice = media, audio = media,
+    video = media, sticker = media, location = media, contact = media, reply_to = message_id,
+    lane = { type = "string", maxLength = 64 }, silent = { type = "boolean" },
+  }
+  for k, v in pairs(more or {}) do properties[k] = v end
+  return closed(type_name, properties, required)
+end
+
+---@type table<string, table> JSON Schema of each type of action
+M.types = {
+  send = message "send",
+  edit = message("edit", { "message_id" }, { message_id = message_id }),
+  delete = closed("delete", { message_id = message_id }, { "message_id" }),
+  answer_callback = closed("answer_callback", { text = { type = "string", maxLength = 200 } }),
+  typing = closed("typing", {}),
+  event = closed("event", { name = name, data = data }, { "name" }),
+  schedule = closed("schedule", {
+    job = name, data = data,
+    at = { type = "number", minimum = 0, maximum = 4102444800, description = "unix seconds" },
+    ["in"] = { type = "number", minimum = 0, maximum = 315360000, description = "seconds" },
+  }, { "job" }),
+  invoke = closed("invoke", { plugin = name, intent = name }),
+  handoff = closed("handoff", { reason = { type = "string", maxLength = 256 } }),
+  close = closed("close", { reason = { type = "string", maxLength = 256 } }),
+}
+
+-- What a closed schema cannot say.
+local function lacks(action)
+  if action.type == "schedule" and not (action.at or action["in"]) then
+    return "'at' or 'in' is missing"
+  end
+  if action.type ~= "send" or action.text then return nil end
+  for key in pairs(action) do
+    if key ~= "type" and M.types.send.properties[key].properties then return nil end -- a medium
+  end
+  return "'text', or a medium, is missing"
+end
+
+local checks = {}
+for kind, schema in pairs(M.types) do checks[kind] = compile(schema) end
+
+---@param action any
+---@return string|nil problem
+function M.problem(action)
+  if type(action) ~= "table" then return "an object was expected, got " .. type(action) end
+  local check = checks[action.type]
+  if not check then
+    return "type: there is no action '" .. tostring(action.type):sub(1, 64) .. "'"
+  end
+  local errors = check(action)
+  if errors then return errors[1].path:sub(2) .. ": " .. errors[1].message end
+  return lacks(action)
+end
+
+return M

@@ -1,0 +1,61 @@
+-- The answer of a plugin, checked: it is input from outside, whichever way it came.
+
+local actions = require "parley.schema.actions"
+local json = require "host.json"
+
+local M = {}
+
+local ACTIONS_MAX = 50
+
+local function bad(plugin, fmt, ...)
+  return nil, {
+    code = "invalid_response", message = fmt:format(...), retryable = false, plugin = plugin.name,
+  }
+end
+
+local function check_actions(plugin, list)
+  if type(list) ~= "table" or not (json.is_array(list) or #list > 0) then
+    return bad(plugin, "actions: a list was expected")
+  end
+  local text = json.encode(list)
+  if not text then return bad(plugin, "actions: cannot be written as JSON") end
+  local limit = plugin.manifest.limits.reply_bytes
+  if #text > limit then
+    return nil, {
+      code = "too_large", retryable = false, plugin = plugin.name,
+      message = ("the answer has %d bytes, at most %d are allowed (limits.reply_bytes)")
+        :format(#text, limit),
+    }
+  end
+  if #list > ACTIONS_MAX then
+    return bad(plugin, "actions: %d of them, at most %d are allowed", #list, ACTIONS_MAX)
+  end
+  for i, action in ipairs(list) do
+    local problem = actions.problem(action)
+    if problem then return bad(plugin, "actions[%d]: %s", i - 1, problem) end
+  end
+  return true
+end
+
+---@param plugin parley.Plugin
+---@param r any InvokeResponseV1
+---@return table|nil response
+---@return table|nil PluginError
+function M.check(plugin, r)
+  if type(r) ~= "table" then return bad(plugin, "an object was expected") end
+  if r.error ~= nil then
+    local e = type(r.error) == "table" and r.error or {}
+    return nil, {
+      code = "exception", retryable = false, plugin = plugin.name,
+      message = ("%s: %s"):format(tostring(e.code or "error"), tostring(e.message or "no message")),
+    }
+  end
+  local ok, err = check_actions(plugin, r.actions)
+  if not ok then return nil, err end
+  if r.state ~= nil and (type(r.state) ~= "table" or json.is_array(r.state)) then
+    return bad(plugin, "state: an object was expected")
+  end
+  return r
+end
+
+return M

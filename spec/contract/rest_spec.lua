@@ -1,0 +1,243 @@
+-- REST plugins in whole turns, against a plugin that misbehaves over a real socket.
+
+local crypto = require "host.crypto"
+local fs = require "host.fs"
+local generation = require "parley.plugins.generation"
+local config = require "parley.config"
+local host = require "spec.support.host"
+local http = require "host.http_client"
+local json = require "host.json"
+local python = require "spec.support.python"
+local task = require "host.task"
+local webhook = require "parley.plugins.webhook"
+
+local SECRET = "whsec_" .. crypto.base64(("k"):rep(32))
+
+local function manifest(endpoint, more)
+  local m = {
+    transport = "rest", endpoint = endpoint, commands = { { name = "bad", description = "x" } },
+    limits = { timeout_ms = 1000 },
+  }
+  for k, v in pairs(more or {}) do m[k] = v end
+  return m
+end
+
+local function settings(text)
+  return ("return { plugins = { bad = { %s, greeting = 'hi' } } }"):format(text)
+end
+
+local GOOD = ("signing_secret = %q, allow_private = true"):format(SECRET)
+
+describe("a REST plugin", function()
+  local server, url, h
+  local function start(conf, more)
+    return host.start { config = settings(conf), plugins = { bad = { manifest = manifest(url, more) } } }
+  end
+  setup(function()
+    server = python.start "spec/support/fake_plugin.py"
+    url = ("http://127.0.0.1:%d/base/"):format(server.port)
+    h = start(GOOD)
+  end)
+  teardown(function()
+    h:stop()
+    server:stop()
+  end)
+
+  local function calls()
+    return json.decode(assert(http.request {
+      url = ("http://127.0.0.1:%d/log"):format(server.port), allow_private = true, max_body = 1e8,
+    }).body).calls
+  end
+
+  it("gets the envelope, signed, and answers", function()
+    local r = h:say("first", "/bad ok indeed", { message_id = "m1" }).body
+    assert.equal("answered", r.status)
+    assert.equal("fine indeed", r.text)
+    assert.equal("bad", r.plugin.name)
+    local list = calls()
+    local call = list[#list]
+    assert.equal("/base/invoke", call.path)
+    local request, headers = call.request, call.headers
+    assert.equal("bad", request.plugin)
+    assert.equal("first", request.dialog.id)
+    assert.equal("text", request.event.type)
+    assert.equal("/bad ok indeed", request.event.message.text)
+    assert.equal(r.trace_id, request.trace_id)
+    assert.same({ greeting = "hi" }, request.config) -- nothing of the operator's secrets
+    assert.equal("00-" .. r.trace_id .. "-" .. r.trace_id:sub(1, 16) .. "-01", headers.traceparent)
+    assert.equal("1", headers["parley-attempt"])
+    assert.matches("^%d%d%d%d%-%d%d%-%d%dT.*Z$", headers["parley-deadline"])
+    assert.equal(request.invocation_id, headers["webhook-id"])
+    -- The signature by somebody else's implementation.
+    local pipe = io.popen(([[python3 -c 'import base64, hashlib, hmac, sys
+body = sys.argv[3].encode()
+print(base64.b64encode(hmac.new(b"k" * 32, f"{sys.argv[1]}.{sys.argv[2]}.".encode() + body, hashlib.sha256).digest()).decode())
+' %s %s '%s']]):format(headers["webhook-id"], headers["webhook-timestamp"], call.body))
+    assert.equal("v1," .. pipe:read "*l", headers["webhook-signature"])
+    pipe:close()
+    local row = h.core.db:first("SELECT * FROM plugin_calls WHERE id = $1", request.invocation_id)
+    assert.equal("ok", row.status)
+    assert.equal(1, row.attempt)
+  end)
+
+  it("keeps its session between messages", function()
+    assert.equal("count 1", h:say("state", "/bad state").body.text)
+    assert.equal("count 2", h:say("state", "/bad state").body.text)
+  end)
+
+  it("may schedule a job and be called for it", function()
+    assert.equal("noted", h:say("job", "/bad schedule").body.text)
+    for _ = 1, 300 do
+      local row = h.core.db:first("SELECT payload FROM messages WHERE dialog_id = 'job' AND payload LIKE '%the job: ring%'")
+      if row then return end
+      task.sleep(0.01)
+    end
+    error "the job did not fire"
+  end)
+
+  -- What it does, the code, and how often it was called. A connection that dies under a request
+  -- before any answer is the client's to replace: the call comes again as the same attempt.
+  for _, case in ipairs {
+    { "hang", "timeout", 1 }, { "reset", "connect", 1, 2 }, { "cut", "connect", 1 },
+    { "status 500", "bad_status", 1 }, { "status 404", "bad_status", 1 }, { "status 401", "bad_status", 1 },
+    { "status 204", "bad_status", 1 }, { "redirect", "bad_status", 1 },
+    { "status 503", "bad_status", 3 }, { "status 502", "bad_status", 3 }, { "status 504", "bad_status", 3 },
+    { "status 429", "rate_limited", 3 },
+    { "html", "invalid_response", 1 }, { "big", "too_large", 1 }, { "long", "too_large", 1 },
+    { "json {", "invalid_response", 1 }, { "json [1,2]", "invalid_response", 1 },
+    { "json null", "invalid_response", 1 }, { "json {}", "invalid_response", 1 },
+    { "json {\"actions\":{}}", "invalid_response", 1 }, { "json {\"actions\":[1]}", "invalid_response", 1 },
+    { "json {\"actions\":[{\"type\":\"send\"}]}", "invalid_response", 1 },
+    { "json {\"actions\":[],\"actions\":[]}", "invalid_response", 1 },
+    { "json {\"actions\":[],\"state\":[1]}", "invalid_response", 1 },
+    { "json {\"actions\":[{\"type\":\"launch\"}]}", "invalid_response", 1 },
+    { "json {\"actions\":[{\"type\":\"send\",\"txt\":\"a\"}]}", "invalid_response", 1 },
+    { "json {\"actions\":[{\"type\":\"send\",\"text\":\"a\",\"buttons\":[{}]}]}", "invalid_response", 1 },
+    { "error", "exception", 1 },
+  } do
+    local mode, code, attempts, deliveries = case[1], case[2], case[3], case[4] or case[3]
+    it("(" .. mode .. ") is a " .. code .. ", and the fallback answers", function()
+      local own = start(GOOD, { limits = { timeout_ms = 1000 } })
+      local before = #calls()
+      local r = own:say("d", "/bad " .. mode).body
+      assert.equal("fallback", r.status)
+      assert.equal("text_reply", r.plugin.name)
+      local row = own.core.db:first "SELECT status, error_code, attempt FROM plugin_calls WHERE plugin_id = 'bad'"
+      assert.same({ status = "failed", error_code = code, attempt = attempts }, row)
+      local list = calls()
+      assert.equal(deliveries, #list - before)
+      for i = before + 1, #list do
+        assert.equal(list[before + 1].headers["webhook-id"], list[i].headers["webhook-id"])
+        assert.equal(tostring(math.min(i - before, attempts)), list[i].headers["parley-attempt"])
+      end
+      assert.equal("fine still", own:say("d", "/bad ok still").body.text)
+      own:stop()
+    end)
+  end
+
+  it("is tried again after 429, 502-504 until it answers", function()
+    assert.equal("at last, call 3", h:say("again", "/bad then 503 2").body.text)
+    assert.equal("thank you", h:say("again", "/bad after 0.3").body.text)
+    -- Retry-After beyond the deadline: there is no point in waiting.
+    local r = h:say("again", "/bad after 30").body
+    assert.equal("fallback", r.status)
+    assert.is_true(r.latency_ms.total < 900)
+  end)
+
+  it("does not hold up other dialogs", function()
+    local t = task.spawn(function() return h:say("stuck", "/bad hang").body.status end)
+    task.sleep(0.02)
+    assert.equal("fine", h:say("free", "/bad ok").body.text:match "^%S+")
+    assert.equal("waiting", t:status())
+    local _, status = t:join(5)
+    assert.equal("fallback", status)
+  end)
+
+  it("is durable before it is called", function()
+    local t = task.spawn(function() return h:say("durable", "/bad slow 0.5", { message_id = "once" }).body.text end)
+    local row
+    for _ = 1, 100 do
+      row = h.core.db:first "SELECT state FROM inbox WHERE source = 'dialog:durable'"
+      if row then break end
+      task.sleep(0.005)
+    end
+    assert.equal("open", row.state)
+    local _, text = t:join(5)
+    assert.equal("slow and sure", text)
+    assert.equal("done", h.core.db:first("SELECT state FROM inbox WHERE source = 'dialog:durable'").state)
+  end)
+
+  it("is called under the same id when a crash has cut its turn off", function()
+    local own = start(GOOD)
+    local t = task.spawn(function() own:say("cut", "/bad slow 0.5", { message_id = "once" }) end)
+    for _ = 1, 200 do
+      if own.core.db:first "SELECT 1 FROM inbox WHERE state = 'open'" then break end
+      task.sleep(0.005)
+    end
+    task.sleep(0.1)
+    local before = #calls()
+    t:cancel()
+    own.core:close() -- with the turn in the middle: all that the next start finds is the inbox
+    local again = host.start { home = own.home }
+    for _ = 1, 300 do
+      if again.core.db:first "SELECT 1 FROM inbox WHERE state = 'done'" then break end
+      task.sleep(0.01)
+    end
+    local list = calls()
+    assert.equal(before + 1, #list)
+    assert.equal(list[before].headers["webhook-id"], list[before + 1].headers["webhook-id"])
+    assert.equal("slow and sure", again:say("cut", "/bad slow 0.5", { message_id = "once" }).body.text)
+    assert.equal(before + 1, #calls())
+    again:stop()
+  end)
+
+  it("opens its circuit when it fails too often", function()
+    local own = start(GOOD)
+    for _ = 1, 10 do own:say("d", "/bad status 500") end
+    local before = #calls()
+    own:say("d", "/bad ok")
+    assert.equal(before, #calls())
+    local row = own.core.db:first "SELECT error_code FROM plugin_calls WHERE plugin_id = 'bad' ORDER BY id DESC LIMIT 1"
+    assert.equal("circuit_open", row.error_code)
+    own:stop()
+  end)
+
+  it("is not reached at a private address unless the operator allows it", function()
+    local own = start(("signing_secret = %q"):format(SECRET))
+    assert.equal("fallback", own:say("d", "/bad ok").body.status)
+    local row = own.core.db:first "SELECT details FROM audit_logs WHERE action = 'plugin_failed'"
+    local details = json.decode(row.details)
+    assert.equal("permission", details.code)
+    assert.matches("plugins%.bad%.allow_private allows it", details.message)
+    own:stop()
+  end)
+
+  it("is refused without a good secret", function()
+    for conf, pattern in pairs {
+      ["enabled = true"] = "plugins%.bad%.signing_secret: expected 'whsec_' and the base64 of 24 to 64 random bytes",
+      ["signing_secret = 'whsec_c2hvcnQ='"] = "plugins%.bad%.signing_secret",
+      ["signing_secret = 'hunter2'"] = "plugins%.bad%.signing_secret",
+      [GOOD:gsub("true", "1")] = "plugins%.bad%.allow_private: true or false expected",
+    } do
+      local home = host.temp_dir()
+      assert(fs.mkdir(home .. "/conf"))
+      assert(fs.write(home .. "/conf/parley.lua", settings(conf)))
+      host.write_plugin({ home = home }, "bad", { manifest = manifest(url) })
+      local g, err = generation.build(assert(config.load(home, { getenv = function() end })))
+      assert.is_nil(g)
+      assert.equal("config", err.code)
+      assert.matches("conf/parley.lua: " .. pattern, err.message)
+    end
+  end)
+end)
+
+describe("signatures", function()
+  it("are those of Standard Webhooks", function()
+    -- Computed with Python's hmac: key = bytes(range(32)).
+    local raw = {}
+    for i = 0, 31 do raw[#raw + 1] = string.char(i) end
+    local key = assert(webhook.key("whsec_" .. crypto.base64(table.concat(raw))))
+    assert.equal("v1,AMaOha7DUT/0J0JMycRuYOBSvbx3WtwLd2khXXbaVj4=", webhook.sign(key, "msg_1", 1700000000, '{"a":1}'))
+    assert.truthy(webhook.key(webhook.new_secret()))
+  end)
+end)
