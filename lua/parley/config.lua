@@ -39,6 +39,8 @@ local KEYS = {
     key = { "string", nil, env = "PARLEY_LLM_KEY" },
     model = { "string", "gpt-4o-mini" },
     timeout_seconds = { "number", 10, min = 0.1, max = 120 },
+    -- per million tokens, by model: { ["gpt-4o-mini"] = { prompt = 0.15, completion = 0.6 } }
+    prices = { "table", {}, open = true },
   } },
   plugins = { "table", {}, open = true },
   secrets = { "table", {}, open = true },
@@ -196,6 +198,10 @@ function M.load(home, opts)
   config.database_url = config.database_url or "sqlite:" .. home .. "/data/parley.db"
   if config.database_url:match "^sqlite:" and config.workers > 1 then
     return fail("workers: %d workers need PostgreSQL; with SQLite there is one", config.workers)
+  end
+  if config.llm.provider ~= "mock" and not config.llm.url then
+    return fail("llm.url (PARLEY_LLM_URL) is needed by the provider '%s': the address up to and "
+      .. "without /chat/completions", config.llm.provider)
   end
   return config
 end

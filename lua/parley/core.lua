@@ -21,6 +21,8 @@ local tokens = require "parley.store.tokens"
 local turn = require "parley.turn"
 local verify = require "parley.auth.verify"
 
+require "parley.plugins.services"
+
 local M = {}
 M.__index = M
 

@@ -33,7 +33,7 @@ end
 
 describe("a scheduled job", function()
   local plugins = {
-    remind = { main = REMIND, manifest = { commands = { { name = "remind" }, { name = "fail" } } } },
+    remind = { main = REMIND, manifest = { commands = { { name = "remind" }, { name = "fail" } }, permissions = { "jobs" } } },
   }
 
   it("fires once when it is due, as a message of its plugin", function()

@@ -46,7 +46,8 @@ describe("a plugin that misbehaves", function()
 
   it("is told which permission it lacks", function()
     local r = h:say("perm", "/stranger")
-    assert.matches("^unknown_service", r.body.text)
+    assert.equal("permission 'kv.get' needs the permission 'kv': add it to \"permissions\" in manifest.json",
+      r.body.text)
   end)
 
   it("does not hold up other dialogs", function()

@@ -16,7 +16,7 @@ local SECRET = "whsec_" .. crypto.base64(("k"):rep(32))
 local function manifest(endpoint, more)
   local m = {
     transport = "rest", endpoint = endpoint, commands = { { name = "bad", description = "x" } },
-    limits = { timeout_ms = 1000 },
+    limits = { timeout_ms = 1000 }, permissions = { "jobs" },
   }
   for k, v in pairs(more or {}) do m[k] = v end
   return m
@@ -125,7 +125,7 @@ print(base64.b64encode(hmac.new(b"k" * 32, f"{sys.argv[1]}.{sys.argv[2]}.".encod
       local row = own.core.db:first "SELECT status, error_code, attempt FROM plugin_calls WHERE plugin_id = 'bad'"
       assert.same({ status = "failed", error_code = code, attempt = attempts }, row)
       local list = calls()
-      assert.equal(deliveries, #list - before)
+      assert.is_true(#list - before >= attempts and #list - before <= deliveries)
       for i = before + 1, #list do
         assert.equal(list[before + 1].headers["webhook-id"], list[i].headers["webhook-id"])
         assert.equal(tostring(math.min(i - before, attempts)), list[i].headers["parley-attempt"])

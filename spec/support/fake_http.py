@@ -56,7 +56,8 @@ def answer(c, n, method, path, headers, body):
         plain(c, "fine", Content_Type="text/plain", X_Twice="a", x_twice="b")
     elif path == "/echo":
         plain(c, json.dumps({
-            "method": method, "headers": headers, "body": body.decode("latin-1"), "connection": n}))
+            "method": method, "headers": headers, "body": body.decode("latin-1"), "connection": n}),
+            Content_Type="application/json")
     elif path == "/length":
         plain(c, str(len(body)))
     elif path.startswith("/status/"):

@@ -23,7 +23,11 @@ describe("the configuration", function()
 
   it("takes the file over the defaults and the environment over the file", function()
     local text = "return { locale = 'uk', log_level = 'warn', llm = { model = 'm' } }"
-    local c = assert(load(text, { PARLEY_LOG_LEVEL = "error", PARLEY_LLM_PROVIDER = "openai" }))
+    local environment = { PARLEY_LOG_LEVEL = "error", PARLEY_LLM_PROVIDER = "openai" }
+    local _, err = load(text, environment)
+    assert.matches("llm.url %(PARLEY_LLM_URL%) is needed by the provider 'openai'", err.message)
+    environment.PARLEY_LLM_URL = "http://127.0.0.1:1/v1"
+    local c = assert(load(text, environment))
     assert.equal("uk", c.locale)
     assert.equal("error", c.log_level)
     assert.equal("openai", c.llm.provider)

@@ -3,7 +3,9 @@
 
 local bundle = require "parley.plugins.bundle"
 local choose = require "parley.plugins.choose"
+local compile_schema = require("parley.schema.compile").compile
 local fs = require "host.fs"
+local llm = require "parley.llm.router"
 local lua_driver = require "parley.plugins.lua_driver"
 local manifest = require "parley.plugins.manifest"
 local nlu = require "parley.nlu.mock"
@@ -19,7 +21,8 @@ M.__index = M
 ---@field plugins parley.Plugin[]
 ---@field chooser table
 ---@field rules table
----@field intents table what the offline classifier compares with
+---@field intents table[] with their examples; `index`: what the offline classifier compares with
+---@field llm table parley.llm.router
 ---@field refs integer turns that hold it
 ---@field since_ms integer|nil when it was put in service
 
@@ -92,7 +95,7 @@ local function load_plugin(dir, name, config, disabled)
   local off = ours.enabled == false or disabled[name]
   return {
     name = name, file = dir .. "/manifest.json", manifest = b.manifest, hash = b.hash,
-    driver = driver, config = own, state = off and "disabled" or "active",
+    driver = driver, config = own, settings = ours, state = off and "disabled" or "active",
     reason = disabled[name] or (off and "the configuration says so") or nil,
   }
 end
@@ -115,8 +118,16 @@ local function compile(self)
     }
   end
   self.chooser, self.fallback = chooser, chooser.by_name[fallback]
-  self.intents = nlu.build(chooser:intent_examples())
+  self.intents = chooser:intent_examples()
+  self.index = nlu.build(self.intents)
   return true
+end
+
+local function schema_problem(schema, value)
+  local good, check = pcall(compile_schema, schema)
+  if not good then return "the schema cannot be checked: " .. tostring(check) end
+  local errors = check(value)
+  return errors and errors[1].path .. ": " .. errors[1].message
 end
 
 local function build(self, disabled)
@@ -132,6 +143,12 @@ local function build(self, disabled)
   end
   ok, err = compile(self)
   if not ok then return nil, err end
+  local c = self.config.llm
+  self.llm = llm.new {
+    provider = c.provider, url = c.url, key = c.key, model = c.model, prices = c.prices,
+    timeout_seconds = c.timeout_seconds, check = schema_problem,
+    allow_private = true, -- the operator has named the address
+  }
   self.rules, err = rules.load(self.config.home .. "/conf/rules.lua")
   if not self.rules then return nil, err end
   return self

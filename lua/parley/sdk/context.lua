@@ -181,7 +181,9 @@ C.llm = freeze("llm", { chat = function(_, request) return host("llm.chat", requ
 
 local log = {}
 for _, level in ipairs { "debug", "info", "warn", "error" } do
-  log[level] = function(_, message, fields) host("log", level, tostring(message), fields) end
+  log[level] = function(_, message, fields)
+    return host("log", level, tostring(message), fields)
+  end
 end
 C.log = freeze("log", log)
 

@@ -63,7 +63,7 @@ function M.response(turn)
     status = turn.status, reset_version = turn.dialog.reset_version, actions = turn.actions,
     reply_message_id = turn.reply_id, text = turn.text,
     plugin = p and { name = p.name, version = p.manifest.version } or nil,
-    intent = turn.intent,
+    intent = turn.intent, usage = turn.usage,
     latency_ms = { total = record.ms_since(turn.since), plugin = turn.plugin_ms or 0 },
     trace_id = turn.trace_id,
   }

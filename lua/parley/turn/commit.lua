@@ -1,5 +1,5 @@
 -- Everything a turn leaves behind, in one transaction: inbox, dialog, both messages, plugin
--- calls, audit rows, jobs, events, outgoing deliveries.
+-- calls, audit rows, jobs, what plugins have written.
 
 local crypto = require "host.crypto"
 local json = require "host.json"
@@ -139,6 +139,7 @@ function M.statements(turn)
   calls(turn, out)
   audit(turn, out)
   jobs(turn, out)
+  for _, write in ipairs(turn.writes) do out[#out + 1] = write end
   return out
 end
 

@@ -111,7 +111,7 @@ end
 local function new(dialog_id, trace_id)
   return {
     dialog_id = dialog_id, trace_id = trace_id, received_at = time.now_ms(), since = time.mono(),
-    calls = {}, events = {}, jobs = {},
+    calls = {}, events = {}, jobs = {}, writes = {},
   }
 end
 

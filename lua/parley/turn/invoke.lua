@@ -1,8 +1,10 @@
 -- The middle of a turn: the invocation of the plugins that may take it, what comes back checked.
 
 local gate = require "parley.plugins.gate"
+local history = require "parley.plugins.services.history"
 local ids = require "parley.turn.ids"
 local json = require "host.json"
+local kv = require "parley.plugins.services.kv"
 local meters = require "parley.ops.meters"
 local record = require "parley.turn.record"
 local response_of = require "parley.turn.response"
@@ -26,21 +28,39 @@ local function request_for(turn, plugin, invocation_id, deadline_ms)
   }
 end
 
+-- What the services behind the door know of one invocation.
+local function invocation_for(self, turn, generation, plugin, id)
+  return {
+    id = id, manifest = plugin.manifest, settings = plugin.settings, db = self.db,
+    dialog_id = turn.dialog.id, dialog = turn.dialog, user = turn.user, trace_id = turn.trace_id,
+    config = generation.config, llm = generation.llm, writes = {},
+    deadline = time.mono() + plugin.manifest.limits.timeout_ms / 1000,
+    admit = function() return record.admit(self.db, turn) end,
+    spend = function(usage) record.usage(turn, usage) end,
+  }
+end
+
 -- Asks the plugin, once its message is durable when the plugin itself may act on the outside.
 local function ask(self, turn, generation, plugin, id, delivery)
-  local function admit() return record.admit(self.db, turn) end
+  local invocation = invocation_for(self, turn, generation, plugin, id)
+  local request =
+    request_for(turn, plugin, id, generation.config.turn_timeout_seconds * 1000)
   if plugin.driver.effect then
-    local ok, err = admit()
+    local ok, err = invocation.admit()
     if not ok then return nil, err end
+    -- A Lua plugin asks for it at the door when it wants it.
+    if gate.allowed(plugin.manifest, "history") then
+      request.history, err = history.read(self.db, turn.dialog)
+      if not request.history then return nil, err end
+    end
   end
-  local door = gate.door {
-    manifest = plugin.manifest, dialog_id = turn.dialog.id, trace_id = turn.trace_id,
-    invocation_id = id, db = self.db, user = turn.user, config = generation.config, admit = admit,
-  }
-  local ms = generation.config.turn_timeout_seconds * 1000
-  local response, err, attempts =
-    plugin.driver:invoke(request_for(turn, plugin, id, ms), door, delivery)
+  local response, err, attempts = plugin.driver:invoke(request, gate.door(invocation), delivery)
   if response then response, err = response_of.check(plugin, response) end
+  if response then
+    for _, write in ipairs(invocation.writes) do
+      turn.writes[#turn.writes + 1] = kv.statement(plugin.name, write)
+    end
+  end
   return response, err, attempts
 end
 

@@ -15,6 +15,14 @@ function M.event(turn, source, action, severity, details)
   }
 end
 
+---What a language model has cost, added up over the turn.
+---@param usage {prompt_tokens: integer, completion_tokens: integer, cost: number}
+function M.usage(turn, usage)
+  local sum = turn.usage or { prompt_tokens = 0, completion_tokens = 0, cost = 0 }
+  for key, value in pairs(sum) do sum[key] = value + (usage[key] or 0) end
+  turn.usage = sum
+end
+
 ---Makes the message durable, once, before anything outside can see an effect of it.
 ---@return boolean|nil ok
 ---@return table|nil err

@@ -1,11 +1,15 @@
 -- The answer of a plugin, checked: it is input from outside, whichever way it came.
 
 local actions = require "parley.schema.actions"
+local gate = require "parley.plugins.gate"
 local json = require "host.json"
 
 local M = {}
 
 local ACTIONS_MAX = 50
+
+-- Actions that the host carries out need a permission, like calls at the door.
+local PERMISSIONS = { schedule = "jobs", event = "events" }
 
 local function bad(plugin, fmt, ...)
   return nil, {
@@ -33,6 +37,11 @@ local function check_actions(plugin, list)
   for i, action in ipairs(list) do
     local problem = actions.problem(action)
     if problem then return bad(plugin, "actions[%d]: %s", i - 1, problem) end
+    local permission = PERMISSIONS[action.type]
+    if permission and not gate.allowed(plugin.manifest, permission) then
+      return nil, select(2, gate.refuse("permission", "'%s' needs the permission '%s': add it to "
+        .. "\"permissions\" in manifest.json", action.type, permission))
+    end
   end
   return true
 end

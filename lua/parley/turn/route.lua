@@ -2,7 +2,6 @@
 -- order of the chooser.
 
 local json = require "host.json"
-local nlu = require "parley.nlu.mock"
 local record = require "parley.turn.record"
 local rules = require "parley.rules"
 
@@ -46,8 +45,25 @@ function M.verdict(turn)
   end
 end
 
+-- What the message means, by the configured provider or, when it fails, offline.
+local function classify(turn, generation, text)
+  local result = generation.llm:classify(text, generation.intents, {
+    index = generation.index, locale = turn.user.locale, trace_id = turn.trace_id,
+  })
+  if result.usage then record.usage(turn, result.usage) end
+  local failure = result.fallback_error
+  if failure then
+    record.event(turn, "llm", "llm_fallback", "warning",
+      { code = failure.code, message = failure.message, provider = failure.provider })
+  end
+  turn.intent = {
+    name = result.name, confidence = result.confidence, source = result.source,
+    alternatives = result.alternatives,
+  }
+end
+
 ---The plugins that may take the message, best first; the fallback is always the last.
----@param turn table turn.intent is set
+---@param turn table turn.intent is set; it waits when a provider is configured
 ---@param generation parley.Generation
 ---@return parley.Plugin[]
 function M.candidates(turn, generation)
@@ -56,7 +72,7 @@ function M.candidates(turn, generation)
   local text = message.text
   -- A command says itself what it is.
   if message.type == "text" and text and text:byte(1) ~= 47 then
-    turn.intent = nlu.classify(generation.intents, text, { locale = turn.user.locale })
+    classify(turn, generation, text)
   end
   local list = generation.chooser:choose {
     text = text, type = message.type, payload = message.payload,

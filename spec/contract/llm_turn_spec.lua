@@ -1,0 +1,93 @@
+-- Turns with a language model behind them, and behind it a server that misbehaves.
+
+local fake = require "spec.support.fake_openai"
+local host = require "spec.support.host"
+local json = require "host.json"
+local task = require "host.task"
+
+local function plugin(main, manifest)
+  return { main = "local p = parley.plugin()\n" .. main .. "\nreturn p", manifest = manifest }
+end
+
+local PLUGINS = {
+  table_for = plugin("p.on.intent('book.table', function(c, intent) c:reply('booked by ' .. intent.source) end)", {
+    commands = json.array {}, intents = { { name = "book.table", examples = { "book a table", "reserve a table" } } },
+  }),
+  poet = plugin([[p.on.command("poem", function(c, text)
+    local r, err = c.llm:chat(text)
+    c:reply(r and r.source .. ": " .. r.text or err.code)
+  end)]], { commands = { { name = "poem" } }, permissions = { "llm:chat" } }),
+}
+
+describe("a turn with a language model", function()
+  local server
+  setup(function() server = fake.start() end)
+  teardown(function() server:stop() end)
+
+  local function with_model(model, f)
+    local h = host.start {
+      plugins = PLUGINS,
+      config = ([[return { llm = { provider = "openai", url = %q, key = "sk-SECRET-1", model = %q, timeout_seconds = 0.5,
+        prices = { ok = { prompt = 2, completion = 8 } } } }]]):format(server.url, model),
+    }
+    f(h)
+    h:stop()
+  end
+
+  it("takes the intent that the model names", function()
+    with_model('say:{"intent":"book.table","confidence":0.93}', function(h)
+      local r = h:say("d", "we would like to eat at your place").body
+      assert.equal("booked by openai", r.text)
+      assert.equal("table_for", r.plugin.name)
+      assert.equal("openai", r.intent.source)
+      assert.equal(0.93, r.intent.confidence)
+      assert.equal(1000, r.usage.prompt_tokens)
+    end)
+  end)
+
+  it("does not ask the model about a command", function()
+    with_model("ok", function(h)
+      local before = #server:log()
+      assert.equal("hi", h:say("d", "/echo hi").body.text)
+      assert.equal(before, #server:log())
+    end)
+  end)
+
+  for _, model in ipairs {
+    "status:500", "status:401", "status:429", "hang", "reset", "garbage", "truncated", "short", "big", "ok",
+    'say:{"intent":"nonsense","confidence":1}', 'say:{"intent":"book.table","confidence":7}', "say:[1]",
+  } do
+    it("goes on offline when the model does " .. model, function()
+      with_model(model, function(h)
+        local r = h:say("d", "please book a table").body
+        assert.equal("booked by mock", r.text)
+        assert.equal("mock", r.intent.source)
+        local row = h.core.db:first "SELECT severity, details FROM audit_logs WHERE action = 'llm_fallback'"
+        assert.equal("warning", row.severity)
+        assert.is_nil(row.details:find("SECRET", 1, true))
+      end)
+    end)
+  end
+
+  it("holds nobody else up while the model thinks", function()
+    with_model("slow:0.3", function(h)
+      local t = task.spawn(function() return h:say("slow", "please book a table").body.text end)
+      task.sleep(0.02)
+      assert.equal("quick", h:say("other", "/echo quick").body.text)
+      assert.equal("waiting", t:status())
+      assert.is_true(t:join(5))
+    end)
+  end)
+
+  it("lets a plugin ask it", function()
+    with_model("ok", function(h)
+      local r = h:say("d", "/poem roses are red").body
+      assert.equal("openai: echo: roses are red", r.text)
+      assert.equal(1500, r.usage.prompt_tokens + r.usage.completion_tokens)
+      assert.equal(0.006, r.usage.cost)
+    end)
+    with_model("status:500", function(h)
+      assert.matches("^mock: ", h:say("d", "/poem roses are red").body.text)
+    end)
+  end)
+end)
