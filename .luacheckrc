@@ -10,7 +10,7 @@ files["plugins/*/lib"] = { read_globals = { "parley", "utf8" } }
 files["conf"] = { read_globals = { "env", "secret", "include" } }
 -- The SDK runs inside a plugin's state, before it is sealed.
 files["lua/parley/sdk"] = {
-  globals = { "parley" }, read_globals = { "host", "export", "freeze", "array_mt", "clock_ms", "null" },
+  globals = { "parley" }, read_globals = { "host", "export", "freeze", "array_mt", "clock_ms", "null", "utf8" },
 }
 -- So do the rules.
 files["lua/parley/rules/compile.lua"] = { read_globals = { "export" } }

@@ -1,9 +1,9 @@
 local host = require "spec.support.host"
 local task = require "host.task"
 
-local REMIND = [[
+local ALARM = [[
 local p = parley.plugin()
-p.on.command("remind", function(c, seconds)
+p.on.command("alarm", function(c, seconds)
   c:schedule { ["in"] = tonumber(seconds), job = "ring", data = { n = (c.session.n or 0) + 1 } }
   c.session.n = (c.session.n or 0) + 1
   c:reply "noted"
@@ -33,25 +33,25 @@ end
 
 describe("a scheduled job", function()
   local plugins = {
-    remind = { main = REMIND, manifest = { commands = { { name = "remind" }, { name = "fail" } }, permissions = { "jobs" } } },
+    alarm = { main = ALARM, manifest = { commands = { { name = "alarm" }, { name = "fail" } }, permissions = { "jobs" } } },
   }
 
   it("fires once when it is due, as a message of its plugin", function()
     local h = host.start { plugins = plugins }
-    assert.equal("noted", h:say("j", "/remind 0").body.text)
-    assert.equal("noted", h:say("j", "/remind 0").body.text)
+    assert.equal("noted", h:say("j", "/alarm 0").body.text)
+    assert.equal("noted", h:say("j", "/alarm 0").body.text)
     wait_for(function() return last_text(h, "j") == "ring 2" end)
     task.sleep(0.05)
     local dialog = h:request("GET", "/api/v1/dialogs/j").body
     assert.equal(6, #dialog.messages)
-    assert.equal(2, dialog.dialog.state.remind.rung)
+    assert.equal(2, dialog.dialog.state.alarm.rung)
     assert.same({ { state = "done", n = 2 } }, h.core.db:query "SELECT state, count(*) AS n FROM jobs GROUP BY state")
     h:stop()
   end)
 
   it("fires after a restart", function()
     local h = host.start { plugins = plugins }
-    h:say("j", "/remind 0.3")
+    h:say("j", "/alarm 0.3")
     h:stop()
     local again = host.start { home = h.home }
     wait_for(function() return last_text(again, "j") == "ring 1" end)

@@ -193,7 +193,7 @@ describe("the manifests of a generation", function()
       { name = "cc", manifest = {} }, { name = "cc", manifest = {} },
     }
     assert.equal(3, #problems)
-    assert.equal("bb/manifest.json:1: commands[1].name: the command 'x' is 'aa''s too\n"
+    assert.equal("bb/manifest.json:1: commands[1].name: the command 'x' is one of 'aa' too\n"
       .. "cc/manifest.json:1: name: there are two plugins 'cc'\n"
       .. "aa/manifest.json:1: before: before/after form a cycle: aa -> bb -> aa", manifest.describe(problems))
     assert.same({}, manifest.check_together { { name = "aa", manifest = {} } })

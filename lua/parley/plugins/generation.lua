@@ -64,7 +64,7 @@ local function check_settings(config, found)
 end
 
 -- What of a plugin's settings is for the host; the rest is the plugin's own configuration.
-local OURS = { enabled = true, signing_secret = true, allow_private = true }
+local OURS = { enabled = true, signing_secret = true, allow_private = true, intents = true }
 
 local function split_settings(settings)
   local ours, own = {}, {}
@@ -72,6 +72,20 @@ local function split_settings(settings)
     if OURS[key] then ours[key] = value else own[key] = value end
   end
   return ours, own
+end
+
+-- Intents that the operator adds to those of the manifest: the same shape, the same checks.
+local function add_intents(m, name, given)
+  if given == nil then return true end
+  local problems = manifest.check_intents(given)
+  if problems then
+    return nil, {
+      code = "config", retryable = false, op = "plugins",
+      message = ("plugins.%s.%s"):format(name, problems),
+    }
+  end
+  for _, intent in ipairs(given) do m.intents[#m.intents + 1] = intent end
+  return true
 end
 
 local function new_driver(b, ours)
@@ -83,8 +97,9 @@ local function load_plugin(dir, name, config, disabled)
   local b, err = bundle.read(dir)
   if not b then return nil, err end
   local ours, own = split_settings(config.plugins[name])
-  local driver
-  driver, err = new_driver(b, ours)
+  local driver, ok
+  ok, err = add_intents(b.manifest, name, ours.intents)
+  if ok then driver, err = new_driver(b, ours) end
   if not driver then
     local where = err.code == "config" and config.file or dir
     return nil, {

@@ -11,7 +11,7 @@ local M = {}
 M.__index = M
 
 -- The SDK, in the order it is loaded into each state.
-local SDK = { "context", "init" }
+local SDK = { "context", "text", "init" }
 
 -- Trusted sources, read once per process: every state is built from the same bytes.
 local sources = {}

@@ -130,6 +130,19 @@ function M.check(source, opts)
   return fill(m), hash
 end
 
+--- Checks intents that stand in a configuration instead of a manifest.
+---@param given any
+---@return string? problem `intents[0].name: ...`
+function M.check_intents(given)
+  local source, err = json.encode(given)
+  if not source then return "intents: " .. err.message end
+  local problem
+  fields.intents(function(path, _, fmt, ...)
+    problem = problem or path .. ": " .. fmt:format(...)
+  end, (json.decode(source)), "intents")
+  return problem
+end
+
 --- The names of the locale files of a plugin folder.
 ---@param dir string
 ---@return table<string, boolean>
@@ -183,7 +196,7 @@ function M.check_together(plugins)
       local other = commands[command.name]
       if other and other ~= p.name then
         report(p, ("commands[%d].name"):format(i - 1), "duplicate",
-          "the command '%s' is '%s''s too", command.name, other)
+          "the command '%s' is one of '%s' too", command.name, other)
       end
       commands[command.name] = other or p.name
     end

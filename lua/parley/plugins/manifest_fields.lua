@@ -211,6 +211,13 @@ local limit_fields = {
   reply_bytes = number(256, 1048576, true),
 }
 
+M.intents = list(object({
+  name = matching("^%a[%w_.-]*$", "an intent like 'book.create'"),
+  examples = list(text(500), 200),
+  threshold = number(0, 1),
+  description = localised(1000),
+}, { "name" }), 200, name_of)
+
 M.check = object({
   schema = one_of "v1alpha",
   name = plugin_name,
@@ -220,12 +227,7 @@ M.check = object({
   description = localised(4000),
   transport = one_of("lua", "rest"),
   endpoint = endpoint,
-  intents = list(object({
-    name = matching("^%a[%w_.-]*$", "an intent like 'book.create'"),
-    examples = list(text(500), 200),
-    threshold = number(0, 1),
-    description = localised(1000),
-  }, { "name" }), 200, name_of),
+  intents = M.intents,
   commands = list(object({
     name = matching("^%l[%l%d_]*$", "a command like 'start', without '/'"),
     description = localised(256),

@@ -27,13 +27,13 @@ local buttons = {
     type = "array", minItems = 1, maxItems = 8,
     items = {
       type = "object", additionalProperties = false, required = { "text" },
-      description = "a press comes back as `data`, or as the text itself; or opens `url`",
+      description = "a press comes back as a callback with `data` to the plugin that made it, or "
+        .. "as the text itself; or it opens `url`",
       properties = {
         text = { type = "string", minLength = 1, maxLength = 128 },
         data = { type = "object", ["x-max-bytes"] = 4096 },
         url = { type = "string", maxLength = 2048, pattern = "^https?://" },
-        -- made by the host: what a client sends back instead of the data
-        token = { type = "string", maxLength = 512 },
+        plugin = { type = "string", description = "set by the host" },
       },
     },
   },

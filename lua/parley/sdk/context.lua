@@ -104,8 +104,9 @@ local function check_text(text, what)
   return text
 end
 
----c:reply "text" or c:reply { text=, format=, buttons=, ... }
+---c:reply "text", c:reply(parley.text()...) or c:reply { text=, format=, buttons=, ... }
 function C:reply(what)
+  if type(what) == "table" and getmetatable(what) == false then what = what:reply() end
   if type(what) == "string" or type(what) == "number" then what = { text = tostring(what) } end
   if type(what) ~= "table" then check_text(nil, "reply") end
   local action = { type = "send" }
@@ -146,7 +147,10 @@ end
 
 function C:handoff() add(self, { type = "handoff" }) end
 function C:close() add(self, { type = "close" }) end
+---The conversation is over: nothing of its session is kept.
 function C:finish() self._end = true end
+---Not for this plugin after all: the next one is asked, and nothing that was done here counts.
+function C:decline() self._declined = true end
 
 ---The next message of this dialog goes to p.on.state(name).
 function C:enter(name) self.session.__state = check_text(name, "enter") end

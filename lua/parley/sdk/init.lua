@@ -1,8 +1,8 @@
 -- `parley`, as a plugin sees it: registering handlers, and the dispatch that the host calls.
 
-local host, freeze, clock_ms = host, freeze, clock_ms
+local host, freeze, clock_ms, array_mt = host, freeze, clock_ms, array_mt
 local context = parley.context
-local name = parley.name
+local name, new_text = parley.name, parley.text
 
 local handlers = {
   command = {}, callback = {}, intent = {}, text = {}, state = {}, job = {}, event = {},
@@ -41,7 +41,14 @@ function on.text(pattern, options, fn)
   register(handlers.text, pattern, options, fn)
 end
 
+---on.callback({ field = "type" }, fn), or on.callback("*", fn) for presses that fit no other.
 function on.callback(spec, options, fn)
+  if spec == "*" then
+    local list = {}
+    register(list, "*", options, fn)
+    handlers.any_callback = list[1]
+    return
+  end
   if type(spec) ~= "table" then error("on.callback: { field = \"type\" } expected", 2) end
   register(handlers.callback, spec, options, fn)
 end
@@ -97,7 +104,7 @@ local function find(request, state)
   if event.type == "event" then return handlers.event[event.name], event.data end
   if event.type == "callback" then
     local data = message.payload and message.payload.data
-    return find_callback(data), data
+    return find_callback(data) or handlers.any_callback, data
   end
   local command, rest = text:match "^/([%w_]+)@?%S*%s*(.*)$"
   if command and handlers.command[command] then return handlers.command[command], rest end
@@ -127,9 +134,10 @@ export("dispatch", function(request)
     run(c, h, ...)
     return true
   end
-  local handled = go(find(request, c.session.__state))
+  local handled = go(find(request, c.session.__state)) and not c._declined
+  if not handled then return { actions = setmetatable({}, array_mt), declined = true } end
   return {
-    actions = c._actions, state = c._patch, ["end"] = c._end or nil, declined = not handled or nil,
+    actions = c._actions, state = c._patch, ["end"] = c._end or nil,
   }
 end)
 
@@ -137,7 +145,7 @@ export("describe", function()
   local out = {}
   for kind, list in pairs(handlers) do
     local names = {}
-    if type(list) == "table" and kind ~= "any" then
+    if type(list) == "table" and not kind:find "^any" then
       for k, h in pairs(list) do names[#names + 1] = type(k) == "string" and k or h.key end
       out[kind] = names
     end
@@ -157,6 +165,7 @@ parley = freeze("parley", {
     created = true
     return { on = freeze("on", on) }
   end,
+  text = new_text,
   now = function() return clock_ms() / 1000 end,
   uuid = function() return host "uuid" end,
   json = freeze("parley.json", {

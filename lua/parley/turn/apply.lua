@@ -10,9 +10,12 @@ local M = {}
 
 -- applying ----------------------------------------------------------------------------------------
 
-function M.state(turn, plugin, patch)
-  if not plugin or not patch then return end
-  local state = turn.dialog.state[plugin.name] or {}
+---@param patch table|nil of the session
+---@param ended boolean|nil the conversation is over: nothing of the session is kept
+function M.state(turn, plugin, patch, ended)
+  if not plugin or not (patch or ended) then return end
+  if ended then patch = {} end
+  local state = not ended and turn.dialog.state[plugin.name] or {}
   for key, value in pairs(patch) do
     if value == json.null then value = nil end
     state[key] = value
@@ -35,6 +38,15 @@ local function schedule(turn, plugin, action)
   }
 end
 
+-- A button comes back to the plugin that has made it, whatever has been said since.
+local function sign_buttons(plugin, rows)
+  for _, row in ipairs(rows) do
+    for _, button in ipairs(row) do
+      button.plugin = button.data and plugin.name or nil
+    end
+  end
+end
+
 -- Actions for the host are carried out by the commit; the rest is for the channel.
 function M.actions(turn, plugin, actions)
   local out, texts = json.array(), {}
@@ -48,6 +60,7 @@ function M.actions(turn, plugin, actions)
     elseif action.type == "close" then
       turn.dialog.status = "closed"
     else
+      if action.buttons and plugin then sign_buttons(plugin, action.buttons) end
       out[#out + 1] = action
       if action.type == "send" and action.text then texts[#texts + 1] = action.text end
     end

@@ -70,7 +70,7 @@ local function run(self, turn, generation)
   if turn.replayed then return turn end
 
   local response = invoke.answer(self, turn, generation)
-  apply.state(turn, turn.plugin, response.state)
+  apply.state(turn, turn.plugin, response.state, response["end"])
   apply.actions(turn, turn.plugin, response.actions)
   turn.finished_at = time.now_ms()
   if turn.job then turn.job_after = jobs.after(turn) end

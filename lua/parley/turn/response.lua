@@ -64,6 +64,9 @@ function M.check(plugin, r)
   if r.state ~= nil and (type(r.state) ~= "table" or json.is_array(r.state)) then
     return bad(plugin, "state: an object was expected")
   end
+  if r["end"] ~= nil and type(r["end"]) ~= "boolean" then
+    return bad(plugin, "end: true or false expected")
+  end
   return r
 end
 
