@@ -48,6 +48,7 @@ function M.open(cfg)
   self.router = router.new()
   require("parley.http.resources.dialogs").register(self.router, self)
   require("parley.http.resources.users").register(self.router, self)
+  require("parley.http.resources.pages").register(self.router)
   return self
 end
 

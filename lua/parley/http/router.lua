@@ -15,8 +15,11 @@ local function split(path)
 end
 
 ---@param route {method: string, path: string, summary: string, auth: string|nil, scopes:
---- string[]|nil, request: table|nil, response: table|nil, raw: boolean|nil, handler: function}
---- `auth` names the header of its token; nil: open to all. `path` has {parameters}.
+--- string[]|nil, request: table|nil, response: table|nil, statuses: table<integer, string>|nil,
+--- query: table[]|nil, problems: string[]|nil, hidden: boolean|nil, handler: function}
+--- `auth` names the header of its token; nil: open to all. `path` has {parameters}. `statuses`: of
+--- success, default 200; `problems`: codes beside those that auth and request bring; `hidden`: not
+--- part of the contract.
 function M:add(route)
   assert(route.method and route.path and route.handler, "a route needs method, path and handler")
   route.validate = route.request and compile(route.request)
@@ -41,6 +44,7 @@ end
 ---@return table|string params of the path, or the code of the problem
 ---@return string|nil allow for method_not_allowed
 function M:match(method, path)
+  if path:find("//", 1, true) then return nil, "not_found" end
   local node, values = self.root, {}
   for part in path:gmatch "[^/]+" do
     local child = node[part]

@@ -146,18 +146,34 @@ function M.register(router, deps)
     method = "POST", path = "/api/v1/dialogs/{dialog_id}/messages", auth = "bot",
     scopes = { "dialogs:write" }, summary = "Add a user message, answer with the reply",
     request = schema.DialogMessageCreateV1, response = schema.DialogMessageResponseV1,
+    statuses = { [200] = "The reply; Idempotency-Replayed: true when it was given before" },
+    problems = {
+      "invalid_dialog_id", "user_not_found", "idempotency_mismatch", "conflict", "dialog_busy",
+    },
     handler = function(ctx) return post_message(deps, ctx) end,
   }
   router:add {
     method = "POST", path = "/api/v1/dialogs/{dialog_id}/reset", auth = "bot",
     scopes = { "dialogs:write" }, summary = "Clear the context of a dialog",
     request = schema.DialogResetRequestV1, response = schema.DialogMessageResponseV1,
+    problems = { "invalid_dialog_id", "dialog_not_found", "dialog_busy" },
     handler = function(ctx) return reset(deps, ctx) end,
   }
   router:add {
     method = "GET", path = "/api/v1/dialogs/{dialog_id}", auth = "bot",
     scopes = { "dialogs:read" }, summary = "Status and history of a dialog",
     response = schema.DialogSnapshotResponseV1,
+    query = {
+      {
+        name = "limit", description = "messages, default 50",
+        schema = { type = "integer", minimum = 1, maximum = 200 },
+      },
+      {
+        name = "cursor", description = "next_cursor of the page before: older messages",
+        schema = { type = "string" },
+      },
+    },
+    problems = { "invalid_dialog_id", "validation_failed", "dialog_not_found" },
     handler = function(ctx) return snapshot(deps, ctx) end,
   }
 end

@@ -47,6 +47,7 @@ function M.register(router, deps)
     method = "POST", path = "/api/v1/users", auth = "bot", scopes = { "users:write" },
     summary = "Create or update a user", request = schema.UserUpsertV1,
     response = schema.UserUpsertResponseV1,
+    statuses = { [200] = "Updated", [201] = "Created" },
     handler = function(ctx) return upsert(deps, ctx) end,
   }
 end
