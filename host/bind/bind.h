@@ -19,6 +19,7 @@
     X(log)                                                                                         \
     X(sandbox)                                                                                     \
     X(sqlite)                                                                                      \
+    X(stdin)                                                                                       \
     X(task)                                                                                        \
     X(tcp)                                                                                         \
     X(time)                                                                                        \

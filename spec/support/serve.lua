@@ -55,11 +55,13 @@ function M:exit_code()
 end
 
 ---A command of the same binary on the same home.
+---@param command string
+---@param before string|nil of the command line: a pipe into it, its environment
 ---@return integer code
 ---@return string out stdout and stderr together
-function M:run(command)
+function M:run(command, before)
   local file = self.out .. ".run"
-  local code = os.execute(("%s %s --home %s >%s 2>&1"):format(EXE, command, self.home, file))
+  local code = os.execute(("%s %s %s --home %s >%s 2>&1"):format(before or "", EXE, command, self.home, file))
   if code ~= 0 and code ~= true then code = code / 256 end
   return code, fs.read(file)
 end

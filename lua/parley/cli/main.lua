@@ -13,6 +13,7 @@ M.COMMANDS = {
   { "reload", "take up configuration, rules and plugins" },
   { "status", "show workers, plugins and generations" },
   { "stop", "stop the host when its running turns have finished" },
+  { "chat", "talk to a running host in the terminal" },
   { "token", "create, list and revoke tokens" },
   { "migrate", "bring the database schema up or down" },
   { "check", "check the configuration and every plugin" },
