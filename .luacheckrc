@@ -5,6 +5,8 @@ exclude_files = { "build", "**/node_modules" }
 files["spec"] = { std = "luajit+busted", max_line_length = 130 }
 files["plugins/*/spec"] = { std = "luajit+busted", max_line_length = 130 }
 -- Plugins and rules see the sandbox's globals, not the platform's.
+files["templates/*/main.lua"] = { read_globals = { "parley", "utf8" } }
+files["templates/*/spec"] = { std = "luajit+busted" }
 files["plugins/*/main.lua"] = { globals = {}, read_globals = { "parley", "utf8" } }
 files["plugins/*/lib"] = { read_globals = { "parley", "utf8" } }
 files["conf"] = { read_globals = { "env", "secret", "include" } }

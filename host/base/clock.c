@@ -1,5 +1,6 @@
 #include "base/clock.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -15,9 +16,17 @@ uint64_t pl_now_ns(void)
     return read_ns(CLOCK_MONOTONIC);
 }
 
+static _Atomic uint64_t advanced_ms; /* read by other threads too: the log's */
+
 uint64_t pl_wall_ms(void)
 {
-    return read_ns(CLOCK_REALTIME) / PL_NS_PER_MS;
+    return read_ns(CLOCK_REALTIME) / PL_NS_PER_MS +
+           atomic_load_explicit(&advanced_ms, memory_order_relaxed);
+}
+
+void pl_wall_advance(uint64_t ms)
+{
+    atomic_fetch_add_explicit(&advanced_ms, ms, memory_order_relaxed);
 }
 
 uint64_t pl_thread_cpu_ns(void)

@@ -12,6 +12,9 @@ uint64_t pl_now_ns(void);        /* CLOCK_MONOTONIC, for deadlines and durations
 uint64_t pl_wall_ms(void);       /* milliseconds since the Unix epoch, UTC */
 uint64_t pl_thread_cpu_ns(void); /* CPU time of the calling thread */
 
+/* Moves pl_wall_ms forward, for tests that own the time. Monotonic time goes on as it does. */
+void pl_wall_advance(uint64_t ms);
+
 #define PL_RFC3339_LEN 24 /* "2026-01-02T03:04:05.678Z" without the NUL */
 
 /* Writes RFC 3339 UTC with milliseconds and a NUL; `out` holds PL_RFC3339_LEN + 1 bytes. */

@@ -296,16 +296,6 @@ static int sandbox_compile(lua_State *L)
     return 1;
 }
 
-/* sb:clock(offset_s): moves the state's wall clock, for tests that own the time */
-static int sandbox_clock(lua_State *L)
-{
-    struct sandbox *sb = check_sandbox(L);
-    double s = luaL_checknumber(L, 2);
-    luaL_argcheck(L, s >= 0, 2, "seconds expected, 0 or more");
-    sb->state->clock_offset_ms = (uint64_t)(s * 1000);
-    return 0;
-}
-
 /* sb:stats() -> {memory, limit, peak, broken} */
 static int sandbox_stats(lua_State *L)
 {
@@ -336,8 +326,11 @@ static int sandbox_close(lua_State *L)
 int pl_bind_sandbox(lua_State *L)
 {
     static const luaL_Reg methods[] = {
-        {"compile", sandbox_compile}, {"start", sandbox_start}, {"clock", sandbox_clock},
-        {"stats", sandbox_stats},     {"close", sandbox_close}, {NULL, NULL},
+        {"compile", sandbox_compile},
+        {"start", sandbox_start},
+        {"stats", sandbox_stats},
+        {"close", sandbox_close},
+        {NULL, NULL},
     };
     static const luaL_Reg call_methods[] = {
         {"answer", call_answer},

@@ -36,11 +36,21 @@ static int time_rfc3339(lua_State *L)
     return 1;
 }
 
+/* advance(seconds): moves the wall clock of this process, and with it that of every plugin, for
+ * tests that own the time */
+static int time_advance(lua_State *L)
+{
+    double seconds = luaL_checknumber(L, 1);
+    luaL_argcheck(L, seconds >= 0 && seconds < 1e10, 1, "seconds expected");
+    pl_wall_advance((uint64_t)(seconds * 1000));
+    return 0;
+}
+
 int pl_bind_time(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"now", time_now}, {"now_ms", time_now_ms}, {"mono", time_mono}, {"rfc3339", time_rfc3339},
-        {NULL, NULL},
+        {"now", time_now},         {"now_ms", time_now_ms},   {"mono", time_mono},
+        {"rfc3339", time_rfc3339}, {"advance", time_advance}, {NULL, NULL},
     };
     lua_newtable(L);
     luaL_register(L, NULL, functions);

@@ -43,10 +43,10 @@ static int raw_export(lua_State *L)
     return 0;
 }
 
-/* clock_ms() -> wall clock of this state: the host's, moved by what a test has set */
+/* clock_ms() -> the host's wall clock */
 static int raw_clock_ms(lua_State *L)
 {
-    lua_pushnumber(L, (double)(pl_wall_ms() + pl_state_of(L)->clock_offset_ms));
+    lua_pushnumber(L, (double)pl_wall_ms());
     return 1;
 }
 

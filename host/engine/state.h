@@ -30,8 +30,7 @@ struct pl_state {
         lua_State *co;
         int ref;
     } idle[64];
-    uint64_t clock_offset_ms; /* wall clock of a sandboxed state under test */
-    char name[48];            /* for people: the plugin's name, or "core" */
+    char name[48]; /* for people: the plugin's name, or "core" */
 };
 
 /* A trusted state with every standard library, JIT on. NULL with `err` when memory ends. */

@@ -7,6 +7,7 @@ local fs = require "host.fs"
 local json = require "host.json"
 local log = require "parley.ops.log"
 local tcp = require "host.tcp"
+local temporary = require "parley.util.temporary"
 local token = require "parley.auth.token"
 local tokens = require "parley.store.tokens"
 
@@ -16,12 +17,8 @@ M.__index = M
 -- Specs provoke warnings and errors all the time.
 log.level(fs.getenv "PARLEY_LOG_LEVEL" or "error")
 
-function M.temp_dir()
-  local path = os.tmpname()
-  os.remove(path)
-  assert(fs.mkdir(path))
-  return path
-end
+---tools/test takes it away with its TMPDIR.
+function M.temp_dir() return assert(temporary.folder()) end
 
 ---@param opts {plugins: table<string, {manifest: table, main: string}>|nil, config: string|nil}|nil
 function M.start(opts)

@@ -14,6 +14,7 @@ M.COMMANDS = {
   { "status", "show workers, plugins and generations" },
   { "stop", "stop the host when its running turns have finished" },
   { "chat", "talk to a running host in the terminal" },
+  { "plugin", "make, check, test and run a plugin" },
   { "token", "create, list and revoke tokens" },
   { "migrate", "bring the database schema up or down" },
   { "check", "check the configuration and every plugin" },

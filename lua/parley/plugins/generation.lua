@@ -30,7 +30,8 @@ local function folders(config)
   return { fs.data_dir() .. "/plugins", config.home .. "/plugins" }
 end
 
--- A plugin of the home takes the place of the one of the same name that ships.
+-- A plugin of the home takes the place of the one of the same name that ships; one that is being
+-- developed (plugin_folders, set by the tools) that of both.
 local function find(config)
   local found, names = {}, {}
   for _, dir in ipairs(folders(config)) do
@@ -44,6 +45,10 @@ local function find(config)
         end
       end
     end
+  end
+  for name, dir in pairs(config.plugin_folders or {}) do
+    if not found[name] then names[#names + 1] = name end
+    found[name] = dir
   end
   table.sort(names)
   return found, names

@@ -18,8 +18,12 @@ function M.new(deps)
   }, M)
 end
 
----A job was committed: look again.
-function M:wake() self.changed:signal() end
+---A job was committed, or one has ended: look again. What happens while the scheduler is looking
+---must not be missed, so it is noted and not only signalled.
+function M:wake()
+  self.again = true
+  self.changed:signal()
+end
 
 ---What becomes of a job by its turn: done, or tried again later, a few times.
 ---@param turn table that has run
@@ -51,7 +55,7 @@ local function fire(self, job)
   end
   self.running[job.id] = nil
   self.count = self.count - 1
-  self.changed:signal()
+  self:wake()
 end
 
 -- Starts what is due; returns how long the next one may sleep.
@@ -79,14 +83,15 @@ end
 ---No further job is started.
 function M:stop()
   self.stopped = true
-  self.changed:signal()
+  self:wake()
 end
 
 ---Runs until it is stopped or its task is cancelled.
 function M:run()
   while not self.stopped do
+    self.again = false
     local pause = look(self)
-    self.changed:wait(math.max(pause, 0.001))
+    if not self.again then self.changed:wait(math.max(pause, 0.001)) end
   end
 end
 

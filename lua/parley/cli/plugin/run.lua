@@ -1,0 +1,123 @@
+-- parley plugin run: a terminal chat with one plugin, without a server; what is saved is reloaded.
+
+local cli = require "parley.cli.main"
+local config = require "parley.config"
+local conversation = require "parley.cli.conversation"
+local core = require "parley.core"
+local crypto = require "host.crypto"
+local find = require "parley.cli.plugin.find"
+local fs = require "host.fs"
+local home = require "parley.cli.home"
+local json = require "host.json"
+local log = require "parley.ops.log"
+local task = require "host.task"
+local temporary = require "parley.util.temporary"
+
+local WATCH_S = 0.3
+
+-- Changes when a file of the plugin does.
+local function stamp(dir)
+  local out = {}
+  local function add(path)
+    local st = fs.stat(path)
+    if st and st.type == "file" then
+      out[#out + 1] = ("%s %s %s"):format(path, st.mtime, st.size)
+    end
+  end
+  for _, folder in ipairs { "", "/lib", "/locales" } do
+    local names = fs.exists(dir .. folder) and fs.list(dir .. folder) or {}
+    table.sort(names)
+    for _, name in ipairs(names) do add(dir .. folder .. "/" .. name) end
+  end
+  return table.concat(out, "\n")
+end
+
+local function watch(talk, c, dir, name)
+  local before = stamp(dir)
+  while true do
+    task.sleep(WATCH_S)
+    local now = stamp(dir)
+    if now ~= before then
+      before = now
+      local ok, err = c:reload()
+      talk:note(talk.t(ok and "reloaded" or "kept", name) .. (ok and "" or "\n" .. err.message))
+    end
+  end
+end
+
+-- The home's settings, and a database that goes with the process.
+local function configuration(o, dir, name)
+  local base = o.home or home.DEFAULT
+  local cfg, err = config.load(base, { file = o.config })
+  if not cfg then return nil, err end
+  local scratch
+  scratch, err = temporary.folder()
+  if not scratch then return nil, err end
+  local function prepare(c)
+    c.plugin_folders = { [name] = dir }
+    c.database_url = "sqlite:" .. scratch .. "/parley.db"
+    local again = c.again
+    c.again = function()
+      local fresh, problem = again()
+      return fresh and prepare(fresh), problem
+    end
+    return c
+  end
+  return prepare(cfg), scratch
+end
+
+local function talk_to(c)
+  local dialog, last = crypto.uuid7(), nil
+  local function send(message)
+    message.user, message.channel = { external_id = "author" }, "terminal"
+    local turn, err = c.turn:receive(dialog, message, {
+      trace_id = crypto.trace_id(), body = crypto.uuid7(),
+    })
+    if not turn then return nil, err end
+    local reply = json.decode(turn.response_text)
+    last = reply.reply_message_id or last
+    return reply
+  end
+  local function poll()
+    local rows = c.db:query("SELECT id, payload FROM messages WHERE dialog_id = $1 AND id > $2 "
+      .. "AND sender_type = 'plugin' ORDER BY id", dialog, last or "")
+    local out = {}
+    for i, row in ipairs(rows or {}) do
+      out[i] = json.decode(row.payload)
+      last = row.id
+    end
+    return out
+  end
+  local function reset()
+    dialog = crypto.uuid7()
+    return true
+  end
+  return send, reset, poll
+end
+
+return function(...)
+  local o, problem = cli.options({ ... }, { home = "value", config = "value", o = "value" })
+  if not o then return cli.usage(problem) end
+  if not o[1] then return cli.usage "plugin run: a name or a path is needed" end
+  local dir, err = find.one(o.home or home.DEFAULT, o[1])
+  if not dir then return cli.failed(err) end
+  local name = dir:match "([^/]+)$"
+  local cfg, scratch = configuration(o, dir, name)
+  if not cfg then return cli.failed(scratch) end
+  log.setup { level = fs.getenv "PARLEY_LOG_LEVEL" or "warn", form = cfg.log_format }
+  local c
+  c, err = core.new(cfg)
+  if not c then return cli.failed(err) end
+  c:begin()
+  local send, reset, poll = talk_to(c)
+  local talk = conversation.new {
+    send = send, reset = reset, poll = poll, trace = true,
+    form = o.o == "json" and "json" or "text",
+  }
+  local watcher = task.spawn(watch, talk, c, dir, name)
+  local code = talk:run()
+  watcher:cancel()
+  c:close()
+  temporary.remove(scratch)
+  return code
+end

@@ -1,0 +1,162 @@
+local cli = require "spec.support.cli"
+local fs = require "host.fs"
+local json = require "host.json"
+local temporary = require "parley.util.temporary"
+
+describe("parley plugin", function()
+  local home
+  before_each(function() home = assert(temporary.folder()) end)
+
+  local function run(args, o) return cli.run("plugin " .. args .. " --home " .. home, o) end
+
+  local function write(name, files)
+    for file, text in pairs(files) do
+      local path = home .. "/plugins/" .. name .. "/" .. file
+      assert(fs.mkdir(path:match "^(.*)/"))
+      assert(fs.write(path, text))
+    end
+  end
+
+  local MANIFEST = [[{ "schema": "v1alpha", "name": "mine", "version": "1.0.0", "api": "1", "transport": "lua",
+  "commands": [{ "name": "mine" }] }]]
+
+  it("makes a plugin that passes its own check and its own specs", function()
+    local code, out, err = run "new greeter"
+    assert.equal(0, code, err)
+    assert.equal(home .. "/plugins/greeter\n", out)
+    assert.matches("parley plugin run greeter", err)
+    code, out, err = run "check greeter"
+    assert.equal("0 1 plugins checked: 0 errors, 0 warnings\n", code .. out .. " " .. err)
+    code, out = run "test greeter"
+    assert.equal(0, code)
+    assert.matches("3 successes / 0 failures / 0 errors", out)
+    local file = home .. "/main"
+    assert(fs.write(file, "/greeter\n1\n"))
+    code, out, err = run("run greeter", { before = "cat " .. file .. " |" })
+    assert.equal(0, code)
+    assert.equal("Hello, friend! This is your first visit.\n  [1] Again\nHello, friend! This is visit 2.\n  [1] Again\n", out)
+    assert.matches("plugin greeter · [%d.]+ ms", err)
+  end)
+
+  it("makes a REST plugin whose README has a new secret", function()
+    assert.equal(0, (run "new far_away --kind rest"))
+    local readme = fs.read(home .. "/plugins/far_away/README.md")
+    assert.matches('secret "FAR_AWAY_SIGNING_SECRET", %-%- whsec_[%w+/]+=*\n', readme)
+    assert.equal(0, (run "check far_away"))
+  end)
+
+  it("makes nothing over what is there, nor under a name that is none", function()
+    assert.equal(0, (run "new once"))
+    for args, pattern in pairs {
+      ["new once"] = "is there already", ["new echo"] = "there is a plugin 'echo' already", ["new X"] = "is no name for a plugin",
+      ["new 'a b'"] = "is no name", ["new ../up"] = "is no name", ["new"] = "one name is needed",
+      ["new a_b --kind python"] = "lua or rest expected", ["nwe a_b"] = "there is no 'nwe'%. Did you mean 'new'",
+    } do
+      local code, out, err = run(args)
+      assert.equal(64, code)
+      assert.equal("", out)
+      assert.matches(pattern, err)
+    end
+  end)
+
+  it("checks: every problem with its file and line", function()
+    write("mine", {
+      ["manifest.json"] = MANIFEST, ["main.lua"] = "local p = parley.plugin()\n\np.on.command('mine' function() end)\nreturn p\n",
+    })
+    local code, out = run "check mine"
+    assert.equal(78, code)
+    assert.matches("plugins/mine/main.lua:3: error: ", out)
+    write("mine", {
+      ["main.lua"] = "local p = parley.plugin()\np.on.command('other', function() end)\nreturn p\n",
+      ["locales/en.json"] = '{ "a": "b" }', ["locales/uk.json"] = "{}",
+    })
+    code, out = run "check mine"
+    assert.equal(0, code)
+    assert.matches("manifest.json:1: warning: commands%[0%]: main.lua has no p.on.command%(\"mine\"", out)
+    assert.matches("main.lua:1: warning: p.on.command%(\"other\"", out)
+    assert.matches("locales/uk.json:1: warning: 'a' is missing; en.json has it", out)
+    local bad = MANIFEST:gsub('"mine" }%]', '"mine" }],\n  "limits": { "cpu": 5 }, "permissions": ["kvv"]')
+    write("mine", { ["manifest.json"] = bad })
+    code, out = run "check mine -o json"
+    assert.equal(78, code)
+    local list = json.decode(out)
+    assert.equal(2, #list)
+    for _, p in ipairs(list) do
+      assert.equal("error", p.severity)
+      assert.equal(3, p.line)
+    end
+  end)
+
+  it("checks the plugins that ship without a complaint", function()
+    local code, out, err = run "check"
+    assert.equal(0, code)
+    assert.equal("", out)
+    assert.matches("^4 plugins checked: 0 errors, 0 warnings", err)
+  end)
+
+  it("says which plugin it does not find", function()
+    for _, command in ipairs { "check", "test", "run" } do
+      local code, _, err = run(command .. " ecoh")
+      assert.equal(78, code)
+      assert.matches("there is no plugin 'ecoh'.*Did you mean 'echo'", err)
+    end
+    write("mine", { ["manifest.json"] = MANIFEST, ["main.lua"] = "local p = parley.plugin() return p" })
+    local code, _, err = run "test mine"
+    assert.equal(1, code)
+    assert.matches("has no spec/: nothing was tested", err)
+  end)
+
+  it("reloads the plugin that runs when it is saved, or keeps it and says why", function()
+    write("mine", {
+      ["manifest.json"] = MANIFEST,
+      ["main.lua"] = "local p = parley.plugin()\np.on.command('mine', function(c) c:reply 'one' end)\nreturn p\n",
+    })
+    local script = home .. "/script"
+    assert(fs.write(script, ([[
+echo /mine; sleep 0.5
+sed -i s/one/second/ %s/plugins/mine/main.lua; sleep 0.8
+echo /mine; sleep 0.2
+echo 'oh no(' > %s/plugins/mine/main.lua; sleep 0.8
+echo /mine; sleep 0.2
+]]):format(home, home)))
+    local code, out, err = run("run mine", { before = "sh " .. script .. " |" })
+    assert.equal(0, code)
+    assert.equal("one\nsecond\nsecond\n", out)
+    assert.matches("mine has changed and is reloaded%.", err)
+    assert.matches("mine has changed, but the version before stays:\n.*main.lua:1:", err)
+  end)
+end)
+
+describe("the test kit", function()
+  local kit = require "parley.testkit"
+
+  it("owns the time", function()
+    local bot = kit.start { dir = "plugins/reminder" }
+    assert.matches("^I will remind you", bot:say("/remind tea in 10 minutes").text)
+    assert.equal("ring", bot:jobs()[1].job)
+    assert.is_true(bot:jobs()[1].seconds > 590)
+    assert.same({}, bot:advance(300))
+    local replies = bot:advance(301)
+    assert.equal(1, #replies)
+    assert.equal("⏰ tea", replies[1].text)
+    assert.matches("^I will remind you", bot:press("In 10 minutes").text)
+    assert.equal("⏰ tea", bot:advance(601)[1].text)
+    bot:stop()
+    assert.is_false(fs.exists(bot.home))
+  end)
+
+  it("gives settings, languages, and says what went wrong", function()
+    local bot = kit.start { dir = "plugins/reminder", config = { utc_offset = "sideways" }, locale = "ru" }
+    local r = bot:say "/remind чай через 5 минут"
+    assert.equal("fallback", r.status)
+    assert.matches("utc_offset: '%+02:00' or the like expected", bot:last_error().message)
+    bot:stop()
+    bot = kit.start { dir = "plugins/faq", config = { answers = { ["faq.data"] = "Here." } } }
+    assert.equal(3, #bot:say("/faq").buttons)
+    assert.equal("Here.", bot:press(1).text)
+    assert.has_error(function() bot:press "nothing" end,
+      "there is no button 'nothing'; there are: 'Here.', 'What is Parley?', 'How do I write a plugin?'")
+    assert.has_error(function() bot:say(("x"):rep(20000)) end, "/text: at most 16384 characters")
+    bot:stop()
+  end)
+end)
