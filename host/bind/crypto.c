@@ -60,13 +60,33 @@ static int crypto_uuid7(lua_State *L)
     return 1;
 }
 
+/* uuid7_derived(ms, text, ...) -> a UUID of version 7 that is the same for the same arguments */
+static int crypto_uuid7_derived(lua_State *L)
+{
+    char out[PL_UUID_LEN + 1];
+    size_t len;
+    double ms = luaL_checknumber(L, 1);
+    luaL_argcheck(L, ms >= 0 && ms < 281474976710656.0, 1, "milliseconds in 48 bits");
+    struct pl_buf data = {0};
+    for (int i = 2; i <= lua_gettop(L); i++) {
+        const char *s = lua_tolstring(L, i, &len);
+        if (s == NULL) {
+            pl_buf_free(&data);
+            return luaL_argerror(L, i, "text expected");
+        }
+        pl_buf_append(&data, s, len + 1); /* the NUL parts them */
+    }
+    pl_uuid7_derived((uint64_t)ms, data.data, data.len, out);
+    pl_buf_free(&data);
+    lua_pushlstring(L, out, PL_UUID_LEN);
+    return 1;
+}
+
 /* trace_id() -> 32 hex digits */
 static int crypto_trace_id(lua_State *L)
 {
-    unsigned char raw[16];
     char out[33];
-    pl_random(raw, sizeof raw);
-    pl_hex(raw, sizeof raw, out);
+    pl_trace_id(out);
     lua_pushlstring(L, out, 32);
     return 1;
 }
@@ -219,6 +239,7 @@ int pl_bind_crypto(lua_State *L)
         {"random", crypto_random},
         {"equal", crypto_equal},
         {"uuid7", crypto_uuid7},
+        {"uuid7_derived", crypto_uuid7_derived},
         {"trace_id", crypto_trace_id},
         {"hex", crypto_hex},
         {"base64", crypto_base64},

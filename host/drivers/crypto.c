@@ -63,6 +63,24 @@ static void id_random(unsigned char *out, size_t len)
     memcpy(out, pool + left, len);
 }
 
+void pl_trace_id(char *out)
+{
+    unsigned char raw[16];
+    id_random(raw, sizeof raw);
+    pl_hex(raw, sizeof raw, out);
+}
+
+static void uuid_text(const unsigned char *id, char *out)
+{
+    for (int i = 0; i < 16; i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10)
+            *out++ = '-';
+        *out++ = "0123456789abcdef"[id[i] >> 4];
+        *out++ = "0123456789abcdef"[id[i] & 15];
+    }
+    *out = '\0';
+}
+
 void pl_uuid7(char *out)
 {
     static uint64_t last_ms;
@@ -82,10 +100,19 @@ void pl_uuid7(char *out)
     id[6] = (unsigned char)(0x70 | counter >> 8);
     id[7] = (unsigned char)counter;
     id[8] = (unsigned char)((id[8] & 0x3F) | 0x80);
-    char hex[33];
-    pl_hex(id, 16, hex);
-    snprintf(out, PL_UUID_LEN + 1, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16,
-             hex + 20);
+    uuid_text(id, out);
+}
+
+void pl_uuid7_derived(uint64_t ms, const void *data, size_t len, char *out)
+{
+    unsigned char id[16], hash[PL_SHA256_LEN];
+    pl_sha256(data, len, hash);
+    for (int i = 0; i < 6; i++)
+        id[i] = (unsigned char)(ms >> (8 * (5 - i)));
+    memcpy(id + 6, hash, 10);
+    id[6] = (unsigned char)(0x70 | (id[6] & 0x0F));
+    id[8] = (unsigned char)((id[8] & 0x3F) | 0x80);
+    uuid_text(id, out);
 }
 
 /* --- base64

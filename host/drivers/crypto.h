@@ -27,6 +27,13 @@ bool pl_equal(const void *a, size_t a_len, const void *b, size_t b_len);
  * of counter behind the time. Writes PL_UUID_LEN characters and a NUL. */
 void pl_uuid7(char *out);
 
+/* A new trace id (W3C Trace Context): 32 hex digits and a NUL. */
+void pl_trace_id(char *out);
+
+/* A UUID of version 7 whose random bits are the SHA-256 of `data`: the same every time, and ordered
+ * by `ms` like the others. `out` holds PL_UUID_LEN + 1. */
+void pl_uuid7_derived(uint64_t ms, const void *data, size_t len, char *out);
+
 /* Lower-case hexadecimal; out holds 2 * len + 1. */
 void pl_hex(const void *data, size_t len, char *out);
 

@@ -16,8 +16,7 @@ static void *allocate(void *ud, void *ptr, size_t osize, size_t nsize)
     struct pl_state *state = ud;
     if (nsize == 0) {
         state->mem_used -= osize;
-        free(ptr);
-        return NULL;
+        return state->heap(state->heap_ud, ptr, osize, 0);
     }
     size_t used = state->mem_used - (ptr ? osize : 0) + nsize;
     if (state->mem_limit != 0 && used > state->mem_limit && nsize > osize) {
@@ -26,7 +25,7 @@ static void *allocate(void *ud, void *ptr, size_t osize, size_t nsize)
         pl_preempt_stop(state);
         return NULL;
     }
-    void *p = realloc(ptr, nsize);
+    void *p = state->heap(state->heap_ud, ptr, osize, nsize);
     if (p == NULL)
         return NULL;
     state->mem_used = used;
@@ -51,13 +50,17 @@ static struct pl_state *new_state(struct pl_engine *engine, const char *name, si
     state->mem_limit = mem_limit;
     state->refs = 1;
     strncpy(state->name, name, sizeof state->name - 1);
-    state->L = lua_newstate(allocate, state);
+    state->L = luaL_newstate();
     if (state->L == NULL) {
         free(state);
-        pl_fail(err, PL_E_NO_MEMORY, true, "state.new", "cannot create a Lua state in %zu bytes",
-                mem_limit);
+        pl_fail(err, PL_E_NO_MEMORY, true, "state.new", "there is no memory for a Lua state");
         return NULL;
     }
+    /* LuaJIT's allocator is made for its objects and belongs to one state: no locks, no mixing. */
+    state->heap = lua_getallocf(state->L, &state->heap_ud);
+    state->mem_used =
+        (size_t)lua_gc(state->L, LUA_GCCOUNT, 0) * 1024 + (size_t)lua_gc(state->L, LUA_GCCOUNTB, 0);
+    lua_setallocf(state->L, allocate, state);
     lua_atpanic(state->L, panic);
     return state;
 }

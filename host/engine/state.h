@@ -19,6 +19,8 @@ struct pl_engine;
 struct pl_state {
     lua_State *L; /* the main thread; tasks run in coroutines of it */
     struct pl_engine *engine;
+    lua_Alloc heap; /* LuaJIT's own allocator and its heap, which `allocate` counts for */
+    void *heap_ud;
     size_t mem_used;
     size_t mem_limit; /* bytes; 0: no cap (the core state) */
     size_t mem_peak;

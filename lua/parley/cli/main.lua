@@ -19,6 +19,7 @@ M.COMMANDS = {
   { "migrate", "bring the database schema up or down" },
   { "check", "check the configuration and every plugin" },
   { "busted", "run specs inside the host" },
+  { "lua", "run a Lua file inside the host" },
   { "version", "print the version" },
   { "help", "this text" },
 }

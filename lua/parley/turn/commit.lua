@@ -6,23 +6,34 @@ local json = require "host.json"
 
 local M = {}
 
--- A row of an insert of many: placeholders for columns, parameters appended to the statement.
-local function row(statement, sql, columns, ...)
-  local at = statement.n
-  local marks = {}
-  for i = 1, columns do
-    marks[i] = "$" .. (at + i)
-    statement[at + i + 1] = (select(i, ...))
+-- The text of an insert of many rows. There are a few, used again and again: the driver has them
+-- prepared.
+local texts = {}
+
+local function text_of(into, columns, rows)
+  local known = texts[into] or {}
+  texts[into] = known
+  if not known[rows] then
+    local out, n = {}, 0
+    for i = 1, rows do
+      local marks = {}
+      for c = 1, columns do
+        n = n + 1
+        marks[c] = "$" .. n
+      end
+      out[i] = "(" .. table.concat(marks, ", ") .. ")"
+    end
+    known[rows] = into .. table.concat(out, ", ")
   end
-  statement.n = at + columns
-  sql[#sql + 1] = "(" .. table.concat(marks, ", ") .. ")"
+  return known[rows]
 end
 
--- Inserts of 1, 2, 3... rows are the same few texts again and again: the driver has them prepared.
 local function insert(into, columns, rows)
-  local statement, sql = { n = 0 }, {}
-  for _, r in ipairs(rows) do row(statement, sql, columns, unpack(r, 1, columns)) end
-  statement[1] = into .. table.concat(sql, ", ")
+  local statement, n = { text_of(into, columns, #rows), n = columns * #rows }, 1
+  for _, row in ipairs(rows) do
+    for c = 1, columns do statement[n + c] = row[c] end
+    n = n + columns
+  end
   return statement
 end
 

@@ -22,11 +22,8 @@ function M.new(deps)
   return setmetatable(deps, M)
 end
 
--- The answer that this message got before, if it did.
-local function replay(self, turn)
-  local earlier, err = load.earlier(self.db, turn.source, turn.key)
-  if err then return nil, err end
-  if not earlier then return true end
+-- What an earlier delivery of the same message means for this one.
+local function compare(turn, earlier)
   if earlier.body_hash ~= turn.body_hash then
     return nil, {
       code = "idempotency_mismatch", status = 409,
@@ -48,18 +45,15 @@ local function replay(self, turn)
 end
 
 local function prepare(self, turn, config)
-  local ok, err
-  if turn.message_id and not turn.admitted then
-    ok, err = replay(self, turn)
+  local locale = turn.message and turn.message.locale
+  local loaded, err = load.turn(self.db, turn, locale or config.locale)
+  if not loaded then return nil, err end
+  if loaded.earlier and not turn.admitted then
+    local ok
+    ok, err = compare(turn, loaded.earlier)
     if not ok or turn.replayed then return ok, err end
   end
-  turn.dialog, err = load.dialog(self.db, turn.dialog_id)
-  if err then return nil, err end
-  local who = turn.message and turn.message.user or { id = turn.dialog and turn.dialog.user_id }
-  local locale = turn.message and turn.message.locale
-  turn.user, err = load.user(self.db, who, locale or config.locale)
-  if not turn.user then return nil, err end
-  turn.dialog = turn.dialog or load.new_dialog(turn.dialog_id, turn.message)
+  turn.dialog, turn.user = loaded.dialog, loaded.user
   turn.user.locale = locale or turn.user.locale or config.locale
   return true
 end

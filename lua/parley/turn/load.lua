@@ -1,4 +1,5 @@
 -- Loading what a turn needs to know: the dialog, its user, an earlier answer to the same message.
+-- One query for all: each is a round trip to a reader's thread, and every message pays for it.
 
 local crypto = require "host.crypto"
 local json = require "host.json"
@@ -6,11 +7,43 @@ local time = require "host.time"
 
 local M = {}
 
-local FIND_USER = {
-  telegram_id = "SELECT * FROM users WHERE telegram_id = $1",
-  external_id = "SELECT * FROM users WHERE external_id = $1",
-  id = "SELECT * FROM users WHERE id = $1",
+local DIALOG = {
+  "user_id", "channel", "locale", "status", "reset_version", "state", "version", "created_at",
+  "last_message_at",
 }
+local USER = { "id", "telegram_id", "external_id", "role", "locale", "name", "attributes" }
+local EARLIER = { "state", "body_hash", "response", "received_at" }
+
+local function columns(out, prefix, names)
+  for _, name in ipairs(names) do
+    out[#out + 1] = ("%s.%s AS %s_%s"):format(prefix, name, prefix, name)
+  end
+end
+
+-- The query for a user that is found by `u.<key> = $2`, or is the dialog's.
+local function query_for(condition, with_earlier)
+  local out = {}
+  columns(out, "d", DIALOG)
+  columns(out, "u", USER)
+  if with_earlier then columns(out, "e", EARLIER) end
+  return "SELECT " .. table.concat(out, ", ") .. " FROM (SELECT 1) "
+    .. "LEFT JOIN dialogs d ON d.id = $1 LEFT JOIN users u ON " .. condition
+    .. (with_earlier and " LEFT JOIN inbox e ON e.source = $3 AND e.key = $4" or "")
+end
+
+local KEYS = { "id", "telegram_id", "external_id" }
+local PLAIN, WITH_EARLIER = {}, {}
+for _, key in ipairs(KEYS) do
+  PLAIN[key] = query_for("u." .. key .. " = $2", false)
+  WITH_EARLIER[key] = query_for("u." .. key .. " = $2", true)
+end
+local OF_DIALOG = query_for("u.id = d.user_id", false)
+
+local function pick(row, prefix, names)
+  local out = {}
+  for _, name in ipairs(names) do out[name] = row[prefix .. "_" .. name] end
+  return out
+end
 
 -- At once and not with the turn: the first two messages of somebody may come in two dialogs at the
 -- same time, and both must end up with one user.
@@ -27,44 +60,58 @@ local function create_user(db, who, key, locale)
   return results[1].rows[1]
 end
 
----@param who table one of id, telegram_id, external_id
----@return table|nil user made when nobody has this telegram_id or external_id yet
----@return table|nil err "not_found" for an id that nobody has
-function M.user(db, who, locale)
-  for _, key in ipairs { "id", "telegram_id", "external_id" } do
-    if who[key] ~= nil then
-      local row, err = db:first(FIND_USER[key], who[key])
-      if err then return nil, err end
-      if row then return row end
-      if key == "id" then
-        return nil, { code = "user_not_found", status = 404, message = "no user has this id" }
-      end
-      return create_user(db, who, key, locale)
-    end
-  end
-end
-
----@return table|nil dialog nil without an error when there is none
----@return table|nil err
-function M.dialog(db, id)
-  local row, err = db:first("SELECT * FROM dialogs WHERE id = $1", id)
-  if not row then return nil, err end
-  row.state = row.state and json.decode(row.state) or {}
-  return row
-end
-
-function M.new_dialog(id, message)
+local function new_dialog(id, message)
   return {
     id = id, channel = message.channel or "api", locale = message.locale, status = "active",
     reset_version = 0, state = {}, version = 0, is_new = true,
   }
 end
 
----The answer that the same message got before.
----@return table|nil row {state, body_hash, response}
-function M.earlier(db, source, key)
-  return db:first("SELECT state, body_hash, response, payload, trace_id, received_at, attempts "
-    .. "FROM inbox WHERE source = $1 AND key = $2", source, key)
+local function key_of(who)
+  for _, key in ipairs(KEYS) do
+    if who[key] ~= nil then return key end
+  end
+end
+
+---@param db table
+---@param turn table `message`, or `job` of a dialog that is there
+---@param locale string of a user that is new
+---@return {dialog: table, user: table, earlier: table|nil}|nil loaded
+---@return table|nil err "user_not_found" for an id that nobody has
+function M.turn(db, turn, locale)
+  local row, err, who, key
+  if turn.job then
+    row, err = db:first(OF_DIALOG, turn.dialog_id)
+  else
+    who = turn.message.user
+    key = key_of(who)
+    if turn.message_id then
+      row, err = db:first(WITH_EARLIER[key], turn.dialog_id, who[key], turn.source, turn.key)
+    else
+      row, err = db:first(PLAIN[key], turn.dialog_id, who[key])
+    end
+  end
+  if not row then return nil, err end
+  local out = { earlier = row.e_state and pick(row, "e", EARLIER) }
+  if row.d_user_id then
+    out.dialog = pick(row, "d", DIALOG)
+    out.dialog.id = turn.dialog_id
+    out.dialog.state = row.d_state and json.decode(row.d_state) or {}
+  elseif turn.job then
+    return nil, { code = "not_found", message = "the job's dialog is gone", retryable = false }
+  else
+    out.dialog = new_dialog(turn.dialog_id, turn.message)
+  end
+  if row.u_id then
+    out.user = pick(row, "u", USER)
+    return out
+  end
+  if key == "id" then
+    return nil, { code = "user_not_found", status = 404, message = "no user has this id" }
+  end
+  out.user, err = create_user(db, who, key, locale)
+  if not out.user then return nil, err end
+  return out
 end
 
 return M
