@@ -15,6 +15,7 @@ local meters = require "parley.ops.meters"
 local recover = require "parley.turn.recover"
 local router = require "parley.http.router"
 local store = require "parley.store"
+local sweep = require "parley.store.sweep"
 local task = require "host.task"
 local time = require "host.time"
 local tokens = require "parley.store.tokens"
@@ -83,6 +84,7 @@ function M:begin()
   if not resumed then return nil, err end
   if #resumed > 0 then log.write("warn", "turns were cut off and go on", { turns = #resumed }) end
   self.scheduler = task.spawn(self.jobs.run, self.jobs)
+  self.sweeper = task.spawn(sweep.run, self.db, log.write)
   return #resumed
 end
 
@@ -155,7 +157,7 @@ function M:listen(where)
   end
   local err
   self.server, err = http_server.listen(where, app.new {
-    router = self.router, verify = self.verify, log = log.write,
+    router = self.router, verify = self.verify, db = self.db, log = log.write,
   })
   if self.server then meters.watch("server", self.server) end
   return self.server, err
@@ -190,6 +192,7 @@ end
 
 function M:close()
   if self.scheduler then self.scheduler:cancel() end
+  if self.sweeper then self.sweeper:cancel() end
   for _, kind in ipairs { "server", "db", "lanes", "manager" } do meters.watch(kind, nil) end
   if self.server then self.server:close() end
   if self.ops_server then self.ops_server:close() end

@@ -20,7 +20,7 @@ routes:add {
   handler = function(ctx) return app.json(ctx, 200, json.encode(ctx.body)) end,
 }
 local server = assert(http_server.listen({ host = "127.0.0.1", port = 0 }, app.new {
-  router = routes, verify = verify.new { get = function() return row end }, log = function() end,
+  router = routes, verify = verify.new { get = function() return row end }, log = function() end, db = {},
 }))
 print(server:port(), text)
 io.stdout:flush()

@@ -1,6 +1,7 @@
 -- From a request to a route and back: trace id, token, scopes, body, validation, problem documents.
 
 local crypto = require "host.crypto"
+local idempotency = require "parley.http.idempotency"
 local json = require "host.json"
 local meters = require "parley.ops.meters"
 local problem = require "parley.http.problem"
@@ -86,6 +87,9 @@ local function dispatch(self, ctx, method, path)
     ok, err = read_body(ctx, route)
     if not ok then return nil, err end
   end
+  if method == "POST" and route.auth then
+    return idempotency.run(self.db, ctx, route.handler, M.json)
+  end
   return route.handler(ctx)
 end
 
@@ -103,7 +107,7 @@ function M.json(ctx, status, text, headers)
   return true
 end
 
----@param deps {router: table, verify: table, log: function}
+---@param deps {router: table, verify: table, db: table, log: function}
 ---@return fun(req: table, method: string, path: string, query: string|nil) for host.http_server
 function M.new(deps)
   local self = deps

@@ -47,7 +47,7 @@ local function inbox(turn, out)
     }
     return
   end
-  local keep = turn.message_id ~= nil
+  local keep = turn.keyed
   if turn.admitted then
     out[#out + 1] = {
       "UPDATE inbox SET state = 'done', payload = NULL, response = $3 "
@@ -150,6 +150,7 @@ function M.statements(turn)
   calls(turn, out)
   audit(turn, out)
   jobs(turn, out)
+  if turn.once then out[#out + 1] = turn.once(200, turn.response_text) end
   for _, write in ipairs(turn.writes) do out[#out + 1] = write end
   return out
 end

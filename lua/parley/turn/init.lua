@@ -27,7 +27,8 @@ local function compare(turn, earlier)
   if earlier.body_hash ~= turn.body_hash then
     return nil, {
       code = "idempotency_mismatch", status = 409,
-      message = "message_id '" .. turn.message_id .. "' was used for another message",
+      message = (turn.message_id and "message_id '" .. turn.message_id .. "'"
+        or "the Idempotency-Key") .. " was used for another message",
     }
   end
   if earlier.state == "done" then
@@ -112,7 +113,8 @@ end
 ---Takes one message through its turn, after those of its dialog that came before.
 ---@param dialog_id string
 ---@param message table DialogMessageCreateV1, validated
----@param opts {trace_id: string, body: string}
+---@param opts {trace_id: string, body: string, token_id: string?, idempotency_key: string?,
+---   once: (fun(status: integer, text: string): table)?} of parley.http.idempotency
 ---@return table|nil turn {response_text, status, replayed}
 ---@return table|nil err {code, message, status?}
 function M:receive(dialog_id, message, opts)
@@ -120,6 +122,13 @@ function M:receive(dialog_id, message, opts)
   turn.message, turn.message_id = message, message.message_id
   turn.inbound_id = crypto.uuid7()
   turn.source, turn.key = "dialog:" .. dialog_id, message.message_id or turn.inbound_id
+  turn.keyed = message.message_id ~= nil
+  if opts.idempotency_key and not turn.keyed then
+    turn.source, turn.key = ("key:%s:%s"):format(opts.token_id, dialog_id), opts.idempotency_key
+    turn.keyed = true
+  else
+    turn.once = opts.once
+  end
   turn.body_hash = crypto.hex(crypto.sha256(opts.body)):sub(1, 32)
   turn.inbound_text = json.encode(message)
   return in_lane(self, turn)
@@ -131,6 +140,7 @@ function M:resume(row)
   local turn = new(row.dialog_id, row.trace_id)
   turn.message = json.decode(row.payload)
   turn.message_id, turn.inbound_id = turn.message.message_id, crypto.uuid7()
+  turn.keyed = turn.message_id ~= nil or row.source:find "^key:" ~= nil
   turn.source, turn.key, turn.body_hash = row.source, row.key, row.body_hash
   turn.inbound_text, turn.received_at, turn.admitted = row.payload, row.received_at, true
   return in_lane(self, turn)

@@ -85,7 +85,7 @@ function M.turn(db, turn, locale)
   else
     who = turn.message.user
     key = key_of(who)
-    if turn.message_id then
+    if turn.keyed then
       row, err = db:first(WITH_EARLIER[key], turn.dialog_id, who[key], turn.source, turn.key)
     else
       row, err = db:first(PLAIN[key], turn.dialog_id, who[key])

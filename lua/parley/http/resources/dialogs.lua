@@ -40,11 +40,30 @@ local function post_message(deps, ctx)
   if not ok then return nil, err end
   local turn
   turn, err = deps.turn:receive(ctx.params.dialog_id, ctx.body, {
-    trace_id = ctx.trace_id, body = ctx.body_text,
+    trace_id = ctx.trace_id, body = ctx.body_text, token_id = ctx.who.id,
+    idempotency_key = ctx.idempotency_key, once = ctx.once,
   })
   if not turn then return nil, err end
   return app.json(ctx, 200, turn.response_text,
     turn.replayed and "Idempotency-Replayed: true\r\n" or nil)
+end
+
+local VERSION = -1 -- stands in the stored answer until the transaction knows the number
+
+local function reset_answer(ctx, id, version, since)
+  return json.encode {
+    dialog_id = id, message_id = ctx.params.answer_id, status = "reset", reset_version = version,
+    actions = json.array(), trace_id = ctx.trace_id,
+    latency_ms = { total = (time.mono() - since) * 1000, plugin = 0 },
+  }
+end
+
+-- The stored answer gets the number that the reset has made, in the same transaction.
+local function with_version(statement, id)
+  statement[1] = statement[1]:gsub("%$5", "replace($5, '\"reset_version\":" .. VERSION
+    .. "', '\"reset_version\":' || (SELECT reset_version FROM dialogs WHERE id = $7))")
+  statement[8], statement.n = id, 7
+  return statement
 end
 
 local function reset(deps, ctx)
@@ -52,6 +71,7 @@ local function reset(deps, ctx)
   local ok, err = check_id(id)
   if not ok then return nil, err end
   local since = time.mono()
+  ctx.params.answer_id = crypto.uuid7()
   ok, err = deps.lanes:enter(id, deps.config.turn_timeout_seconds)
   if not ok then return nil, { code = "dialog_busy", message = err.message } end
   local now = time.now_ms()
@@ -66,6 +86,7 @@ local function reset(deps, ctx)
         .. "VALUES ($1, 'core', 'dialog_reset', 'info', $2, $3, $4)",
       crypto.uuid7(), ctx.trace_id, json.encode { dialog_id = id, reason = ctx.body.reason }, now,
     },
+    ctx.once and with_version(ctx.once(200, reset_answer(ctx, id, VERSION, since)), id) or nil,
   }
   deps.lanes:leave(id)
   if not results then
@@ -74,11 +95,7 @@ local function reset(deps, ctx)
     end
     return nil, err
   end
-  return app.json(ctx, 200, json.encode {
-    dialog_id = id, message_id = crypto.uuid7(), status = "reset",
-    reset_version = results[1].rows[1].reset_version, actions = json.array(),
-    latency_ms = { total = (time.mono() - since) * 1000, plugin = 0 }, trace_id = ctx.trace_id,
-  })
+  return app.json(ctx, 200, reset_answer(ctx, id, results[1].rows[1].reset_version, since))
 end
 
 local function parse_query(query)

@@ -39,7 +39,13 @@ local function upsert(deps, ctx)
   row.attributes = row.attributes and json.decode(row.attributes)
   row.created_at, row.updated_at = time.rfc3339(row.created_at), time.rfc3339(row.updated_at)
   local created = row.id == id
-  return app.json(ctx, created and 201 or 200, json.encode { user = row, created = created })
+  local status, text = created and 201 or 200, json.encode { user = row, created = created }
+  if ctx.once then
+    -- After the fact: an update that a crash repeats changes nothing more.
+    local ok, problem = deps.db:commit { ctx.once(status, text) }
+    if not ok then return nil, problem end
+  end
+  return app.json(ctx, status, text)
 end
 
 function M.register(router, deps)

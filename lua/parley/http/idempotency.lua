@@ -1,0 +1,82 @@
+-- Idempotency-Key: a POST that is sent again, because its answer was lost on the way, gets the
+-- first answer and does nothing a second time. Results are kept for 24 hours (parley.store.sweep).
+--
+-- A handler stores its answer in the transaction of its effect: ctx.once(status, text) is the
+-- statement to add. A message that has no message_id uses the key as its natural key in the inbox
+-- instead, which also holds when a crash cuts its turn off.
+
+local crypto = require "host.crypto"
+local task = require "host.task"
+local time = require "host.time"
+
+local M = {}
+
+local KEY_MAX = 128
+local WAIT_S = 60 -- for the first of two that came at the same time
+
+local FIND = "SELECT body_hash, status, response FROM idempotency WHERE scope = $1 AND key = $2"
+local INSERT = "INSERT INTO idempotency (scope, key, body_hash, status, response, created_at) "
+  .. "VALUES ($1, $2, $3, $4, $5, $6)"
+
+-- In this worker; what another worker does at the same time meets the primary key.
+local flights = {}
+
+local function enter(id)
+  while flights[id] do
+    local ok, err = flights[id]:wait(WAIT_S)
+    if not ok then return nil, err end
+  end
+  flights[id] = task.cond()
+  return true
+end
+
+local function leave(id)
+  local cond = flights[id]
+  flights[id] = nil
+  cond:broadcast()
+end
+
+local function first_time(db, ctx, scope, key, hash, handler, answer)
+  local row, err = db:first(FIND, scope, key)
+  if err then return nil, err end
+  if row then
+    if row.body_hash ~= hash then
+      return nil, {
+        code = "idempotency_mismatch", message = "the Idempotency-Key was used for another body",
+      }
+    end
+    return answer(ctx, row.status, row.response, "Idempotency-Replayed: true\r\n")
+  end
+  ctx.idempotency_key = key
+  ctx.once = function(status, text)
+    return { INSERT, scope, key, hash, status, text, time.now_ms(), n = 6 }
+  end
+  return handler(ctx)
+end
+
+---Runs the handler of a POST, once for each key.
+---@param db table
+---@param ctx table of parley.http.app; `who` and `body_text` are set
+---@param handler fun(ctx: table): boolean|nil, table|nil
+---@param answer fun(ctx: table, status: integer, text: string, headers: string) sends JSON
+function M.run(db, ctx, handler, answer)
+  local key = ctx.req:header "idempotency-key"
+  if not key then return handler(ctx) end
+  if key == "" or #key > KEY_MAX or key:find "[^\33-\126]" then
+    return nil, {
+      code = "validation_failed",
+      message = ("Idempotency-Key: 1 to %d visible ASCII characters expected"):format(KEY_MAX),
+    }
+  end
+  local scope = ctx.who.id .. " " .. ctx.path
+  local id = scope .. "\0" .. key
+  local ok, err = enter(id)
+  if not ok then return nil, err end
+  local hash = crypto.hex(crypto.sha256(ctx.body_text)):sub(1, 32)
+  local good, result, failure = pcall(first_time, db, ctx, scope, key, hash, handler, answer)
+  leave(id)
+  if not good then error(result, 0) end
+  return result, failure
+end
+
+return M
