@@ -17,6 +17,7 @@
     X(http_server)                                                                                 \
     X(json)                                                                                        \
     X(log)                                                                                         \
+    X(process)                                                                                     \
     X(sandbox)                                                                                     \
     X(sqlite)                                                                                      \
     X(stdin)                                                                                       \

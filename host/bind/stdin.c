@@ -25,12 +25,13 @@ static int push_line(lua_State *L, struct pl_op *op)
     if (op->err.code != NULL)
         return pl_lua_push_fail(L, &op->err);
     size_t len;
-    const char *line = pl_input_take(pl_input_of(op), &len);
+    const char *line = pl_reader_take(op, &len);
     lua_pushlstring(L, line, len);
     return 1;
 }
 
-/* read_line([timeout_s]) -> line | nil, err. Without its end. "closed" at the end of the input. */
+/* read_line([timeout_s]) -> line | nil, err. Without its end. "closed" at the end of the input,
+ * "too_large" for a line of more than 1 MiB, which cannot be read then. */
 static int stdin_read_line(lua_State *L)
 {
     double timeout = luaL_optnumber(L, 1, 0);
@@ -42,8 +43,8 @@ static int stdin_read_line(lua_State *L)
     if (h->input == NULL)
         return pl_lua_push_fail(L, &err);
     struct pl_task *task = pl_task_current();
-    struct pl_op *op =
-        pl_input_read_line(h->input, pl_task_owner(task), pl_task_deadline(task, timeout * 1000));
+    struct pl_op *op = pl_reader_wait(pl_input_reader(h->input), PL_WANT_LINE, 0,
+                                      pl_task_owner(task), pl_task_deadline(task, timeout * 1000));
     if (op == NULL)
         return luaL_error(L, "another task is reading the standard input");
     return pl_task_wait(L, op, push_line);

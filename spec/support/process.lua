@@ -1,0 +1,58 @@
+-- Other programs, for a spec: run to their end, or waited for.
+
+local fs = require "host.fs"
+local process = require "host.process"
+local task = require "host.task"
+local time = require "host.time"
+
+local M = {}
+
+---The binary under test, whatever it was built with.
+M.EXE = fs.realpath "/proc/self/exe"
+
+local SECONDS = 60
+
+---Waits until f() gives something, and returns it.
+---@param what string for the message when it does not happen
+---@param f fun(): any
+---@param seconds number|nil default 10
+function M.eventually(what, f, seconds)
+  local deadline = time.mono() + (seconds or 10)
+  while true do
+    local v = f()
+    if v then return v end
+    if time.mono() > deadline then error(what .. ": it did not happen", 2) end
+    task.sleep(0.01)
+  end
+end
+
+---Is there a process of this number that has not ended?
+function M.alive(pid)
+  local stat = fs.read(("/proc/%d/stat"):format(pid)) or ""
+  return stat ~= "" and not stat:match "%) [ZX] "
+end
+
+---Runs a program to its end. Fails the spec when it cannot be started or does not end.
+---@param argv string[]
+---@param o table|nil more options of host.process.spawn; seconds
+---@return {code: integer|nil, signal: string|nil, out: string, err: string|nil}
+function M.run(argv, o)
+  local options, seconds = { argv = argv, max_buffer = 16 * 1024 * 1024 }, SECONDS
+  for k, v in pairs(o or {}) do
+    if k == "seconds" then seconds = v else options[k] = v end
+  end
+  local p = assert(process.spawn(options))
+  local out, err = p:read(nil, seconds)
+  if not out then error(("%s: %s"):format(table.concat(argv, " "), err.message), 2) end
+  local errors = options.stderr == nil and assert(p:read_err(nil, seconds)) or nil
+  local r = assert(p:wait(seconds))
+  r.out, r.err = out, errors
+  return r
+end
+
+---Runs `parley ARGUMENTS`, as M.run.
+---@param arguments string[]
+---@param o table|nil
+function M.parley(arguments, o) return M.run({ M.EXE, unpack(arguments) }, o) end
+
+return M
