@@ -30,6 +30,11 @@ void pl_engine_drain(struct pl_engine *engine)
     engine->draining = false;
 }
 
+static void run_preempted(struct pl_task *task)
+{
+    pl_task_run(task, task->transfer);
+}
+
 static void on_idle(uv_idle_t *idle)
 {
     struct pl_engine *engine = idle->data;
@@ -45,7 +50,7 @@ static void on_idle(uv_idle_t *idle)
     while ((link = pl_list_shift(&engine->preempted)) != NULL)
         pl_list_push(&now, link);
     while (pl_now_ns() < until && (link = pl_list_shift(&now)) != NULL)
-        pl_task_run(pl_container_of(link, struct pl_task, link), 0);
+        run_preempted(pl_container_of(link, struct pl_task, link));
     while (!pl_list_empty(&now)) { /* keep their place before those preempted meanwhile */
         link = now.prev;
         pl_list_remove(link);

@@ -151,6 +151,14 @@ void pl_preempt_leave(struct pl_task *task)
     charge(task, pl_now_ns());
 }
 
+bool pl_preempt_used_slice(struct pl_task *task, uint64_t began)
+{
+    if (task->cpu_ns - began < SLICE_NS)
+        return false;
+    task->stop_code = over_limit(task, pl_now_ns());
+    return true;
+}
+
 void pl_preempt_stop(struct pl_state *state)
 {
     struct pl_task *task = P.task;

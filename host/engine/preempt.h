@@ -14,6 +14,8 @@
 #include "base/err.h"
 
 #include <lua.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 struct pl_task;
 struct pl_state;
@@ -24,6 +26,10 @@ void pl_preempt_close(void);
 /* Around each lua_resume of a sandboxed coroutine. */
 void pl_preempt_enter(struct pl_task *task, lua_State *co);
 void pl_preempt_leave(struct pl_task *task);
+
+/* Whether the task has run for a slice since its CPU time was `began`; then task->stop_code says
+ * whether it is over a limit. */
+bool pl_preempt_used_slice(struct pl_task *task, uint64_t began);
 
 /* The state has become unusable while it runs: stop it at the next instruction. Called by the
  * allocator; does nothing when the state is not the one that runs. */

@@ -394,6 +394,7 @@ static bool step(struct pl_task *task, int *nargs)
         pl_engine_enqueue(engine, &engine->ready, task);
         return false;
     case PL_REQ_PREEMPTED:
+        task->transfer = 0;
         engine->preemptions++;
         pl_engine_enqueue(engine, &engine->preempted, task);
         return false;
@@ -419,6 +420,20 @@ static bool step(struct pl_task *task, int *nargs)
     return false;
 }
 
+/* Coroutines that only call each other never run long enough, each, for the timer to find them. */
+static void end_slice(struct pl_task *task, int nargs)
+{
+    struct pl_engine *engine = task->state->engine;
+    if (task->stop_code != NULL) {
+        fail_with_stop(task);
+        pl_task_end(task, PL_TASK_FAILED);
+        return;
+    }
+    task->transfer = nargs;
+    engine->preemptions++;
+    pl_engine_enqueue(engine, &engine->preempted, task);
+}
+
 void pl_task_run(struct pl_task *task, int nargs)
 {
     struct pl_task *outer = current;
@@ -427,8 +442,12 @@ void pl_task_run(struct pl_task *task, int nargs)
     task->state->engine->current = task;
     task->running = true;
     task->status = PL_TASK_READY;
+    uint64_t began = task->cpu_ns;
     while (step(task, &nargs))
-        continue;
+        if (task->state->sandboxed && pl_preempt_used_slice(task, began)) {
+            end_slice(task, nargs);
+            break;
+        }
     task->running = false;
     current = outer;
     task->state->engine->current = outer;

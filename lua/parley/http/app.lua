@@ -10,6 +10,8 @@ local time = require "host.time"
 
 local M = {}
 
+local NESTING = 32 -- of a body, as the contract says
+
 local TOKEN_HEADERS = {
   bot = "x-bot-token", plg = "x-plugin-token", reg = "x-api-key", adm = "x-admin-token",
 }
@@ -55,7 +57,7 @@ local function read_body(ctx, route)
       code = "unsupported_media_type", message = "the body must be application/json",
     }
   end
-  local value, err = json.decode(text)
+  local value, err = json.decode(text, { max_depth = NESTING })
   if value == nil then return nil, err end
   local errors = route.validate(value)
   if errors then
