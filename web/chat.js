@@ -63,18 +63,18 @@ async function api(method, path, body) {
 }
 
 // An error in words that say what to do.
-function words(error) {
+function words(error, offline) {
   const problem = error.problem || {};
   const trace = problem.trace_id || "-";
   switch (error.status) {
-    case 0: case undefined: return t("offline");
+    case 0: case undefined: return t(offline || "offline");
     case 401: return t("unauthorized");
     case 403: return t("forbidden", { detail: problem.detail || "" });
     case 429: return t("busy", { seconds: error.retryAfter });
     case 413: return t("too_long");
   }
   if (error.status >= 500) return t("server", { status: error.status, trace });
-  return t("refused", { detail: problem.detail || problem.title || error.status });
+  return t("refused", { detail: problem.detail || problem.title || error.status, trace });
 }
 
 function notice(text) {
@@ -200,7 +200,7 @@ function showTyping() {
 const seen = new Set(); // ids of messages that are shown
 let running = 0;
 
-async function exchange(message, mine) {
+async function exchange(message, mine, offline) {
   message.user = { external_id: user() };
   message.locale = LANGUAGE;
   message.channel = "web";
@@ -218,7 +218,7 @@ async function exchange(message, mine) {
     typing.remove();
     mine.classList.remove("pending");
     mine.classList.add("failed");
-    notice(words(error));
+    notice(words(error, offline));
     if (error.status === 401) askToken();
     throw error;
   } finally {
@@ -245,12 +245,19 @@ async function say(text) {
   }
 }
 
-function press(button) {
+// Pressed again after a failure it is the same press, with the same id.
+async function press(button) {
   const mine = showMine(button.text, true);
+  button.id = button.id || id("m-");
   const message = button.data
     ? { type: "callback", payload: { plugin: button.plugin, data: button.data } }
     : { type: "text", text: button.text };
-  exchange(Object.assign(message, { message_id: id("m-") }), mine).catch(() => {});
+  try {
+    await exchange(Object.assign(message, { message_id: button.id }), mine, "offline_press");
+    button.id = null;
+  } catch (error) {
+    mine.remove();
+  }
 }
 
 function showStored(message) {

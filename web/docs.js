@@ -57,7 +57,7 @@ function input(id, label, value) {
 // A form that makes the request of an operation.
 function tryIt(method, path, operation, components) {
   const box = element("form", { className: "try" });
-  const parameters = operation.parameters || [];
+  const parameters = (operation.parameters || []).filter((p) => p.in !== "header");
   const key = operation.operationId;
   for (const p of parameters) box.append(...input(key + "-" + p.name, p.name, p.in === "path" ? "try-it" : ""));
   const schema = operation.requestBody && operation.requestBody.content["application/json"].schema;

@@ -176,7 +176,9 @@ describe("bad input", function()
     end,
   })
 
-  local function header(line) return { headers = line .. "Content-Type: application/json\r\n", status = 401, code = "unauthorized" } end
+  local function header(line)
+    return { headers = line .. "Content-Type: application/json\r\n", status = 401, code = "unauthorized" }
+  end
   cases("token", {
     none = header "",
     ["an empty one"] = header "X-Bot-Token: \r\n",

@@ -29,6 +29,9 @@ describe("the OpenAPI document", function()
       if not route.hidden then
         local op = assert(doc.paths[route.path][route.method:lower()], route.path)
         assert.truthy(op.summary)
+        local keys = 0
+        for _, p in ipairs(op.parameters) do keys = keys + (p.name == "Idempotency-Key" and 1 or 0) end
+        assert.equal(route.method == "POST" and 1 or 0, keys)
         assert.truthy(op.responses["200"] or op.responses["201"])
         for name in route.path:gmatch "{([%w_]+)}" do
           local found = false
@@ -73,7 +76,11 @@ describe("the OpenAPI document", function()
     check("POST", "/api/v1/dialogs/" .. ("x"):rep(65) .. "/messages", messages, good)
     check("POST", "/api/v1/dialogs/d/messages", messages,
       { user = { id = "01890000-0000-7000-8000-000000000000" }, type = "text", text = "x" })
-    check("POST", "/api/v1/dialogs/d/reset", "/api/v1/dialogs/{dialog_id}/reset", "{}")
+    local keyed = { headers = { ["Idempotency-Key"] = "k" } }
+    check("POST", "/api/v1/dialogs/d/reset", "/api/v1/dialogs/{dialog_id}/reset", "{}", keyed)
+    check("POST", "/api/v1/dialogs/d/reset", "/api/v1/dialogs/{dialog_id}/reset", { reason = "other" }, keyed)
+    check("POST", "/api/v1/users", "/api/v1/users", { external_id = "keyed" }, keyed)
+    check("POST", "/api/v1/users", "/api/v1/users", { external_id = "another" }, keyed)
     check("POST", "/api/v1/dialogs/none/reset", "/api/v1/dialogs/{dialog_id}/reset", "{}")
     check("GET", "/api/v1/dialogs/d", "/api/v1/dialogs/{dialog_id}")
     check("GET", "/api/v1/dialogs/none", "/api/v1/dialogs/{dialog_id}")

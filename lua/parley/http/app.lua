@@ -89,7 +89,7 @@ local function dispatch(self, ctx, method, path)
     ok, err = read_body(ctx, route)
     if not ok then return nil, err end
   end
-  if method == "POST" and route.auth then
+  if idempotency.applies(route) then
     return idempotency.run(self.db, ctx, route.handler, M.json)
   end
   return route.handler(ctx)

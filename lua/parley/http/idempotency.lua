@@ -54,6 +54,9 @@ local function first_time(db, ctx, scope, key, hash, handler, answer)
   return handler(ctx)
 end
 
+---Whether Idempotency-Key works on a route.
+function M.applies(route) return route.method == "POST" and route.auth ~= nil end
+
 ---Runs the handler of a POST, once for each key.
 ---@param db table
 ---@param ctx table of parley.http.app; `who` and `body_text` are set

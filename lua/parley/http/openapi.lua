@@ -1,6 +1,7 @@
 -- The OpenAPI 3.1 document, made from the route declarations: what it says is what is checked.
 
 local fs = require "host.fs"
+local idempotency = require "parley.http.idempotency"
 local json = require "host.json"
 local problem = require "parley.http.problem"
 local schema = require "parley.schema.v1alpha"
@@ -75,6 +76,7 @@ local function problems_of(route)
       "too_large", "unsupported_media_type",
     } do codes[#codes + 1] = code end
   end
+  if idempotency.applies(route) then codes[#codes + 1] = "idempotency_mismatch" end
   for _, code in ipairs(route.problems or {}) do codes[#codes + 1] = code end
   local by_status = {}
   for _, code in ipairs(codes) do
@@ -118,6 +120,13 @@ local function parameters(route)
   for _, p in ipairs(route.query or {}) do
     out[#out + 1] = {
       name = p.name, ["in"] = "query", description = p.description, schema = p.schema,
+    }
+  end
+  if idempotency.applies(route) then
+    out[#out + 1] = {
+      name = "Idempotency-Key", ["in"] = "header",
+      description = "sent again within 24 hours: the first answer again, and no second effect",
+      schema = { type = "string", pattern = "^[!-~]{1,128}$" },
     }
   end
   return out

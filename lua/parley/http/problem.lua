@@ -20,6 +20,7 @@ M.CODES = {
   method_not_allowed = { 405, "Method not allowed" },
   conflict = { 409, "Conflict" },
   idempotency_mismatch = { 409, "Idempotency mismatch" },
+  message_failed = { 409, "Message failed" },
   too_large = { 413, "Too large" },
   unsupported_media_type = { 415, "Unsupported media type" },
   rate_limited = { 429, "Rate limited" },

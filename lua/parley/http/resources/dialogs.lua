@@ -165,7 +165,7 @@ function M.register(router, deps)
     request = schema.DialogMessageCreateV1, response = schema.DialogMessageResponseV1,
     statuses = { [200] = "The reply; Idempotency-Replayed: true when it was given before" },
     problems = {
-      "invalid_dialog_id", "user_not_found", "idempotency_mismatch", "conflict", "dialog_busy",
+      "invalid_dialog_id", "user_not_found", "message_failed", "conflict", "dialog_busy",
     },
     handler = function(ctx) return post_message(deps, ctx) end,
   }
