@@ -38,6 +38,20 @@ describe("parley plugin", function()
     assert.matches("plugin greeter · [%d.]+ ms", err)
   end)
 
+  it("hands over every file of the template, the definitions for editors among them", function()
+    assert.equal(0, (run "new once"))
+    local function files(dir)
+      local pipe = io.popen("cd " .. dir .. " && find . -type f | sort")
+      local list = pipe:read "*a"
+      pipe:close()
+      return list
+    end
+    local made = files(home .. "/plugins/once")
+    assert.equal(made, (files("templates/lua"):gsub("NAME", "once")))
+    assert.matches("types/context.lua", made, 1, true)
+    assert.equal(fs.read "templates/lua/types/context.lua", fs.read(home .. "/plugins/once/types/context.lua"))
+  end)
+
   it("makes a REST plugin whose README has a new secret", function()
     assert.equal(0, (run "new far_away --kind rest"))
     local readme = fs.read(home .. "/plugins/far_away/README.md")

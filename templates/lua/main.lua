@@ -2,6 +2,7 @@
 
 local p = parley.plugin()
 
+---@param c parley.Context
 local function greet(c)
   c.session.visits = (c.session.visits or 0) + 1
   c:reply {

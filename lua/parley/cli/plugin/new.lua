@@ -9,7 +9,8 @@ local webhook = require "parley.plugins.webhook"
 local FILES = {
   lua = {
     "manifest.json", "main.lua", "locales/en.json", "spec/NAME_spec.lua", "README.md",
-    ".luarc.json",
+    ".luarc.json", "types/context.lua", "types/parley.lua", "types/sandbox.lua",
+    "types/services.lua", "types/testkit.lua",
   },
   rest = { "manifest.json", "README.md" },
 }

@@ -1,0 +1,155 @@
+---@meta _
+
+-- The context `c` of a handler, for editors (LuaCATS): what has come, and the ways to answer it.
+
+---@class parley.Context
+---@field message parley.Message empty when a job is due
+---@field event parley.Event
+---@field user parley.User
+---@field dialog parley.Dialog
+---@field intent? parley.Intent
+---@field config table the operator's settings of this plugin
+---@field locale string of the user, or of the dialog
+---@field trace_id string the event's, as in the log
+---@field session table<string, any> kept for this dialog: JSON values
+---@field secret table<string, parley.Secret> by the names under "secrets" of manifest.json
+---@field kv parley.kv
+---@field http parley.http
+---@field llm parley.llm
+---@field log parley.log
+local Context = {}
+
+---@class parley.Message
+---@field user? table who it is from, as the channel said; see c.user
+---@field type? "text"|"command"|"callback"|"photo"|"voice"|"audio"|"video"|"document"|"sticker"|"location"|"contact"|"event"
+---@field text? string
+---@field payload? table of what is no text; of a callback `data`
+---@field message_id? string
+---@field channel? string
+---@field locale? string
+---@field sent_at? string RFC 3339
+---@field reply_to? string
+---@field context? table what the client has added
+
+---@class parley.Event
+---@field type string of the message, or "job"
+---@field message? parley.Message
+---@field job? string
+---@field name? string of an event
+---@field data? table of a job or an event
+
+---@class parley.User
+---@field id string
+---@field role "user"|"operator"|"admin"
+---@field locale? string
+---@field name? string
+
+---@class parley.Dialog
+---@field id string
+---@field channel string
+---@field locale? string
+---@field reset_version integer counts the resets
+---@field state table what was stored; c.session reads and writes it
+
+---@class parley.Intent
+---@field name? string nil when none is likely
+---@field confidence number 0 to 1
+---@field source string
+---@field alternatives? {name: string, confidence: number}[]
+
+---A handle for a header or `auth`: the value never enters the plugin.
+---@class parley.Secret
+
+-- answering ---------------------------------------------------------------------------------------
+
+---@class parley.Reply
+---@field text? string needed unless there is a medium
+---@field format? "plain"|"markdown"|"entities"
+---@field entities? table[] parley.text() makes them
+---@field buttons? parley.Button[][] rows: at most 20, of at most 8
+---@field photo? parley.Medium
+---@field document? parley.Medium
+---@field voice? parley.Medium
+---@field audio? parley.Medium
+---@field video? parley.Medium
+---@field sticker? parley.Medium
+---@field location? table
+---@field contact? table
+---@field reply_to? string
+---@field lane? string
+---@field silent? boolean no sound
+
+---A press comes back as a callback with `data`, or as the text itself; or it opens `url`.
+---@class parley.Button
+---@field text string
+---@field data? table<string, string|number|boolean>
+---@field url? string
+
+---@class parley.Medium
+---@field url? string
+---@field id? string that the channel knows
+
+---Answers. At most 50 actions in one event.
+---@param what string|number|parley.Reply|parley.Text
+function Context:reply(what) end
+
+---@param message_id string
+---@param what string|parley.Reply
+function Context:edit(message_id, what) end
+
+---@param message_id string
+function Context:delete(message_id) end
+
+function Context:typing() end
+
+---A short notice for the press of a button.
+---@param text? string at most 200 characters
+function Context:answer(text) end
+
+---A text of locales/ in the user's language. `{name}` is filled in; plurals go by `params.n`.
+---@param key string
+---@param params? table<string, string|number>
+---@return string text the key, when no language has it
+function Context:t(key, params) end
+
+-- the conversation --------------------------------------------------------------------------------
+
+---The next message of this dialog goes to p.on.state(name).
+---@param name string
+function Context:enter(name) end
+
+---It does not any more.
+function Context:leave() end
+
+---The conversation is over: nothing of the session is kept.
+function Context:finish() end
+
+---Not for this plugin after all: the next one is asked, and nothing that was done here counts.
+function Context:decline() end
+
+---A person takes over.
+function Context:handoff() end
+
+---The dialog is closed.
+function Context:close() end
+
+---@class parley.Schedule
+---@field job string
+---@field data? table handed to the job
+---@field ["in"]? number seconds from now
+---@field at? number seconds since 1970, instead of `in`
+
+---Permission `jobs`. Fires p.on.job(job), also after a restart.
+---@param what parley.Schedule
+function Context:schedule(what) end
+
+---Permission `events`: a row of the audit.
+---@param name string
+---@param data? table
+function Context:emit(name, data) end
+
+---Permission `history`: what was said, oldest first.
+---@param n? integer at most 20
+---@return {role: "user"|"plugin", plugin: string?, type: string, text: string, at: string}[]|nil
+---@return parley.Error|nil err
+function Context:history(n) end

@@ -1,0 +1,170 @@
+---@meta _
+
+-- The global `parley`, for editors (LuaCATS). The host has the code; nothing here is run.
+
+---Where a failure comes from the environment, a call gives `nil, err`.
+---@class parley.Error
+---@field code string `permission`, `quota`, `timeout`, `invalid`, `too_large`, ...
+---@field message string what was wrong, and what to do
+---@field retryable boolean whether the same call may succeed later
+---@field op? string what was under way
+
+---Conditions of a handler, between its name and its function.
+---@class parley.HandlerOptions
+---@field role? "user"|"operator"|"admin" for others the next plugin is asked
+---@field typing? boolean shows that an answer is on its way
+
+---@class parley
+---@field name string of this plugin
+---@field json parley.json
+parley = {}
+
+---@class parley.Plugin
+---@field on parley.on
+
+---What main.lua begins with, once, and returns at its end.
+---@return parley.Plugin
+function parley.plugin() end
+
+---A text with formatting, which nothing that users have typed can break.
+---@return parley.Text
+function parley.text() end
+
+---@return number seconds since 1970, with a fraction
+function parley.now() end
+
+---@return string uuid version 7: later ones sort later
+function parley.uuid() end
+
+---@class parley.json
+local json = {}
+
+---@param value any a table, text, number, boolean or `null`
+---@return string|nil text
+---@return parley.Error|nil err
+function json.encode(value) end
+
+---@param text string
+---@return any value JSON's null is `null`
+---@return parley.Error|nil err
+function json.decode(text) end
+
+-- handlers ----------------------------------------------------------------------------------------
+
+---@class parley.on
+local on = {}
+
+---`/name rest`; manifest.json has to name the command too.
+---@param name string
+---@param options parley.HandlerOptions
+---@param fn fun(c: parley.Context, rest: string)
+---@overload fun(name: string, fn: fun(c: parley.Context, rest: string))
+function on.command(name, options, fn) end
+
+---What the classifier has recognised; the examples are in manifest.json.
+---@param name string
+---@param options parley.HandlerOptions
+---@param fn fun(c: parley.Context, intent: parley.Intent)
+---@overload fun(name: string, fn: fun(c: parley.Context, intent: parley.Intent))
+function on.intent(name, options, fn) end
+
+---The next message after `c:enter(name)`.
+---@param name string
+---@param options parley.HandlerOptions
+---@param fn fun(c: parley.Context, text: string)
+---@overload fun(name: string, fn: fun(c: parley.Context, text: string))
+function on.state(name, options, fn) end
+
+---What `c:schedule` has planned.
+---@param name string
+---@param options parley.HandlerOptions
+---@param fn fun(c: parley.Context, data: table|nil)
+---@overload fun(name: string, fn: fun(c: parley.Context, data: table|nil))
+function on.job(name, options, fn) end
+
+---@param name string
+---@param options parley.HandlerOptions
+---@param fn fun(c: parley.Context, data: table|nil)
+---@overload fun(name: string, fn: fun(c: parley.Context, data: table|nil))
+function on.event(name, options, fn) end
+
+---A text that fits a Lua pattern; its captures are the further arguments.
+---@param pattern string
+---@param options parley.HandlerOptions
+---@param fn fun(c: parley.Context, ...: string)
+---@overload fun(pattern: string, fn: fun(c: parley.Context, ...: string))
+function on.text(pattern, options, fn) end
+
+---A press of a button whose data have exactly these fields; `"*"` takes the rest.
+---@param spec table<string, parley.FieldType>|"*"
+---@param options parley.HandlerOptions
+---@param fn fun(c: parley.Context, data: table)
+---@overload fun(spec: table<string, parley.FieldType>|"*", fn: fun(c: parley.Context, data: table))
+function on.callback(spec, options, fn) end
+
+---What a field of a button's data is; or `enum(a,b)`.
+---@alias parley.FieldType "string"|"int"|"number"|"bool"|string
+
+---What no other handler takes.
+---@param options parley.HandlerOptions
+---@param fn fun(c: parley.Context, text: string)
+---@overload fun(fn: fun(c: parley.Context, text: string))
+function on.any(options, fn) end
+
+---Called instead of failing, when a handler raises.
+---@param fn fun(c: parley.Context, err: {code: string, message: string})
+function on.error(fn) end
+
+-- text --------------------------------------------------------------------------------------------
+
+---@class parley.Text
+local Text = {}
+
+---Plain words.
+---@param s string|number
+---@return parley.Text self
+function Text:add(s) end
+
+---A line's end; with a text, the text and the line's end.
+---@param s? string
+---@return parley.Text self
+function Text:line(s) end
+
+---@param s string|number
+---@return parley.Text self
+function Text:bold(s) end
+
+---@param s string|number
+---@return parley.Text self
+function Text:italic(s) end
+
+---@param s string|number
+---@return parley.Text self
+function Text:underline(s) end
+
+---@param s string|number
+---@return parley.Text self
+function Text:strikethrough(s) end
+
+---@param s string|number
+---@return parley.Text self
+function Text:code(s) end
+
+---@param s string|number
+---@return parley.Text self
+function Text:spoiler(s) end
+
+---@param s string|number
+---@param language? string of the code
+---@return parley.Text self
+function Text:pre(s, language) end
+
+---@param s string|number
+---@param url string with http:// or https://
+---@return parley.Text self
+function Text:link(s, url) end
+
+---What c:reply takes, with more of its fields.
+---@param more? parley.Reply
+---@return parley.Reply
+function Text:reply(more) end

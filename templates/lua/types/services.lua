@@ -1,0 +1,132 @@
+---@meta _
+
+-- The services of the context, for editors (LuaCATS). Calls that wait just wait.
+
+---Permission `kv`. Writes happen with the reply, or not at all.
+---@class parley.kv
+local kv = {}
+
+---@class parley.KvOptions
+---@field scope? "plugin"|"dialog"|"user" default "plugin"
+---@field ttl? number seconds; of a set
+
+---@param key string
+---@param options? parley.KvOptions
+---@return any value nil when there is none
+---@return parley.Error|nil err
+function kv:get(key, options) end
+
+---@param key string
+---@param value any JSON, at most 16 KiB of it
+---@param options? parley.KvOptions
+---@return true|nil ok
+---@return parley.Error|nil err
+function kv:set(key, value, options) end
+
+---@param key string
+---@param options? parley.KvOptions
+---@return true|nil ok
+---@return parley.Error|nil err
+function kv:delete(key, options) end
+
+---Permission `http:HOST` for each host. No redirects are followed.
+---@class parley.http
+local http = {}
+
+---@class parley.HttpOptions
+---@field headers? table<string, string|number|parley.Secret>
+---@field auth? string|parley.Secret sent as a bearer token
+---@field timeout? number seconds, at most 10
+---@field json? table the body, as JSON
+
+---@class parley.HttpRequest: parley.HttpOptions
+---@field url string
+---@field method? "GET"|"HEAD"|"POST"|"PUT"|"PATCH"|"DELETE" default "GET"
+---@field body? string|table a table is sent as JSON
+
+---@class parley.HttpResponse
+---@field status integer
+---@field ok boolean the status is below 300
+---@field headers table<string, string> the names in lower case
+---@field body string
+---@field json any of a body whose type is JSON
+
+---@param request parley.HttpRequest
+---@return parley.HttpResponse|nil
+---@return parley.Error|nil err
+function http:request(request) end
+
+---@param url string
+---@param options? parley.HttpOptions
+---@return parley.HttpResponse|nil
+---@return parley.Error|nil err
+function http:get(url, options) end
+
+---@param url string
+---@param options? parley.HttpOptions
+---@return parley.HttpResponse|nil
+---@return parley.Error|nil err
+function http:delete(url, options) end
+
+---@param url string
+---@param body? string|table a table is sent as JSON
+---@param options? parley.HttpOptions
+---@return parley.HttpResponse|nil
+---@return parley.Error|nil err
+function http:post(url, body, options) end
+
+---@param url string
+---@param body? string|table a table is sent as JSON
+---@param options? parley.HttpOptions
+---@return parley.HttpResponse|nil
+---@return parley.Error|nil err
+function http:put(url, body, options) end
+
+---@param url string
+---@param body? string|table a table is sent as JSON
+---@param options? parley.HttpOptions
+---@return parley.HttpResponse|nil
+---@return parley.Error|nil err
+function http:patch(url, body, options) end
+
+---Permission `llm:chat`. At most 5 calls in one event.
+---@class parley.llm
+local llm = {}
+
+---@class parley.LlmRequest
+---@field messages {role: "system"|"user"|"assistant", content: string}[] at most 50
+---@field temperature? number
+---@field max_tokens? integer
+---@field json_schema? table what the answer has to be, then in `json`
+
+---@class parley.LlmAnswer
+---@field text string
+---@field json any
+---@field model string
+---@field source string
+---@field usage {prompt_tokens: integer, completion_tokens: integer, cost: number}
+
+---@param request string|parley.LlmRequest
+---@return parley.LlmAnswer|nil
+---@return parley.Error|nil err
+function llm:chat(request) end
+
+---Lines in the host's log: 20 for each event.
+---@class parley.log
+local log = {}
+
+---@param message string
+---@param fields? table
+function log:debug(message, fields) end
+
+---@param message string
+---@param fields? table
+function log:info(message, fields) end
+
+---@param message string
+---@param fields? table
+function log:warn(message, fields) end
+
+---@param message string
+---@param fields? table
+function log:error(message, fields) end
