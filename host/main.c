@@ -19,8 +19,19 @@ struct program {
     int exit_code;
 };
 
-/* lua/, plugins/, conf/ and migrations/ lie beside the build folder of a source tree, or in the
- * installed data folder. */
+/* Whether `prefix``rest` is where the platform lies; then it is in `out`. */
+static bool is_data_dir(const char *prefix, const char *rest, char *out, size_t size)
+{
+    char probe[PATH_MAX + 64];
+    snprintf(probe, sizeof probe, "%s%s/lua/parley", prefix, rest);
+    if (access(probe, R_OK) != 0)
+        return false;
+    snprintf(out, size, "%s%s", prefix, rest);
+    return true;
+}
+
+/* lua/, plugins/, conf/, migrations/, templates/ and web/ lie beside the build folder of a source
+ * tree, or in the data folder of the prefix that the program is installed under. */
 static void find_data_dir(char *out, size_t size)
 {
     char exe[PATH_MAX];
@@ -32,11 +43,8 @@ static void find_data_dir(char *out, size_t size)
             if (slash == NULL)
                 break;
             *slash = '\0';
-            snprintf(out, size, "%.*s/lua/parley", (int)(size - 12), exe);
-            if (access(out, R_OK) == 0) {
-                snprintf(out, size, "%s", exe);
+            if (is_data_dir(exe, "", out, size) || is_data_dir(exe, "/share/parley", out, size))
                 return;
-            }
         }
     }
     snprintf(out, size, "%s", PARLEY_DATADIR);

@@ -93,7 +93,7 @@ describe("rules", function()
   it("that fail or run away give an error, and answer the next message", function()
     local r = load [[return { function(m)
       if m.text == "loop" then while true do end end
-      if m.text == "memory" then local t = {} while true do t[#t + 1] = ("x"):rep(1000) .. #t end end
+      if m.text == "memory" then local t = {} while true do t[#t + 1] = ("x"):rep(1e6 + #t) end end
       if m.text == "error" then error("oops") end
       if m.text == "shape" then return { plugin = {} } end
       return { plugin = "ok" }
