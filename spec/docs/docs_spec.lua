@@ -2,40 +2,63 @@
 
 local blocks = require "spec.support.doc_blocks"
 local fs = require "host.fs"
-local serve = require "spec.support.serve"
+local process = require "host.process"
+local programs = require "spec.support.process"
 local temporary = require "parley.util.temporary"
-
-local ROOT = fs.realpath "."
-local BUILD = fs.realpath("/proc/self/exe"):match "^(.*)/[^/]*$"
 
 -- A reader's folder: the program under the names that the pages use.
 local function folder()
   local dir = assert(temporary.folder())
-  assert(os.execute(("cd %s && mkdir bin build && ln -s %s/parley bin/parley && ln -s %s/parley build/parley "
-    .. "&& ln -s %s/examples examples"):format(dir, BUILD, BUILD, ROOT)) == 0)
+  assert(fs.mkdir(dir .. "/bin"))
+  assert(fs.mkdir(dir .. "/build"))
+  for link, target in pairs {
+    ["bin/parley"] = programs.EXE, ["build/parley"] = programs.EXE, examples = fs.realpath "examples",
+  } do
+    assert.equal(0, programs.run({ "ln", "-s", target, dir .. "/" .. link }).code)
+  end
   return dir
 end
 
-local function script(dir, text, ports)
+-- How to run a block of a page.
+local function shell(dir, text, ports)
   text = text:gsub("tools/run", "build/parley serve")
   if ports then text = text:gsub("127%.0%.0%.1:8080", ports.public):gsub("127%.0%.0%.1:8081", ports.ops) end
-  local path = dir .. "/script"
-  assert(fs.write(path, text))
-  return ("cd %s && PATH=%s/bin:$PATH bash -e %s"):format(dir, dir, path)
+  return { "bash", "-ec", text }, {
+    cwd = dir, stderr = "stdout", env = {
+      PATH = dir .. "/bin:" .. os.getenv "PATH", PARLEY_HTTP_LISTEN = "127.0.0.1:0",
+      PARLEY_OPS_LISTEN = "127.0.0.1:0",
+    },
+  }
 end
 
 local function start_server(dir, text)
-  os.execute(("(PARLEY_HTTP_LISTEN=127.0.0.1:0 PARLEY_OPS_LISTEN=127.0.0.1:0 %s) >%s/out 2>%s/err </dev/null &")
-    :format(script(dir, text), dir, dir))
-  local greeting = serve.eventually("the server", function()
-    local out = fs.read(dir .. "/out") or ""
-    return out:find "metrics and probes on" and out
-  end)
-  return { public = greeting:match "listens on http://(%S+)", ops = greeting:match "probes on http://(%S+)" }
+  local argv, o = shell(dir, text)
+  o.argv = argv
+  local server = assert(process.spawn(o))
+  local public, ops
+  local said = ""
+  repeat
+    local line, err = server:read_line(30)
+    assert(line, ("%s: %s\n%s"):format(text, err and err.message, said))
+    said = said .. line .. "\n"
+    public = public or line:match "listens on http://(%S+)"
+    ops = line:match "probes on http://(%S+)"
+  until ops
+  return server, { public = public, ops = ops }
+end
+
+local function check_output(where, block, last, ports)
+  local at = 1
+  for line in block.text:gmatch "[^\n]+" do
+    if ports then line = line:gsub("127%.0%.0%.1:8080", ports.public) end
+    local _, to = last.output:find(line, at, true)
+    assert(to, ("%s: '%s' is not in what line %d has printed:\n%s"):format(where, line, last.line, last.output))
+    at = to + 1
+  end
 end
 
 local function run(page)
-  local dir, ports, output, last = folder(), nil, nil, nil
+  local dir, server, ports, last = folder(), nil, nil, nil
   for _, block in ipairs(blocks.read(page)) do
     local where = page .. ":" .. block.line
     if block.kind == "file" then
@@ -43,24 +66,16 @@ local function run(page)
       assert(fs.mkdir(path:match "^(.*)/"))
       assert(fs.write(path, block.text))
     elseif block.kind == "server" then
-      ports = start_server(dir, block.text)
+      server, ports = start_server(dir, block.text)
     elseif block.kind == "sh" then
-      local pipe = io.popen(script(dir, block.text, ports) .. " 2>&1; echo \"code $?\"")
-      output = pipe:read "*a"
-      pipe:close()
-      last = where
-      assert(output:match "code 0\n$", where .. ":\n" .. block.text .. "\n" .. output)
+      local r = programs.run(shell(dir, block.text, ports))
+      last = { output = r.out, line = block.line }
+      assert(r.code == 0, where .. ":\n" .. block.text .. "\n" .. r.out)
     else
-      local at = 1
-      for line in block.text:gmatch "[^\n]+" do
-        if ports then line = line:gsub("127%.0%.0%.1:8080", ports.public) end
-        local _, to = output:find(line, at, true)
-        assert(to, ("%s: '%s' is not in what %s has printed:\n%s"):format(where, line, last, output))
-        at = to + 1
-      end
+      check_output(where, block, last, ports)
     end
   end
-  if ports then os.execute(("%s/bin/parley stop --home %s/.parley --now 2>/dev/null"):format(dir, dir)) end
+  if server then server:close() end
 end
 
 describe("the page", function()
