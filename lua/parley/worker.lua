@@ -2,14 +2,15 @@
 -- asks it. host/main.c runs this file for `parley --worker`.
 
 local audit = require "parley.store.audit"
-local cli = require "parley.cli.main"
 local config = require "parley.config"
 local core = require "parley.core"
+local exit = require "parley.cli.exit"
 local log = require "parley.ops.log"
+local options = require "parley.cli.options"
 local worker = require "host.worker"
 
 local function refuse(err)
-  return worker.exit(cli.failed(err))
+  return worker.exit(exit.failed(err))
 end
 
 -- A plugin that has hung the worker before this one is not asked again until an operator reloads.
@@ -37,7 +38,7 @@ local function listen(c)
 end
 
 return function(_, ...)
-  local o = assert(cli.options({ ... }, { home = "value", config = "value" }))
+  local o = assert(options.parse({ options = { options.home, options.config } }, { ... }))
   local cfg, err = config.load(o.home, { file = o.config })
   if not cfg then return refuse(err) end
   log.setup {

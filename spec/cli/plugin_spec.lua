@@ -63,8 +63,9 @@ describe("parley plugin", function()
     assert.equal(0, (run "new once"))
     for args, pattern in pairs {
       ["new once"] = "is there already", ["new echo"] = "there is a plugin 'echo' already", ["new X"] = "is no name for a plugin",
-      ["new 'a b'"] = "is no name", ["new ../up"] = "is no name", ["new"] = "one name is needed",
-      ["new a_b --kind python"] = "lua or rest expected", ["nwe a_b"] = "there is no 'nwe'%. Did you mean 'new'",
+      ["new 'a b'"] = "is no name", ["new ../up"] = "is no name", ["new"] = "NAME is needed",
+      ["new a_b --kind python"] = "lua or rest expected",
+      ["nwe a_b"] = "there is no command 'nwe'%. Did you mean 'new'",
     } do
       local code, out, err = run(args)
       assert.equal(64, code)

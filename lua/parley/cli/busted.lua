@@ -1,6 +1,8 @@
 -- parley busted ARGS: runs specs inside the host, so that they use the real primitives.
 
-return function(...)
+local M = { about = "Runs busted inside the host. Its arguments are busted's own.", raw = true }
+
+function M.run(...)
   _G.arg = { [0] = "parley busted", ... }
   -- busted ends by os.exit, which would skip the host's own end; it becomes this command's result.
   local code = 0
@@ -15,3 +17,5 @@ return function(...)
   if not ok and err ~= stop then error(err, 0) end
   return code
 end
+
+return M

@@ -1,25 +1,28 @@
 -- parley chat: talks to a running host, through its public API.
 
-local cli = require "parley.cli.main"
 local conversation = require "parley.cli.conversation"
 local crypto = require "host.crypto"
+local exit = require "parley.cli.exit"
 local fs = require "host.fs"
 local home = require "parley.cli.home"
 local http = require "host.http_client"
 local json = require "host.json"
+local options = require "parley.cli.options"
 
-local HELP = [[
-usage: parley chat [--home DIR] [--url URL] [--token TOKEN] [--user ID] [--dialog ID]
-                   [-o json|table]
-
-Talks to the host that runs on DIR (default .parley), or at URL. The token is --token, or
-PARLEY_TOKEN, or the one that the dev profile has made for DIR. Without a terminal each line of the
-input is a message and the replies go to the output; -o json writes each as a document.
-]]
-
-local OPTIONS = {
-  home = "value", url = "value", token = "value", user = "value", dialog = "value", o = "value",
-  help = "flag",
+local M = {
+  about = [[
+Talks to the host that runs on DIR, or at URL. Without a terminal each line of the input is a
+message and the replies go to the output; -o json writes each as a document.]],
+  options = {
+    { name = "url", value = "URL", help = "the address of the host, like http://127.0.0.1:8080" },
+    {
+      name = "token", value = "TOKEN",
+      help = "default: PARLEY_TOKEN, or the one that the dev profile has made",
+    },
+    { name = "user", value = "ID", help = "who is talking (default: the name of the login)" },
+    { name = "dialog", value = "ID", help = "a dialog to go on with (default: a new one)" },
+    options.home, options.output,
+  },
 }
 
 local TIMEOUT = 60
@@ -88,27 +91,21 @@ local function poller(request, seen)
   end
 end
 
-return function(...)
-  local o, problem = cli.options({ ... }, OPTIONS)
-  if not o then return cli.usage(problem) end
-  if o.help then
-    io.stdout:write(HELP)
-    return 0
-  end
-  local dir = o.home or home.DEFAULT
+function M.run(o)
+  local dir = o.home
   local base, err = o.url, nil
   if not base then base, err = url_of(dir) end
-  if not base then return cli.failed(err) end
+  if not base then return exit.failed(err) end
   local token, missing = token_of(o, dir)
-  if not token then return cli.failed(missing) end
+  if not token then return exit.failed(missing) end
   local who = o.user or "terminal-" .. (fs.getenv "USER" or "user"):gsub("[^%w._-]", "_")
   local dialog = o.dialog or who .. "-" .. crypto.hex(crypto.random(3))
   if not dialog:find "^[%w._:%-]+$" or #dialog > 64 then
-    return cli.usage "--dialog: 1 to 64 characters of A-Z a-z 0-9 . _ : - expected"
+    return exit.usage "--dialog: 1 to 64 characters of A-Z a-z 0-9 . _ : - expected"
   end
   local request, seen = client(base:gsub("/+$", ""), token, dialog), {}
   return conversation.new({
-    form = o.o == "json" and "json" or "text",
+    form = o.output == "json" and "json" or "text",
     send = function(message)
       message.user, message.channel = { external_id = who }, "terminal"
       message.message_id = crypto.uuid7()
@@ -121,3 +118,5 @@ return function(...)
     poll = poller(request, seen),
   }):run()
 end
+
+return M

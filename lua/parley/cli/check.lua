@@ -1,22 +1,29 @@
--- parley check: the configuration and every plugin, as a start or a reload would take them.
+-- parley check: settings, rules and every plugin, as a start or a reload would take them.
 
-local cli = require "parley.cli.main"
 local config = require "parley.config"
+local exit = require "parley.cli.exit"
 local generation = require "parley.plugins.generation"
+local options = require "parley.cli.options"
+local output = require "parley.cli.output"
 
-return function(...)
-  local o, problem = cli.options({ ... }, { home = "value", config = "value", help = "flag" })
-  if not o then return cli.usage(problem) end
-  if o.help then
-    io.stdout:write "usage: parley check [--home DIR] [--config FILE]\n"
-    return 0
-  end
-  local cfg, err = config.load(o.home or ".parley", { file = o.config })
-  if not cfg then return cli.failed(err) end
+local M = {
+  about = [[
+Checks settings, rules and every plugin, as a start or a reload would take them, and says what is
+wrong, with file and line.]],
+  options = { options.home, options.config, options.output },
+}
+
+function M.run(o)
+  local cfg, err = config.load(o.home, { file = o.config })
+  if not cfg then return exit.failed(err) end
   local g
   g, err = generation.build(cfg)
-  if not g then return cli.failed(err) end
-  io.stderr:write(("all is well: %d plugins, %d rules\n"):format(#g.plugins, g.rules.count))
+  if not g then return exit.failed(err) end
+  local found = { plugins = #g.plugins, rules = g.rules.count }
   g:close()
-  return 0
+  if o.output == "json" then return output.json(found) end
+  io.stdout:write(("all is well: %d plugins, %d rules\n"):format(found.plugins, found.rules))
+  return exit.DONE
 end
+
+return M

@@ -5,8 +5,6 @@ local fs = require "host.fs"
 
 local M = {}
 
-M.DEFAULT = ".parley"
-
 local PRIVATE = tonumber("700", 8)
 local TEMPLATES = { "parley.lua", "rules.lua" }
 

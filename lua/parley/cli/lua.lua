@@ -1,14 +1,18 @@
 -- parley lua FILE ARGS: runs a Lua file as a task of the trusted core, with every host.* module:
 -- benchmarks, experiments, one-off repairs.
 
-local cli = require "parley.cli.main"
+local exit = require "parley.cli.exit"
 
-return function(file, ...)
-  if not file or file == "--help" or file == "-h" then
-    io[file and "stdout" or "stderr"]:write "usage: parley lua FILE [ARGUMENTS]\n"
-    return file and 0 or 64
-  end
-  local chunk, problem = loadfile(file)
-  if not chunk then return cli.usage(problem) end
-  return chunk(...)
+local M = {
+  about = [[
+Runs a Lua file as a task of the host, with every host.* module. Its result is the exit code.]],
+  arguments = { { name = "FILE", needed = true } }, rest = "ARGUMENTS",
+}
+
+function M.run(o)
+  local chunk, problem = loadfile(o[1])
+  if not chunk then return exit.usage(problem) end
+  return chunk(unpack(o.rest))
 end
+
+return M

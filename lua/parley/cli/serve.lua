@@ -1,24 +1,24 @@
 -- parley serve: sets the home up and becomes the supervisor.
 
-local cli = require "parley.cli.main"
 local config = require "parley.config"
 local crypto = require "host.crypto"
+local exit = require "parley.cli.exit"
 local fs = require "host.fs"
 local home = require "parley.cli.home"
 local log = require "parley.ops.log"
+local options = require "parley.cli.options"
 local store = require "parley.store"
 local time = require "host.time"
 local token = require "parley.auth.token"
 local tokens = require "parley.store.tokens"
 local worker = require "host.worker"
 
-local HELP = [[
-usage: parley serve [--home DIR] [--config FILE]
-
-Starts the host. DIR (default .parley) holds conf/, plugins/, data/ and run/; what is missing is
-made.
-SIGTERM and SIGINT stop it when running turns have finished, SIGHUP reloads.
-]]
+local M = {
+  about = [[
+Starts the host. DIR holds conf/, plugins/, data/ and run/; what is missing is made. SIGTERM and
+SIGINT stop it when running turns have finished, SIGHUP reloads.]],
+  options = { options.home, options.config },
+}
 
 -- The words of the log are printed by the workers; this is for the person who has started it.
 local READY = [[
@@ -94,30 +94,26 @@ local function worker_arguments(o, dir)
   return argv
 end
 
-return function(...)
-  local o, problem = cli.options({ ... }, { home = "value", config = "value", help = "flag" })
-  if not o then return cli.usage(problem) end
-  if o.help then
-    io.stdout:write(HELP)
-    return 0
-  end
-  local dir = o.home or home.DEFAULT
+function M.run(o)
+  local dir = o.home
   local ok, err = home.set_up(dir)
-  if not ok then return cli.failed(err) end
+  if not ok then return exit.failed(err) end
   dir, err = fs.realpath(dir)
-  if not dir then return cli.failed(err) end
+  if not dir then return exit.failed(err) end
   local cfg
   cfg, err = config.load(dir, { file = o.config })
-  if not cfg then return cli.failed(err) end
+  if not cfg then return exit.failed(err) end
   log.setup { level = cfg.log_level, form = cfg.log_format }
   local greeting
   greeting, err = prepare(cfg)
-  if not greeting then return cli.failed(err) end
+  if not greeting then return exit.failed(err) end
   ok, err = worker.supervise {
     listen = { public = cfg.http_listen, ops = cfg.ops_listen }, home = dir,
     argv_for_worker = worker_arguments(o, dir), workers = cfg.workers,
     drain_ms = math.floor(cfg.drain_seconds * 1000), ready_message = greeting,
     env = { PARLEY_LOG_LEVEL = fs.getenv "PARLEY_LOG_LEVEL" },
   }
-  return ok or cli.failed(err)
+  return ok or exit.failed(err)
 end
+
+return M

@@ -1,15 +1,16 @@
 -- parley status: what the running host says about itself.
 
-local cli = require "parley.cli.main"
+local exit = require "parley.cli.exit"
 local home = require "parley.cli.home"
-local json = require "host.json"
+local options = require "parley.cli.options"
+local output = require "parley.cli.output"
 
-local HELP = [[
-usage: parley status [--home DIR] [-o json|table]
-
-Workers, plugins and the generations that still have turns to finish. Exits with 1 when a worker is
-not ready.
-]]
+local M = {
+  about = [[
+Shows workers, plugins, and the generations that still have turns to finish. Exits with 1 when a
+worker is not ready.]],
+  options = { options.home, options.output },
+}
 
 local function duration(seconds)
   if seconds < 120 then return ("%d s"):format(seconds) end
@@ -34,15 +35,12 @@ local function print_worker(out, w)
   end
 end
 
-local function print_plugins(out, plugins)
-  local width = 6
-  for _, p in ipairs(plugins) do width = math.max(width, #p.name) end
-  local form = "%-" .. width .. "s  %-9s  %-9s  %-9s  %s\n"
-  out(form:format("PLUGIN", "VERSION", "TRANSPORT", "STATE", "BUNDLE"))
-  for _, p in ipairs(plugins) do
-    out(form:format(p.name, p.version, p.transport, p.state,
-      p.hash .. (p.reason and "  " .. p.reason or "")))
+local function print_plugins(plugins)
+  local rows = {}
+  for i, p in ipairs(plugins) do
+    rows[i] = { p.name, p.version, p.transport, p.state, p.hash, p.reason }
   end
+  output.table({ "PLUGIN", "VERSION", "TRANSPORT", "STATE", "BUNDLE" }, rows)
 end
 
 local function print_all(r)
@@ -57,25 +55,17 @@ local function print_all(r)
     print_worker(out, w)
     plugins = plugins or (type(w.status) == "table" and w.status.plugins)
   end
-  if plugins then print_plugins(out, plugins) end
+  if plugins then print_plugins(plugins) end
 end
 
-return function(...)
-  local o, problem = cli.options({ ... }, { home = "value", o = "value", help = "flag" })
-  if not o then return cli.usage(problem) end
-  if o.help then
-    io.stdout:write(HELP)
-    return 0
-  end
-  local r, err = home.ask(o.home or home.DEFAULT, { cmd = "status" }, 10)
-  if not r then return cli.failed(err) end
-  if o.o == "json" then
-    io.stdout:write(json.encode(r, { sorted = true }), "\n")
-  else
-    print_all(r)
-  end
+function M.run(o)
+  local r, err = home.ask(o.home, { cmd = "status" }, 10)
+  if not r then return exit.failed(err) end
+  if o.output == "json" then output.json(r) else print_all(r) end
   for _, w in ipairs(r.workers) do
-    if w.state ~= "ready" then return 1 end
+    if w.state ~= "ready" then return exit.NO end
   end
-  return 0
+  return exit.DONE
 end
+
+return M

@@ -2,12 +2,13 @@
 -- author means.
 
 local bundle = require "parley.plugins.bundle"
-local cli = require "parley.cli.main"
+local exit = require "parley.cli.exit"
 local find = require "parley.cli.plugin.find"
-local home = require "parley.cli.home"
 local json = require "host.json"
 local lua_driver = require "parley.plugins.lua_driver"
 local manifest = require "parley.plugins.manifest"
+local options = require "parley.cli.options"
+local output = require "parley.cli.output"
 
 -- "main.lua:3: message" of the loader, as a problem.
 local function code_problem(dir, err)
@@ -86,27 +87,32 @@ local function check(dir)
 end
 
 local function folders(o)
-  local base = o.home or home.DEFAULT
+  local out = {}
   if #o == 0 then
-    local out = {}
-    for _, dir in pairs(find.all(base)) do out[#out + 1] = dir end
+    for _, dir in pairs(find.all(o.home)) do out[#out + 1] = dir end
     table.sort(out)
     return out
   end
-  local out = {}
   for i, given in ipairs(o) do
-    local dir, err = find.one(base, given)
+    local dir, err = find.one(o.home, given)
     if not dir then return nil, err end
     out[i] = dir
   end
   return out
 end
 
-return function(...)
-  local o, problem = cli.options({ ... }, { home = "value", o = "value" })
-  if not o then return cli.usage(problem) end
+local M = {
+  about = [[
+Says what is wrong with the manifest and the code, with file and line: what a start would refuse,
+and what it would let pass but no author means. All of the home's plugins, and those that ship, when
+none is named.]],
+  arguments = { { name = "PLUGIN", help = "a name, or the path of a folder", many = true } },
+  options = { options.home, options.output },
+}
+
+function M.run(o)
   local list, err = folders(o)
-  if not list then return cli.failed(err) end
+  if not list then return exit.failed(err) end
   local problems, errors = json.array(), 0
   for _, dir in ipairs(list) do
     for _, p in ipairs(check(dir)) do
@@ -114,8 +120,8 @@ return function(...)
       if p.severity == "error" then errors = errors + 1 end
     end
   end
-  if o.o == "json" then
-    io.stdout:write(json.encode(problems, { sorted = true }), "\n")
+  if o.output == "json" then
+    output.json(problems)
   else
     for _, p in ipairs(problems) do
       io.stdout:write(("%s:%d: %s: %s\n"):format(p.file, p.line, p.severity, p.message))
@@ -123,5 +129,7 @@ return function(...)
     io.stderr:write(("%d plugins checked: %d errors, %d warnings\n"):format(#list, errors,
       #problems - errors))
   end
-  return errors > 0 and 78 or 0
+  return errors > 0 and exit.CONFIG or exit.DONE
 end
+
+return M

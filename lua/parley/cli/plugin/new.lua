@@ -1,9 +1,10 @@
 -- parley plugin new: a plugin that works, from templates/.
 
-local cli = require "parley.cli.main"
+local exit = require "parley.cli.exit"
 local find = require "parley.cli.plugin.find"
 local fs = require "host.fs"
-local home = require "parley.cli.home"
+local options = require "parley.cli.options"
+local output = require "parley.cli.output"
 local webhook = require "parley.plugins.webhook"
 
 local FILES = {
@@ -46,26 +47,41 @@ local function write(dir, kind, name)
   return true
 end
 
-return function(...)
-  local o, problem = cli.options({ ... }, { home = "value", dir = "value", kind = "value" })
-  if not o then return cli.usage(problem) end
-  local name, kind = o[1], o.kind or "lua"
-  if not name or o[2] then return cli.usage "plugin new: one name is needed" end
+local M = {
+  about = "Makes a plugin that works, to begin from.",
+  arguments = {
+    { name = "NAME", help = "2 to 40 of a-z, 0-9 and _, a letter first", needed = true },
+  },
+  options = {
+    {
+      name = "kind", value = "KIND", default = "lua", check = options.one_of { "lua", "rest" },
+      help = "lua, in the sandbox, or rest, a server of yours",
+    },
+    { name = "dir", value = "PARENT", help = "the folder to make it in, instead of DIR/plugins" },
+    options.home, options.output,
+  },
+}
+
+function M.run(o)
+  local name = o[1]
   if not name:find "^%l[%l%d_]+$" or #name > 40 then
-    return cli.usage("plugin new: '" .. name .. "' is no name for a plugin: 2 to 40 of a-z, 0-9 "
-      .. "and _, a letter first")
+    return exit.usage(("plugin new: '%s' is no name for a plugin: %s"):format(name,
+      M.arguments[1].help))
   end
-  if not FILES[kind] then return cli.usage "--kind: lua or rest expected" end
-  local base = o.home or home.DEFAULT
-  local parent = o.dir or base .. "/plugins"
-  local dir = parent .. "/" .. name
-  if fs.exists(dir) then return cli.usage(dir .. " is there already") end
-  local other = find.all(base)[name]
-  if other then return cli.usage("there is a plugin '" .. name .. "' already: " .. other) end
-  local ok, err = write(dir, kind, name)
-  if not ok then return cli.failed(err) end
-  io.stdout:write(dir, "\n")
+  local dir = (o.dir or o.home .. "/plugins") .. "/" .. name
+  if fs.exists(dir) then return exit.usage(dir .. " is there already") end
+  local other = find.all(o.home)[name]
+  if other then return exit.usage("there is a plugin '" .. name .. "' already: " .. other) end
+  local ok, err = write(dir, o.kind, name)
+  if not ok then return exit.failed(err) end
+  if o.output == "json" then
+    output.json { name = name, path = dir }
+  else
+    io.stdout:write(dir, "\n")
+  end
   local shown = o.dir and dir or name
-  io.stderr:write((NEXT[kind]:format(kind == "lua" and shown or dir, dir, shown)))
-  return 0
+  io.stderr:write((NEXT[o.kind]:format(o.kind == "lua" and shown or dir, dir, shown)))
+  return exit.DONE
 end
+
+return M

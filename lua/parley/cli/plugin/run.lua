@@ -1,15 +1,15 @@
 -- parley plugin run: a terminal chat with one plugin, without a server; what is saved is reloaded.
 
-local cli = require "parley.cli.main"
 local config = require "parley.config"
 local conversation = require "parley.cli.conversation"
 local core = require "parley.core"
 local crypto = require "host.crypto"
+local exit = require "parley.cli.exit"
 local find = require "parley.cli.plugin.find"
 local fs = require "host.fs"
-local home = require "parley.cli.home"
 local json = require "host.json"
 local log = require "parley.ops.log"
+local options = require "parley.cli.options"
 local task = require "host.task"
 local temporary = require "parley.util.temporary"
 
@@ -47,8 +47,7 @@ end
 
 -- The home's settings, and a database that goes with the process.
 local function configuration(o, dir, name)
-  local base = o.home or home.DEFAULT
-  local cfg, err = config.load(base, { file = o.config })
+  local cfg, err = config.load(o.home, { file = o.config })
   if not cfg then return nil, err end
   local scratch
   scratch, err = temporary.folder()
@@ -95,24 +94,29 @@ local function talk_to(c)
   return send, reset, poll
 end
 
-return function(...)
-  local o, problem = cli.options({ ... }, { home = "value", config = "value", o = "value" })
-  if not o then return cli.usage(problem) end
-  if not o[1] then return cli.usage "plugin run: a name or a path is needed" end
-  local dir, err = find.one(o.home or home.DEFAULT, o[1])
-  if not dir then return cli.failed(err) end
+local M = {
+  about = [[
+Talks to a plugin in the terminal, without a server; it is reloaded whenever a file of it is saved.
+Settings are those of the home, the database is gone at the end.]],
+  arguments = { { name = "PLUGIN", help = "a name, or the path of a folder", needed = true } },
+  options = { options.home, options.config, options.output },
+}
+
+function M.run(o)
+  local dir, err = find.one(o.home, o[1])
+  if not dir then return exit.failed(err) end
   local name = dir:match "([^/]+)$"
   local cfg, scratch = configuration(o, dir, name)
-  if not cfg then return cli.failed(scratch) end
+  if not cfg then return exit.failed(scratch) end
   log.setup { level = fs.getenv "PARLEY_LOG_LEVEL" or "warn", form = cfg.log_format }
   local c
   c, err = core.new(cfg)
-  if not c then return cli.failed(err) end
+  if not c then return exit.failed(err) end
   c:begin()
   local send, reset, poll = talk_to(c)
   local talk = conversation.new {
     send = send, reset = reset, poll = poll, trace = true,
-    form = o.o == "json" and "json" or "text",
+    form = o.output == "json" and "json" or "text",
   }
   local watcher = task.spawn(watch, talk, c, dir, name)
   local code = talk:run()
@@ -121,3 +125,5 @@ return function(...)
   temporary.remove(scratch)
   return code
 end
+
+return M

@@ -1,34 +1,25 @@
 -- parley plugin test: the specs of a plugin, inside the host, with parley.testkit.
 
-local cli = require "parley.cli.main"
+local busted = require "parley.cli.busted"
+local exit = require "parley.cli.exit"
 local find = require "parley.cli.plugin.find"
 local fs = require "host.fs"
-local home = require "parley.cli.home"
+local options = require "parley.cli.options"
 
--- What is not ours goes to busted.
-local function split(args)
-  local base, given, rest, i = home.DEFAULT, nil, {}, 1
-  while i <= #args do
-    if args[i] == "--home" then
-      base, i = args[i + 1] or base, i + 1
-    elseif not given and args[i]:sub(1, 1) ~= "-" then
-      given = args[i]
-    else
-      rest[#rest + 1] = args[i]
-    end
-    i = i + 1
-  end
-  return base, given, rest
-end
+local M = {
+  about = "Runs the specs of a plugin, spec/*_spec.lua, inside the host.",
+  arguments = { { name = "PLUGIN", help = "a name, or the path of a folder", needed = true } },
+  options = { options.home }, rest = "ARGUMENTS OF busted",
+}
 
-return function(...)
-  local base, given, rest = split { ... }
-  if not given then return cli.usage "plugin test: a name or a path is needed" end
-  local dir, err = find.one(base, given)
-  if not dir then return cli.failed(err) end
+function M.run(o)
+  local dir, err = find.one(o.home, o[1])
+  if not dir then return exit.failed(err) end
   if not fs.exists(dir .. "/spec") then
     io.stderr:write("parley: ", dir, " has no spec/: nothing was tested\n")
-    return 1
+    return exit.NO
   end
-  return require "parley.cli.busted"(dir .. "/spec", unpack(rest))
+  return busted.run(dir .. "/spec", unpack(o.rest))
 end
+
+return M

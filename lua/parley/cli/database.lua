@@ -1,0 +1,25 @@
+-- The database of a home, for a command.
+
+local config = require "parley.config"
+local exit = require "parley.cli.exit"
+local store = require "parley.store"
+
+local M = {}
+
+---Calls fn(db) with the database that the settings name, and closes it.
+---@param o {home: string, config?: string}
+---@param opts table|nil of store.open
+---@param fn fun(db: table): integer exit code
+---@return integer exit code
+function M.with(o, opts, fn)
+  local cfg, err = config.load(o.home, { file = o.config })
+  if not cfg then return exit.failed(err) end
+  local db
+  db, err = store.open(cfg, opts)
+  if not db then return exit.failed(err) end
+  local code = fn(db)
+  db:close()
+  return code
+end
+
+return M
