@@ -52,6 +52,19 @@ describe("a message", function()
     assert.equal("idempotency_mismatch", c.body.code)
   end)
 
+  it("of type event goes to the plugin that its payload names", function()
+    local own = host.start { plugins = { shop = { main = [[local p = parley.plugin()
+      p.on.event("paid", function(c, data) c:reply("thanks for " .. data.sum) end) return p]] } } }
+    local function event(name)
+      return own:request("POST", "/api/v1/dialogs/ev/messages", {
+        user = { external_id = "a" }, type = "event", payload = { plugin = "shop", name = name, data = { sum = 5 } },
+      }).body
+    end
+    assert.equal("thanks for 5", event("paid").text)
+    assert.not_equal("shop", (event("unknown").plugin or {}).name)
+    own:stop()
+  end)
+
   it("keeps its trace id from a valid traceparent only", function()
     local id = "0af7651916cd43dd8448eb211c80319c"
     local function trace(value)

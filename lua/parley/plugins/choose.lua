@@ -154,8 +154,9 @@ function M:choose(input)
     if verdict.plugin then c.add(self.by_name[verdict.plugin], "rule") end
     if verdict.intent then add_intent(self, c, verdict.intent, 1, "rule") end
   end
-  if input.type == "callback" and input.payload and input.payload.plugin then
-    c.add(self.by_name[input.payload.plugin], "callback")
+  local addressed = input.type == "callback" or input.type == "event"
+  if addressed and input.payload and input.payload.plugin then
+    c.add(self.by_name[input.payload.plugin], input.type)
   end
   local command = command_of(input)
   if command then

@@ -13,10 +13,20 @@ local time = require "host.time"
 
 local M = {}
 
+-- What has happened. An event of a client names itself in its payload, and the plugin it is for.
+local function event_of(turn)
+  if turn.job then return { type = "job", job = turn.job.job, data = turn.job.data } end
+  local message = turn.message
+  local event = { type = message.type, message = message }
+  if message.type == "event" and message.payload then
+    event.name, event.data = message.payload.name, message.payload.data
+  end
+  return event
+end
+
 local function request_for(turn, plugin, invocation_id, deadline_ms)
   local d, u = turn.dialog, turn.user
-  local event = turn.job and { type = "job", job = turn.job.job, data = turn.job.data }
-    or { type = turn.message.type, message = turn.message }
+  local event = event_of(turn)
   return {
     invocation_id = invocation_id, attempt = 1, deadline_ms = deadline_ms, plugin = plugin.name,
     dialog = {
