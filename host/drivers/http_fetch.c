@@ -239,6 +239,12 @@ static bool is_token(const char *s)
     return true;
 }
 
+/* libcurl would guess a scheme, and look up any text as the name of a host. */
+static bool names_web_server(const char *url)
+{
+    return strncasecmp(url, "http://", 7) == 0 || strncasecmp(url, "https://", 8) == 0;
+}
+
 static void add_header(struct pl_fetch *fetch, const char *line)
 {
     struct curl_slist *list = curl_slist_append(fetch->request_headers, line);
@@ -312,6 +318,10 @@ struct pl_op *pl_fetch_start(struct pl_fetch *fetch, const struct pl_fetch_optio
 {
     if (!is_token(o->method)) {
         pl_fail(err, PL_E_INVALID, false, OP, "'%.20s' is not a method", o->method);
+        return NULL;
+    }
+    if (!names_web_server(o->url)) {
+        pl_fail(err, PL_E_INVALID_URL, false, OP, "the url must begin with http:// or https://");
         return NULL;
     }
     fetch->easy = curl_easy_init();

@@ -82,7 +82,8 @@ describe("the HTTP client", function()
   it("says why it cannot connect", function()
     local _, err = http.request { url = "http://127.0.0.1:1/", allow_private = true }
     assert.equal("connect", err.code)
-    _, err = http.request { url = "http://nobody.invalid/", timeout = 10 }
+    -- A label of 64 bytes is no name: the resolver says so without asking the network.
+    _, err = http.request { url = "http://" .. ("x"):rep(64) .. ".test/", timeout = 10 }
     assert.equal("resolve", err.code)
     _, err = http.request { url = "https://127.0.0.1:" .. server.port .. "/ok", allow_private = true, timeout = 2 }
     assert.equal("tls", err.code)
@@ -90,12 +91,13 @@ describe("the HTTP client", function()
 
   it("refuses what is not a request to a web server", function()
     for _, url in ipairs {
-      "", "nonsense", "file:///etc/passwd", "ftp://127.0.0.1/", "gopher://127.0.0.1/", "http://", "http://a b/",
+      "", "nonsense", "localhost:80/", "//127.0.0.1/", "file:///etc/passwd", "ftp://127.0.0.1/",
+      "gopher://127.0.0.1/", "http://", "http://a b/",
       "http://user:password@127.0.0.1/", "http://127.0.0.1:99999/",
     } do
       local r, err = http.request { url = url, allow_private = true, timeout = 5 }
       assert.is_nil(r)
-      assert.is_true(err.code == "invalid_url" or err.code == "resolve", url .. " " .. err.code .. " " .. err.message)
+      assert.equal("invalid_url", err.code, url .. ": " .. err.message)
     end
     for name, value in pairs { ["X-A"] = "b\r\nX-Injected: 1", ["X B"] = "x", ["X:"] = "x", [""] = "x", Y = "a\0b" } do
       local r, err = get("/ok", { headers = { [name] = value } })
