@@ -240,23 +240,26 @@ static int client_request(lua_State *L)
     return op != NULL ? pl_task_wait(L, op, push_response) : pl_lua_push_fail(L, &err);
 }
 
-/* stats() -> {active, started, succeeded, failed, refused, connections, bytes_in, bytes_out} */
+/* stats() -> {active, started, succeeded, failed, refused, timed_out, cancelled, connections, open,
+ * bytes_in, bytes_out}: the members of struct pl_http_client_stats. */
 static int client_stats(lua_State *L)
 {
-    struct pl_err err;
-    struct pl_http_client *client = get_client(L, &err);
-    if (client == NULL)
-        return pl_lua_push_fail(L, &err);
-    struct pl_http_client_stats s;
-    pl_http_client_stats(client, &s);
-    lua_createtable(L, 0, 8);
+    struct pl_http_client_stats s = {0};
+    lua_getfield(L, LUA_REGISTRYINDEX, CLIENT ".instance");
+    struct client *c = lua_touserdata(L, -1);
+    if (c->client != NULL) /* who only looks must not start libcurl */
+        pl_http_client_stats(c->client, &s);
+    lua_createtable(L, 0, 11);
 #define FIELD(name) (lua_pushnumber(L, (double)s.name), lua_setfield(L, -2, #name))
     FIELD(active);
     FIELD(started);
     FIELD(succeeded);
     FIELD(failed);
     FIELD(refused);
+    FIELD(timed_out);
+    FIELD(cancelled);
     FIELD(connections);
+    FIELD(open);
     FIELD(bytes_in);
     FIELD(bytes_out);
 #undef FIELD

@@ -42,7 +42,12 @@ struct pl_fetch_options {
 };
 
 struct pl_http_client_stats {
-    uint64_t active, started, succeeded, failed, refused, connections, bytes_in, bytes_out;
+    uint64_t active, started;
+    /* How the others have ended: `refused` by the address policy, `timed_out` at the deadline of
+     * an op, `cancelled` because the owner of an op ended or somebody aborted it. */
+    uint64_t succeeded, failed, refused, timed_out, cancelled;
+    uint64_t connections, open;   /* sockets opened so far; open now, the idle ones included */
+    uint64_t bytes_in, bytes_out; /* of bodies */
 };
 
 /* NULL with `err` when libcurl cannot start. */

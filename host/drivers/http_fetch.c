@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #define OP   "http.request"
 #define READ "http.read"
@@ -21,9 +22,25 @@ struct fetch_op {
 /* --- ops -----------------------------------------------------------------------------------------
  */
 
+static void abort_counted(struct pl_fetch *fetch, uint64_t *counter)
+{
+    if (fetch->ended)
+        return;
+    fetch->ended = true;
+    (*counter)++;
+    pl_fail(&fetch->err, PL_E_CANCELLED, false, OP, "the request was given up");
+    fetch->refs++;
+    pl_http_pool_remove(fetch);
+    pl_fetch_settle(fetch); /* an op that has ended itself ignores it */
+    pl_fetch_unref(fetch);
+}
+
 static void cancel(struct pl_op *op)
 {
-    pl_fetch_abort(pl_fetch_of(op));
+    struct pl_fetch *fetch = pl_fetch_of(op);
+    struct pl_http_client_stats *stats = &fetch->client->stats;
+    bool late = op->state == PL_OP_TIMEDOUT;
+    abort_counted(fetch, late ? &stats->timed_out : &stats->cancelled);
 }
 
 static void destroy(struct pl_op *op)
@@ -93,8 +110,20 @@ static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_so
         fetch->refused_kind = kind != NULL ? kind : "local";
         return CURL_SOCKET_BAD;
     }
+    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    if (fd < 0)
+        return CURL_SOCKET_BAD;
     fetch->client->stats.connections++;
-    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    fetch->client->stats.open++;
+    return fd;
+}
+
+/* `arg` is the client: a pooled connection outlives the fetch that has opened it. */
+static int close_socket(void *arg, curl_socket_t fd)
+{
+    struct pl_http_client *client = arg;
+    client->stats.open--;
+    return close(fd);
 }
 
 static size_t on_header(char *data, size_t size, size_t n, void *arg)
@@ -302,6 +331,8 @@ static void set_options(struct pl_fetch *fetch, const struct pl_fetch_options *o
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)o->connect_timeout_ms);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, fetch);
+    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
+    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, fetch->client);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, fetch);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
@@ -381,15 +412,7 @@ bool pl_fetch_ended(const struct pl_fetch *fetch)
 
 void pl_fetch_abort(struct pl_fetch *fetch)
 {
-    if (fetch->ended)
-        return;
-    fetch->ended = true;
-    fetch->client->stats.failed++;
-    pl_fail(&fetch->err, PL_E_CANCELLED, false, OP, "the request was given up");
-    fetch->refs++;
-    pl_http_pool_remove(fetch);
-    pl_fetch_settle(fetch); /* an op that has ended itself ignores it */
-    pl_fetch_unref(fetch);
+    abort_counted(fetch, &fetch->client->stats.cancelled);
 }
 
 void pl_fetch_unref(struct pl_fetch *fetch)

@@ -3,6 +3,7 @@
 local fake = require "spec.support.fake_openai"
 local host = require "spec.support.host"
 local json = require "host.json"
+local meters = require "parley.ops.meters"
 local task = require "host.task"
 
 local function plugin(main, manifest)
@@ -34,7 +35,17 @@ describe("a turn with a language model", function()
     h:stop()
   end
 
+  -- Calls of the provider so far: those that went well, and the others.
+  local function calls()
+    local good, bad = 0, 0
+    for outcome, n in meters.registry:render():gmatch 'parley_llm_calls_total{provider="openai",outcome="(.-)"} (%d+)' do
+      if outcome == "ok" then good = good + n else bad = bad + n end
+    end
+    return good, bad
+  end
+
   it("takes the intent that the model names", function()
+    local good, bad = calls()
     with_model('say:{"intent":"book.table","confidence":0.93}', function(h)
       local r = h:say("d", "we would like to eat at your place").body
       assert.equal("booked by openai", r.text)
@@ -42,6 +53,7 @@ describe("a turn with a language model", function()
       assert.equal("openai", r.intent.source)
       assert.equal(0.93, r.intent.confidence)
       assert.equal(1000, r.usage.prompt_tokens)
+      assert.same({ good + 1, bad }, { calls() })
     end)
   end)
 
@@ -59,8 +71,10 @@ describe("a turn with a language model", function()
   } do
     it("goes on offline when the model does " .. model, function()
       with_model(model, function(h)
+        local good, bad = calls()
         local r = h:say("d", "please book a table").body
         assert.equal("booked by mock", r.text)
+        assert.same({ good, bad + 1 }, { calls() })
         assert.equal("mock", r.intent.source)
         local row = h.core.db:first "SELECT severity, details FROM audit_logs WHERE action = 'llm_fallback'"
         assert.equal("warning", row.severity)

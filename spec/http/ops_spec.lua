@@ -3,6 +3,7 @@ local endpoints = require "parley.ops.endpoints"
 local host = require "spec.support.host"
 local http_server = require "host.http_server"
 local json = require "host.json"
+local meters = require "parley.ops.meters"
 
 describe("the ops listener", function()
   local h, public, server
@@ -55,6 +56,19 @@ describe("the ops listener", function()
     assert.is_true(value(after, "parley_http_connections_total") >= 6)
     assert.is_true(value(after, 'parley_plugin_memory_bytes{plugin="echo"}') > 10000)
     assert.is_nil(after:find("nowhere", 1, true))
+  end)
+
+  it("has the metrics that docs/metrics.md names, and no others", function()
+    local written, counted = {}, {}
+    for line in io.lines "docs/metrics.md" do
+      local name, rest = line:match "^| `([%l_]+)` (|.*)$"
+      if name then written[name] = rest end
+    end
+    for _, family in ipairs(meters.registry.families) do
+      local labels = table.concat(family.labels, ", ")
+      counted[family.name] = ("| %s | %s | %s |"):format(family.type, labels, family.help)
+    end
+    assert.same(counted, written)
   end)
 
   it("has lines that Prometheus can read", function()

@@ -1,5 +1,6 @@
 local http = require "host.http_client"
 local json = require "host.json"
+local meters = require "parley.ops.meters"
 local python = require "spec.support.python"
 local task = require "host.task"
 
@@ -192,6 +193,55 @@ describe("the HTTP client", function()
     assert.equal(before + 1, http.stats().active)
     for _ = 1, 3 do collectgarbage() end
     assert.equal(before, http.stats().active)
+  end)
+
+  -- What `f` has added to each number of the statistics.
+  local function added(f)
+    local before, more = http.stats(), {}
+    f()
+    for name, value in pairs(http.stats()) do
+      if value ~= before[name] then more[name] = value - before[name] end
+    end
+    return more
+  end
+
+  it("counts how its requests end", function()
+    local body = assert(get "/ok").body
+    assert.same({ started = 1, succeeded = 1, bytes_in = #body }, added(function() get "/ok" end))
+    assert.equal(1, added(function() get "/status/500" end).succeeded)
+    assert.equal(1, added(function() get "/garbage" end).failed)
+    assert.equal(1, added(function() get("/ok", { allow_private = false }) end).refused)
+    assert.equal(1, added(function() get("/hang", { timeout = 0.05 }) end).timed_out)
+    local more = added(function()
+      local t = task.spawn(function() get "/hang" end)
+      task.sleep(0.05)
+      t:cancel()
+    end)
+    assert.equal(1, more.cancelled)
+    assert.is_nil(more.active)
+  end)
+
+  it("counts the connections that are open", function()
+    assert(get "/ok")
+    assert.is_true(http.stats().open >= 1)
+    -- The connection of a request that was given up is closed; old ones may go as well.
+    local more = added(function() get("/hang", { timeout = 0.05 }) end)
+    assert.is_true((more.open or 0) <= (more.connections or 0) - 1)
+    local s = http.stats()
+    assert.is_true(s.open <= s.connections)
+  end)
+
+  it("has its statistics in the metrics", function()
+    assert(get "/ok")
+    local text, s = meters.registry:render(), http.stats()
+    for series, value in pairs {
+      ['requests_total{result="ok"}'] = s.succeeded, ['requests_total{result="failed"}'] = s.failed,
+      ['requests_total{result="refused"}'] = s.refused, ['requests_total{result="timeout"}'] = s.timed_out,
+      ['requests_total{result="cancelled"}'] = s.cancelled, requests_running = s.active, connections = s.open,
+      connections_total = s.connections, received_bytes_total = s.bytes_in, sent_bytes_total = s.bytes_out,
+    } do
+      assert.is_truthy(text:find(("\nparley_client_%s %d\n"):format(series, value), 1, true), series)
+    end
   end)
 
   it("runs hundreds at a time", function()

@@ -5,6 +5,7 @@
 local breaker = require "parley.util.breaker"
 local errors = require "parley.llm.errors"
 local json = require "host.json"
+local meters = require "parley.ops.meters"
 local mock_classifier = require "parley.nlu.mock"
 local mock_provider = require "parley.llm.providers.mock"
 local openai_provider = require "parley.llm.providers.openai"
@@ -71,7 +72,7 @@ function M.new(opts)
   return setmetatable({
     provider = provider_of(opts, clock), mock = mock_provider.new(), model = opts.model,
     timeout = opts.timeout_seconds or 10, prices = opts.prices or {}, check = opts.check,
-    fallback = opts.fallback ~= false, breaker = breaker.new(guard),
+    fallback = opts.fallback ~= false, breaker = breaker.new(guard), clock = clock,
   }, M)
 end
 
@@ -109,10 +110,12 @@ end
 local function ask(self, request, accept)
   local permit, retry_after = self.breaker:enter()
   if not permit then
+    meters.llm(self.provider.name, "circuit_open")
     return nil, errors.new(self.provider.name, "circuit_open",
       "the provider failed too often; it is asked again later",
       { retryable = true, retry_after = retry_after })
   end
+  local started = self.clock()
   local answer, err = self.provider:chat(request)
   if answer then
     local problem = accept and accept(answer)
@@ -122,6 +125,7 @@ local function ask(self, request, accept)
     end
   end
   self.breaker:report(permit, answer ~= nil or not is_outage(err))
+  meters.llm(self.provider.name, err and err.code, self.clock() - started)
   if not answer then return nil, err end
   answer.source = self.provider.name
   answer.usage.cost = cost(self, answer.model, request.model, answer.usage)

@@ -3,6 +3,7 @@
 -- What happens in Lua is counted where it happens. What C counts itself (connections, commits) is
 -- read when somebody asks: M.watch names where.
 
+local client = require "host.http_client"
 local host_log = require "host.log"
 local metrics = require "parley.ops.metrics"
 local task = require "host.task"
@@ -26,6 +27,12 @@ M.plugin_calls = r:counter("parley_plugin_calls_total",
 M.plugin_seconds = r:histogram("parley_plugin_call_seconds",
   "Time of a plugin's call, its waiting included.", { "plugin" })
 
+M.llm_calls = r:counter("parley_llm_calls_total",
+  "Calls of the language model: ok, or the code of the error; circuit_open: it was not asked.",
+  { "provider", "outcome" })
+M.llm_seconds = r:histogram("parley_llm_call_seconds",
+  "Time of a call of the language model, its repetitions included.", { "provider" })
+
 --- Counts one request that was answered.
 ---@param route string|nil the path of the route's declaration; nil: none matched
 ---@param method string
@@ -44,6 +51,15 @@ end
 function M.plugin(plugin, code, seconds)
   M.plugin_calls:with(plugin, code or "ok"):inc()
   M.plugin_seconds:with(plugin):observe(seconds)
+end
+
+--- Counts one call of a language model.
+---@param provider string
+---@param code string|nil of the error; nil: it went well
+---@param seconds number|nil nil: it was not asked
+function M.llm(provider, code, seconds)
+  M.llm_calls:with(provider, code or "ok"):inc()
+  if seconds then M.llm_seconds:with(provider):observe(seconds) end
 end
 
 -- reading what others count ---------------------------------------------------------------------
@@ -80,6 +96,35 @@ r:on_collect(function()
   preemptions.value = s.preemptions
   core_bytes:set(s.core_bytes)
   dropped.value = host_log.dropped()
+end)
+
+local client_requests = r:counter("parley_client_requests_total",
+  "Requests to other servers that have ended; a response of any status is ok.",
+  { "result" })
+local client_running = r:gauge("parley_client_requests_running",
+  "Requests to other servers that have not ended.")
+local client_open = r:gauge("parley_client_connections",
+  "Connections to other servers, the idle ones included.")
+local client_opened = r:counter("parley_client_connections_total",
+  "Connections to other servers that were opened.")
+local client_in = r:counter("parley_client_received_bytes_total",
+  "Bytes of bodies received from other servers.")
+local client_out = r:counter("parley_client_sent_bytes_total",
+  "Bytes of bodies sent to other servers.")
+
+-- Value of the label `result`: field of the client's statistics.
+local CLIENT_RESULTS = {
+  ok = "succeeded", failed = "failed", refused = "refused", timeout = "timed_out",
+  cancelled = "cancelled",
+}
+
+r:on_collect(function()
+  local s = client.stats()
+  for result, field in pairs(CLIENT_RESULTS) do client_requests:with(result).value = s[field] end
+  client_running:set(s.active)
+  client_open:set(s.open)
+  client_opened.value = s.connections
+  client_in.value, client_out.value = s.bytes_in, s.bytes_out
 end)
 
 local function watch_server()
