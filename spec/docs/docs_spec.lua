@@ -1,6 +1,7 @@
 -- Every command of the pages is run, as a reader would: from a folder with Parley in it.
 
 local blocks = require "spec.support.doc_blocks"
+local command = require "parley.cli.command"
 local fs = require "host.fs"
 local process = require "host.process"
 local programs = require "spec.support.process"
@@ -79,9 +80,34 @@ local function run(page)
 end
 
 describe("the page", function()
-  for _, page in ipairs { "quick-start", "plugin-guide", "rest-plugins", "operator-guide" } do
+  for _, page in ipairs { "quick-start", "plugin-guide", "rest-plugins", "operator-guide", "cli" } do
     it("docs/" .. page .. ".md does what it says", function() run("docs/" .. page .. ".md") end)
   end
+
+  it("docs/cli.md has the help of every command", function()
+    local page = fs.read "docs/cli.md"
+    local function look(path, node)
+      for _, c in ipairs(node.commands or {}) do
+        local below = { unpack(path) }
+        below[#below + 1] = c[1]
+        look(below, command.load(below))
+      end
+      local name = "parley " .. table.concat(path, " ")
+      if node.commands then return end
+      assert(page:find("\n## " .. name .. "\n", 1, true), name .. " has no section")
+      if not node.raw then
+        assert(page:find("\n```\n" .. command.help(path, node) .. "```\n", 1, true), name .. ": its help is another")
+      end
+    end
+    look({}, require "parley.cli.main")
+  end)
+
+  it("docs/cli.md has every exit code", function()
+    local page = fs.read "docs/cli.md"
+    for name, code in pairs(require "parley.cli.exit") do
+      if type(code) == "number" then assert(page:find(("\n| %d | "):format(code), 1, true), name) end
+    end
+  end)
 
   it("README.md links to pages that are there", function()
     local text = fs.read "README.md"

@@ -35,16 +35,19 @@ end
 ---Runs a program to its end. Fails the spec when it cannot be started or does not end.
 ---@param argv string[]
 ---@param o table|nil more options of host.process.spawn; seconds
----@return {code: integer|nil, signal: string|nil, out: string, err: string|nil}
+---@return {code: integer|nil, signal: string|nil, out: string|nil, err: string|nil}
 function M.run(argv, o)
   local options, seconds = { argv = argv, max_buffer = 16 * 1024 * 1024 }, SECONDS
   for k, v in pairs(o or {}) do
     if k == "seconds" then seconds = v else options[k] = v end
   end
   local p = assert(process.spawn(options))
-  local out, err = p:read(nil, seconds)
-  if not out then error(("%s: %s"):format(table.concat(argv, " "), err.message), 2) end
-  local errors = options.stderr == nil and assert(p:read_err(nil, seconds)) or nil
+  local function all(stream, read)
+    if options[stream] then return nil end
+    local text, err = p[read](p, nil, seconds)
+    return text or error(("%s: %s: %s"):format(table.concat(argv, " "), stream, err.message), 3)
+  end
+  local out, errors = all("stdout", "read"), all("stderr", "read_err")
   local r = assert(p:wait(seconds))
   r.out, r.err = out, errors
   return r

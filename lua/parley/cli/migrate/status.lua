@@ -14,19 +14,17 @@ local M = {
 }
 
 function M.run(o)
-  return database.with(o, { migrate = false }, function(db)
+  return database.with(o, { existing = true, migrate = false }, function(db)
     local list, err = migrate.load(store.migrations_dir())
     if not list then return exit.failed(err) end
     local s
     s, err = migrate.status(db, list)
     if not s then return exit.failed(err) end
+    for _, m in ipairs(s.list) do m.applied_at = m.applied_at and time.rfc3339(m.applied_at) end
     if o.output == "json" then return output.json(s) end
     local rows = {}
     for i, m in ipairs(s.list) do
-      rows[i] = {
-        ("%04d"):format(m.version), m.name,
-        m.applied_at and time.rfc3339(m.applied_at) or "not applied",
-      }
+      rows[i] = { ("%04d"):format(m.version), m.name, m.applied_at or "not applied" }
     end
     output.table({ "VERSION", "NAME", "APPLIED" }, rows)
     return exit.DONE

@@ -126,6 +126,7 @@ function M.run(o)
     for _, p in ipairs(problems) do
       io.stdout:write(("%s:%d: %s: %s\n"):format(p.file, p.line, p.severity, p.message))
     end
+    io.stdout:flush() -- before the summary, where both go the same way
     io.stderr:write(("%d plugins checked: %d errors, %d warnings\n"):format(#list, errors,
       #problems - errors))
   end

@@ -49,7 +49,7 @@ The scopes are ]] .. table.concat(token.SCOPES, ", ", 1, 6) .. ",\n"
 }
 
 function M.run(o)
-  return database.with(o, nil, function(db)
+  return database.with(o, {}, function(db)
     local text, id = token.generate(o.kind)
     local hash, err = crypto.bcrypt_hash(text, 10)
     if not hash then return exit.failed(err) end

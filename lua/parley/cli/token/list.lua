@@ -45,7 +45,7 @@ local function as_table(rows)
 end
 
 function M.run(o)
-  return database.with(o, nil, function(db)
+  return database.with(o, { existing = true }, function(db)
     local rows, err = tokens.list(db)
     if not rows then return exit.failed(err) end
     return (o.output == "json" and as_json or as_table)(rows)

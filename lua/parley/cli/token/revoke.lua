@@ -13,7 +13,7 @@ local M = {
 }
 
 function M.run(o)
-  return database.with(o, nil, function(db)
+  return database.with(o, { existing = true }, function(db)
     local results, err = db:commit { tokens.revoke(o[1]) }
     if not results then return exit.failed(err) end
     if results[1].changes == 0 then
