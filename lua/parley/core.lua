@@ -2,6 +2,7 @@
 
 local app = require "parley.http.app"
 local audit = require "parley.store.audit"
+local circuit = require "parley.plugins.circuit"
 local config = require "parley.config"
 local crypto = require "host.crypto"
 local endpoints = require "parley.ops.endpoints"
@@ -133,9 +134,11 @@ end
 function M:status()
   local plugins = json.array()
   for i, p in ipairs(self.manager.current.plugins) do
+    local failing = p.state == "active" and circuit.problem(p.circuit)
     plugins[i] = {
       name = p.name, version = p.manifest.version, transport = p.manifest.transport,
-      state = p.state, reason = p.reason, hash = p.hash:sub(1, 12),
+      state = failing and "degraded" or p.state, reason = failing or p.reason,
+      hash = p.hash:sub(1, 12),
     }
   end
   return {

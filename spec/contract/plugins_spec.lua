@@ -44,6 +44,24 @@ describe("a plugin that misbehaves", function()
     end)
   end
 
+  it("is left alone for a while when it costs too much, not when it is only wrong", function()
+    local own = host.start { plugins = {
+      loop = plugin("p.on.command('loop', function() while true do end end)", { limits = { cpu_ms = 2 } }),
+      thrower = plugin "p.on.command('thrower', function() error 'x' end)",
+    } }
+    for _ = 1, 11 do
+      own:say("d", "/loop")
+      own:say("d", "/thrower")
+    end
+    local function last(name)
+      return own.core.db:first("SELECT error_code, attempt FROM plugin_calls WHERE plugin_id = $1 "
+        .. "ORDER BY id DESC LIMIT 1", name)
+    end
+    assert.same({ error_code = "circuit_open", attempt = 0 }, last "loop")
+    assert.same({ error_code = "exception", attempt = 1 }, last "thrower")
+    own:stop()
+  end)
+
   it("is told which permission it lacks", function()
     local r = h:say("perm", "/stranger")
     assert.equal("permission 'kv.get' needs the permission 'kv': add it to \"permissions\" in manifest.json",

@@ -7,7 +7,9 @@ local config = require "parley.config"
 local host = require "spec.support.host"
 local http = require "host.http_client"
 local json = require "host.json"
+local manifest_module = require "parley.plugins.manifest"
 local python = require "spec.support.python"
+local rest_driver = require "parley.plugins.rest_driver"
 local task = require "host.task"
 local webhook = require "parley.plugins.webhook"
 
@@ -98,7 +100,7 @@ print(base64.b64encode(hmac.new(b"k" * 32, f"{sys.argv[1]}.{sys.argv[2]}.".encod
   -- What it does, the code, and how often it was called. A connection that dies under a request
   -- before any answer is the client's to replace: the call comes again as the same attempt.
   for _, case in ipairs {
-    { "hang", "timeout", 1 }, { "reset", "connect", 1, 2 }, { "cut", "connect", 1 },
+    { "hang", "timeout", 1 }, { "drip", "timeout", 1 }, { "reset", "connect", 1, 2 }, { "cut", "connect", 1 },
     { "status 500", "bad_status", 1 }, { "status 404", "bad_status", 1 }, { "status 401", "bad_status", 1 },
     { "status 204", "bad_status", 1 }, { "redirect", "bad_status", 1 },
     { "status 503", "bad_status", 3 }, { "status 502", "bad_status", 3 }, { "status 504", "bad_status", 3 },
@@ -113,7 +115,11 @@ print(base64.b64encode(hmac.new(b"k" * 32, f"{sys.argv[1]}.{sys.argv[2]}.".encod
     { "json {\"actions\":[{\"type\":\"launch\"}]}", "invalid_response", 1 },
     { "json {\"actions\":[{\"type\":\"send\",\"txt\":\"a\"}]}", "invalid_response", 1 },
     { "json {\"actions\":[{\"type\":\"send\",\"text\":\"a\",\"buttons\":[{}]}]}", "invalid_response", 1 },
-    { "error", "exception", 1 },
+    { "json {\"actions\":[{\"type\":[\"send\"]}]}", "invalid_response", 1 },
+    { "json {\"actions\":[],\"end\":1}", "invalid_response", 1 },
+    { "json {\"actions\":[],\"state\":{\"a\":1e999}}", "invalid_response", 1 },
+    { "utf8", "invalid_response", 1 }, { "deep", "invalid_response", 1 }, { "type application/jsonish", "invalid_response", 1 },
+    { "error", "exception", 1 }, { "ranting", "exception", 1 }, { "json {\"error\":\"no\"}", "exception", 1 },
   } do
     local mode, code, attempts, deliveries = case[1], case[2], case[3], case[4] or case[3]
     it("(" .. mode .. ") is a " .. code .. ", and the fallback answers", function()
@@ -137,11 +143,39 @@ print(base64.b64encode(hmac.new(b"k" * 32, f"{sys.argv[1]}.{sys.argv[2]}.".encod
 
   it("is tried again after 429, 502-504 until it answers", function()
     assert.equal("at last, call 3", h:say("again", "/bad then 503 2").body.text)
-    assert.equal("thank you", h:say("again", "/bad after 0.3").body.text)
+    -- No number of seconds: as if nothing had been said.
+    for _, after in ipairs { "0", "nan", "inf", "-1", "0x1", "soon" } do
+      assert.equal("thank you", h:say("again", "/bad after " .. after).body.text, after)
+    end
     -- Retry-After beyond the deadline: there is no point in waiting.
-    local r = h:say("again", "/bad after 30").body
-    assert.equal("fallback", r.status)
-    assert.is_true(r.latency_ms.total < 900)
+    local before = #calls()
+    assert.equal("fallback", h:say("again", "/bad after 30").body.status)
+    assert.equal(before + 1, #calls())
+  end)
+
+  it("that is not there is tried again, and the fallback answers", function()
+    local own = start(GOOD, { endpoint = "http://127.0.0.1:1" })
+    assert.equal("fallback", own:say("d", "/bad ok").body.status)
+    local row = own.core.db:first "SELECT status, error_code, attempt FROM plugin_calls WHERE plugin_id = 'bad'"
+    assert.same({ status = "failed", error_code = "connect", attempt = 3 }, row)
+    own:stop()
+  end)
+
+  it("cannot fill the audit with its words", function()
+    local own = start(GOOD)
+    own:say("d", "/bad ranting")
+    local row = own.core.db:first "SELECT details FROM audit_logs WHERE action = 'plugin_failed'"
+    assert.is_true(#row.details < 2048)
+    assert.matches("^error: [\128-\255]+%.%.%.$", json.decode(row.details).message)
+    own:stop()
+  end)
+
+  it("may leave fields empty, and be newer than the host", function()
+    local r = h:say("newer", '/bad json {"actions":[{"type":"send","text":"a","format":null,"colour":"red",'
+      .. '"buttons":[[{"text":"b","url":null,"data":{"keep":null},"icon":1}]]}],"state":null,"error":null,"mood":1}').body
+    assert.equal("answered", r.status)
+    assert.same({ { type = "send", text = "a", buttons = { { { text = "b", plugin = "bad", data = { keep = json.null } } } } } },
+      r.actions)
   end)
 
   it("does not hold up other dialogs", function()
@@ -200,6 +234,51 @@ print(base64.b64encode(hmac.new(b"k" * 32, f"{sys.argv[1]}.{sys.argv[2]}.".encod
     local row = own.core.db:first "SELECT error_code FROM plugin_calls WHERE plugin_id = 'bad' ORDER BY id DESC LIMIT 1"
     assert.equal("circuit_open", row.error_code)
     own:stop()
+  end)
+
+  it("has its circuit opened by answers of the wrong shape, not by errors that it states", function()
+    local own = start(GOOD)
+    for _ = 1, 12 do own:say("d", "/bad error") end
+    assert.equal("fine", own:say("d", "/bad ok").body.text:match "^%S+")
+    for _ = 1, 13 do own:say("d", "/bad json {}") end
+    local plugin = own.core.manager.current.chooser.by_name.bad
+    assert.equal("open", plugin.circuit.state)
+    local row
+    for _, p in ipairs(own.core:status().plugins) do
+      if p.name == "bad" then row = p end
+    end
+    assert.equal("degraded", row.state)
+    assert.matches("^failed too often, asked again in %d+ s$", row.reason)
+    plugin.circuit.opened_at = plugin.circuit.opened_at - 20 -- later
+    for _ = 1, 2 do assert.equal("answered", own:say("d", "/bad ok").body.status) end
+    assert.equal("closed", plugin.circuit.state)
+    own:stop()
+  end)
+
+  it("gets at most 128 calls at a time, the others wait", function()
+    local fresh = python.start "spec/support/fake_plugin.py"
+    local address = ("http://127.0.0.1:%d/"):format(fresh.port)
+    local m = assert(manifest_module.check(json.encode {
+      schema = "v1alpha", name = "bad", version = "1.0.0", api = "1", transport = "rest", endpoint = address,
+      limits = { timeout_ms = 10000 },
+    }))
+    local driver = assert(rest_driver.new(m, { signing_secret = SECRET, allow_private = true }))
+    local tasks = {}
+    for i = 1, 140 do
+      tasks[i] = task.spawn(function()
+        return driver:invoke({
+          deadline_ms = 10000, trace_id = ("a"):rep(32), dialog = { state = {} },
+          event = { message = { text = "/bad slow 0.3" } },
+        }, nil, "many-" .. i)
+      end)
+    end
+    for _, t in ipairs(tasks) do
+      local _, response = t:join()
+      assert.equal("slow and sure", response.actions[1].text)
+    end
+    assert.equal(128, json.decode(assert(http.request { url = address .. "log", allow_private = true }).body).most)
+    assert.equal(0, driver:stats().calls_running)
+    fresh:stop()
   end)
 
   it("is not reached at a private address unless the operator allows it", function()

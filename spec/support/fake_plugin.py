@@ -11,6 +11,9 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 log = []
+running = 0
+most = 0  # calls at a time
+counting = threading.Lock()
 seen = {}
 
 
@@ -35,9 +38,20 @@ class Handler(BaseHTTPRequestHandler):
         self.send(200, {"actions": [{"type": "send", "text": text}], "state": None, "end": None})
 
     def do_GET(self):
-        self.send(200, {"calls": log})
+        self.send(200, {"calls": log, "most": most})
 
     def do_POST(self):
+        global running, most
+        with counting:
+            running += 1
+            most = max(most, running)
+        try:
+            self.invoke()
+        finally:
+            with counting:
+                running -= 1
+
+    def invoke(self):
         raw = self.rfile.read(int(self.headers["Content-Length"]))
         request = json.loads(raw)
         log.append({"path": self.path, "headers": {k.lower(): v for k, v in self.headers.items()},
@@ -78,6 +92,28 @@ class Handler(BaseHTTPRequestHandler):
         if n == 1:
             return self.send(429, {"error": "slow down"}, headers=[("Retry-After", seconds)])
         self.say("thank you")
+
+    def mode_drip(self, request, n):
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n")
+        try:
+            for _ in range(99):
+                self.wfile.write(b" ")
+                time.sleep(0.1)
+        except OSError:
+            pass  # the caller has had enough
+        self.close_connection = True
+
+    def mode_type(self, request, n, kind):
+        self.send(200, {"actions": []}, kind)
+
+    def mode_utf8(self, request, n):
+        self.send(200, b'{"actions":[{"type":"send","text":"\xff"}]}')
+
+    def mode_deep(self, request, n):
+        self.send(200, b'{"actions":[],"state":{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}}")
+
+    def mode_ranting(self, request, n):
+        self.send(200, {"error": {"code": ["x"], "message": "\u20ac" * 40_000}})
 
     def mode_html(self, request, n):
         self.send(200, b"<html>hello</html>", "text/html")

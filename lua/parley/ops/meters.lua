@@ -26,6 +26,10 @@ M.plugin_calls = r:counter("parley_plugin_calls_total",
   "Calls of plugins: ok, or the code of the error.", { "plugin", "outcome" })
 M.plugin_seconds = r:histogram("parley_plugin_call_seconds",
   "Time of a plugin's call, its waiting included.", { "plugin" })
+M.plugin_retries = r:counter("parley_plugin_retries_total",
+  "Calls of REST plugins that were sent again.", { "plugin" })
+M.plugin_unknown_fields = r:counter("parley_plugin_unknown_fields_total",
+  "Fields in answers of REST plugins that the host does not know.", { "plugin" })
 
 M.llm_calls = r:counter("parley_llm_calls_total",
   "Calls of the language model: ok, or the code of the error; circuit_open: it was not asked.",
@@ -173,12 +177,16 @@ end
 local function watch_plugins()
   local memory = r:gauge("parley_plugin_memory_bytes",
     "Memory of the plugin's state in the generation that serves.", { "plugin" })
+  local circuit = r:gauge("parley_plugin_circuit_open",
+    "1 while the plugin is left alone, or tried again, because it has failed too often.",
+    { "plugin" })
   local generation = r:gauge("parley_generation",
     "Number of the generation of plugins that serves.")
   return function(manager)
     generation:set(manager.number)
     for _, p in ipairs(manager.current and manager.current.plugins or {}) do
-      if p.driver.stats then memory:with(p.name):set(p.driver:stats().memory or 0) end
+      memory:with(p.name):set(p.driver:stats().memory or 0)
+      circuit:with(p.name):set(p.circuit.state == "closed" and 0 or 1)
     end
   end
 end

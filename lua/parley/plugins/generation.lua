@@ -3,6 +3,7 @@
 
 local bundle = require "parley.plugins.bundle"
 local choose = require "parley.plugins.choose"
+local circuit = require "parley.plugins.circuit"
 local compile_schema = require("parley.schema.compile").compile
 local fs = require "host.fs"
 local llm = require "parley.llm.router"
@@ -115,7 +116,8 @@ local function load_plugin(dir, name, config, disabled)
   local off = ours.enabled == false or disabled[name]
   return {
     name = name, file = dir .. "/manifest.json", manifest = b.manifest, hash = b.hash,
-    driver = driver, config = own, settings = ours, state = off and "disabled" or "active",
+    driver = driver, circuit = circuit.new(name), config = own, settings = ours,
+    state = off and "disabled" or "active",
     reason = disabled[name] or (off and "the configuration says so") or nil,
   }
 end

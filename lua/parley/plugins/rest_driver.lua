@@ -5,11 +5,15 @@
 -- when the plugin cannot have taken it, or says itself that it has not (429, 502, 503, 504), within
 -- the deadline, under the same webhook-id: a plugin that goes by the id acts once.
 
-local breaker = require "parley.util.breaker"
+local answer = require "parley.plugins.answer"
+local bulkhead = require "parley.util.bulkhead"
 local http = require "host.http_client"
 local json = require "host.json"
+local log = require "parley.ops.log"
+local meters = require "parley.ops.meters"
 local task = require "host.task"
 local time = require "host.time"
+local utf8 = require "parley.util.utf8"
 local webhook = require "parley.plugins.webhook"
 
 local M = {}
@@ -21,6 +25,7 @@ M.effect = true
 local ATTEMPTS = 3
 local PAUSE = 0.1 -- seconds before the second attempt, doubled before the third
 local CONNECT = 3 -- seconds
+local AT_ONCE = 128 -- calls: one plugin that hangs must not take the client's connections from all
 local ENVELOPE = 64 * 1024 -- of an answer, beside its actions
 
 local RETRIED_STATUS = { [429] = true, [502] = true, [503] = true, [504] = true }
@@ -53,42 +58,28 @@ function M.new(manifest, settings)
   end
   return setmetatable({
     manifest = manifest, key = key, url = manifest.endpoint:gsub("/+$", "") .. "/invoke",
-    allow_private = settings.allow_private or false, breaker = breaker.new { clock = time.mono },
-    calls = 0, retries = 0,
+    allow_private = settings.allow_private or false, places = bulkhead.new(AT_ONCE),
   }, M)
 end
 
-local function plugin_error(self, code, message, more)
-  local err = {
-    code = code, message = message, retryable = false, plugin = self.manifest.name,
-  }
-  for k, v in pairs(more or {}) do err[k] = v end
-  return err
+local function plugin_error(self, code, message)
+  return { code = code, message = message, retryable = false, plugin = self.manifest.name }
 end
 
--- Words of the plugin that may stand in a message of ours: short, on one line.
-local function quote(text)
-  text = text:sub(1, 120):gsub("[%c\128-\255]+", " ")
-  return text == "" and "an empty body" or "'" .. text .. "'"
+-- What the answer says beside what the host knows is counted; the log names it once.
+local function note_unknown(self, unknown)
+  if #unknown == 0 then return end
+  meters.plugin_unknown_fields:with(self.manifest.name):inc(#unknown)
+  if self.noted then return end
+  self.noted = true
+  log.write("warn", "fields in a plugin's answer are unknown and ignored", {
+    plugin = self.manifest.name, fields = utf8.clip(table.concat(unknown, ", "), 300),
+  })
 end
 
-local function read_answer(self, r)
-  local kind = (r.headers["content-type"] or ""):lower()
-  if not kind:find "^application/json%s*;?" then
-    return nil, plugin_error(self, "invalid_response",
-      ("Content-Type: application/json was expected, got '%s': %s"):format(kind, quote(r.body)))
-  end
-  local value, err = json.decode(r.body)
-  if value == nil then
-    return nil, plugin_error(self, "invalid_response", "the answer is no JSON: " .. err.message)
-  end
-  if type(value) ~= "table" or json.is_array(value) then
-    return nil, plugin_error(self, "invalid_response", "the answer: an object was expected")
-  end
-  for k, v in pairs(value) do
-    if v == json.null then value[k] = nil end
-  end
-  return value
+-- Seconds of RFC 9110 section 10.2.3. A date, or anything else, is as good as none.
+local function retry_after(r)
+  return tonumber((r.headers["retry-after"] or ""):match "^%d+%.?%d*$") or 0
 end
 
 -- One exchange. `again`: the same call may be sent once more, after so many seconds.
@@ -120,12 +111,16 @@ local function exchange(self, request, delivery, attempt, deadline)
     return nil, plugin_error(self, CODES[err.code] or "connect", err.message .. hint),
       NOT_SENT[err.code] and 0 or nil
   end
-  if r.status == 200 then return read_answer(self, r) end
+  if r.status == 200 then
+    local response, result = answer.read(r)
+    if not response then return nil, plugin_error(self, "invalid_response", result) end
+    note_unknown(self, result)
+    return response
+  end
   local code = r.status == 429 and "rate_limited" or "bad_status"
-  return nil,
-    plugin_error(self, code, ("status %d: %s"):format(r.status, quote(r.body)),
-      { http_status = r.status }),
-    RETRIED_STATUS[r.status] and (tonumber(r.headers["retry-after"]) or 0) or nil
+  local refusal = plugin_error(self, code, ("status %d: %s"):format(r.status, answer.quote(r.body)))
+  refusal.http_status = r.status
+  return nil, refusal, RETRIED_STATUS[r.status] and retry_after(r) or nil
 end
 
 local function try(self, request, delivery, deadline)
@@ -133,12 +128,12 @@ local function try(self, request, delivery, deadline)
   for attempt = 1, ATTEMPTS do
     local response, err, again = exchange(self, request, delivery, attempt, deadline)
     if response then return response, nil, attempt end
-    err.attempt = attempt
+    err.attempt, err.retryable = attempt, again ~= nil
     local wait = again and math.max(again, pause)
     if not again or attempt == ATTEMPTS or time.mono() + wait >= deadline then
       return nil, err, attempt
     end
-    self.retries = self.retries + 1
+    meters.plugin_retries:with(self.manifest.name):inc()
     task.sleep(wait)
     pause = pause * 2
   end
@@ -152,21 +147,19 @@ end
 ---@return table|nil PluginError
 ---@return integer attempts
 function M:invoke(request, _, delivery)
-  local permit, retry_after = self.breaker:enter()
-  if not permit then
-    return nil, plugin_error(self, "circuit_open",
-      ("it has failed too often and is asked again in %d s"):format(math.ceil(retry_after))), 0
-  end
-  self.calls = self.calls + 1
   local timeout = math.min(self.manifest.limits.timeout_ms, request.deadline_ms) / 1000
-  local response, err, attempts = try(self, request, delivery, time.mono() + timeout)
-  self.breaker:report(permit, response ~= nil)
+  local deadline = time.mono() + timeout
+  if not self.places:enter(timeout) then
+    return nil, plugin_error(self, "timeout",
+      ("%d other calls have kept it busy until the deadline"):format(AT_ONCE)), 0
+  end
+  local good, response, err, attempts = pcall(try, self, request, delivery, deadline)
+  self.places:leave()
+  if not good then error(response, 0) end
   return response, err, attempts
 end
 
-function M:stats()
-  return { calls = self.calls, retries = self.retries, breaker = self.breaker:stats() }
-end
+function M:stats() return { calls_running = self.places.inside } end
 
 function M:close() self.closed = true end
 

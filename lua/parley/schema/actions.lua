@@ -1,6 +1,8 @@
 -- The actions of a plugin's answer (contract: Action), each type a closed schema.
 
 local compile = require("parley.schema.compile").compile
+local json = require "host.json"
+local utf8 = require "parley.util.utf8"
 
 local M = {}
 
@@ -90,13 +92,43 @@ end
 local checks = {}
 for kind, schema in pairs(M.types) do checks[kind] = compile(schema) end
 
+-- Follows the closed schemas only: what lies in an open one (`data`) is the plugin's own.
+local function trim(schema, value, path, unknown)
+  if type(value) ~= "table" then return end
+  if schema.items then
+    for i, item in ipairs(value) do
+      trim(schema.items, item, ("%s[%d]"):format(path, i - 1), unknown)
+    end
+  end
+  if schema.additionalProperties ~= false then return end
+  for key, v in pairs(value) do
+    local known = schema.properties[key]
+    if not known then unknown[#unknown + 1] = path .. "." .. tostring(key) end
+    if not known or v == json.null then
+      value[key] = nil
+    else
+      trim(known, v, path .. "." .. key, unknown)
+    end
+  end
+end
+
+---Takes out of an action the fields that this version does not know, and those that are null.
+---@param action any changed in place
+---@param path string of the action, for `unknown`
+---@param unknown string[] gets the paths of unknown fields
+function M.trim(action, path, unknown)
+  local schema = type(action) == "table" and M.types[action.type]
+  if schema then trim(schema, action, path, unknown) end
+end
+
 ---@param action any
 ---@return string|nil problem
 function M.problem(action)
   if type(action) ~= "table" then return "an object was expected, got " .. type(action) end
   local check = checks[action.type]
   if not check then
-    return "type: there is no action '" .. tostring(action.type):sub(1, 64) .. "'"
+    local kind = type(action.type) == "string" and utf8.clip(action.type, 64) or type(action.type)
+    return "type: there is no action '" .. kind .. "'"
   end
   local errors = check(action)
   if errors then return errors[1].path:sub(2) .. ": " .. errors[1].message end

@@ -1,5 +1,6 @@
 -- The middle of a turn: the invocation of the plugins that may take it, what comes back checked.
 
+local circuit = require "parley.plugins.circuit"
 local gate = require "parley.plugins.gate"
 local history = require "parley.plugins.services.history"
 local ids = require "parley.turn.ids"
@@ -10,8 +11,11 @@ local record = require "parley.turn.record"
 local response_of = require "parley.turn.response"
 local route = require "parley.turn.route"
 local time = require "host.time"
+local utf8 = require "parley.util.utf8"
 
 local M = {}
+
+local MESSAGE_MAX = 1024 -- bytes of an error's message
 
 -- What has happened. An event of a client names itself in its payload, and the plugin it is for.
 local function event_of(turn)
@@ -78,7 +82,13 @@ local function invoke(self, turn, generation, plugin)
   local id, delivery = ids.invocation(turn, plugin.name)
   local begun, since = time.now_ms(), time.mono()
   record.event(turn, plugin.name, "plugin_invocation_started", "info", { invocation_id = id })
-  local response, err, attempts = ask(self, turn, generation, plugin, id, delivery)
+  local response, err, attempts
+  if plugin == generation.fallback then -- nobody stands behind it: it is always asked
+    response, err, attempts = ask(self, turn, generation, plugin, id, delivery)
+  else
+    response, err, attempts =
+      circuit.call(plugin.circuit, plugin.name, ask, self, turn, generation, plugin, id, delivery)
+  end
   local took = record.ms_since(since)
   turn.plugin_ms = (turn.plugin_ms or 0) + took
   meters.plugin(plugin.name, err and err.code, took / 1000)
@@ -91,9 +101,11 @@ local function invoke(self, turn, generation, plugin)
     record.event(turn, plugin.name, "plugin_invocation_completed", "info", { invocation_id = id })
     return response
   end
+  -- Some of the words are the plugin's: the audit and the log keep what helps.
+  err.message = utf8.clip(err.message, MESSAGE_MAX)
   local action = err.code == "timeout" and "plugin_timeout" or "plugin_failed"
   record.event(turn, plugin.name, action, "error",
-    { invocation_id = id, code = err.code, message = err.message })
+    { invocation_id = id, code = err.code, message = err.message, http_status = err.http_status })
   self.log("warn", "plugin failed", {
     plugin = plugin.name, code = err.code, error = err.message, trace_id = turn.trace_id,
     dialog_id = turn.dialog.id,

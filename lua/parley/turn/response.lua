@@ -55,8 +55,9 @@ function M.check(plugin, r)
   if r.error ~= nil then
     local e = type(r.error) == "table" and r.error or {}
     return nil, {
-      code = "exception", retryable = false, plugin = plugin.name,
-      message = ("%s: %s"):format(tostring(e.code or "error"), tostring(e.message or "no message")),
+      code = "exception", retryable = e.retryable == true, plugin = plugin.name,
+      message = ("%s: %s"):format(type(e.code) == "string" and e.code or "error",
+        type(e.message) == "string" and e.message or "no message"),
     }
   end
   local ok, err = check_actions(plugin, r.actions)

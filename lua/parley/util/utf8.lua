@@ -62,4 +62,13 @@ function M.codes(s, out)
   return out, n
 end
 
+--- The beginning of a text that is too long, with "..." behind it; no character is cut in two.
+---@param s string
+---@param max integer bytes, the dots not counted
+---@return string
+function M.clip(s, max)
+  if #s <= max then return s end
+  return (s:sub(1, max):gsub("[\192-\255][\128-\191]*$", "")) .. "..."
+end
+
 return M
