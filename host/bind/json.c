@@ -251,10 +251,10 @@ static int write_object(lua_State *L, struct writer *w, int at)
     return 0;
 }
 
-/* A list that was not marked must have no other keys: they would be lost without a word. */
-static bool only_items(lua_State *L, int at)
+/* A list must have no other keys: they would be lost without a word. */
+static bool only_items(lua_State *L, int at, size_t items)
 {
-    size_t items = lua_objlen(L, at), keys = 0;
+    size_t keys = 0;
     lua_pushnil(L);
     while (lua_next(L, at) != 0) {
         lua_pop(L, 1);
@@ -270,10 +270,10 @@ static int write_table(lua_State *L, struct writer *w, int at)
     if (!lua_checkstack(L, 10))
         return refuse(L, w, "nested too deep");
     int top = lua_gettop(L);
-    bool marked = pl_lua_is_array(L, at);
-    bool list = marked || lua_objlen(L, at) > 0;
-    if (list && !marked && !only_items(L, at))
-        return refuse(L, w, "a table is both a list and an object");
+    size_t items = lua_objlen(L, at);
+    bool list = items > 0 || pl_lua_is_array(L, at);
+    if (list && !only_items(L, at, items))
+        return refuse(L, w, "a list with other keys than 1 to n, or with holes");
     int rc = list ? write_array(L, w, at) : write_object(L, w, at);
     if (rc == 0)
         lua_settop(L, top);

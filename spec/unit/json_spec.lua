@@ -127,6 +127,8 @@ describe("writing JSON", function()
     for path, v in pairs {
       ["$"] = print, ["$[2]"] = { 1, print }, ["$.a"] = { a = "\255" }, ["$.a[1].b"] = { a = { { b = 0 / 0 } } },
       ["$.o"] = { o = { a = 1, b = 2, c = 3, [true] = 1 } }, ["$.m[1]"] = { m = json.array { { 1, x = 2 } } },
+      -- Marked as lists, they would lose these keys without a word.
+      ["$.k"] = { k = json.array { x = 1 } }, ["$.h"] = { h = json.array { 1, nil, 3 } },
     } do
       for _, opts in ipairs { {}, { sorted = true } } do
         local err = select(2, json.encode(v, opts))
