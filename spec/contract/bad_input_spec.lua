@@ -146,6 +146,16 @@ describe("bad input", function()
     ["two identities of a user"] = {
       path = "/api/v1/users", body = '{"external_id":"a","telegram_id":5}', status = 400, code = "validation_failed",
     },
+    ["a text with a NUL"] = { body = text '"a\\u0000b"', status = 400, code = "validation_failed", detail = "NUL" },
+    ["a user with a NUL"] = {
+      body = '{"user":{"external_id":"a\\u0000"},"type":"text","text":"x"}', status = 400, code = "validation_failed",
+    },
+    ["a limit in another notation"] = {
+      method = "GET", path = "/api/v1/dialogs/d?limit=0x10", body = "", status = 400, code = "validation_failed",
+    },
+    ["a cursor that is none"] = {
+      method = "GET", path = "/api/v1/dialogs/d?cursor=%00", body = "", status = 400, code = "validation_failed",
+    },
     ["a limit that is none"] = {
       method = "GET", path = "/api/v1/dialogs/d?limit=x", body = "", status = 400, code = "validation_failed",
     },
@@ -168,6 +178,27 @@ describe("bad input", function()
         code = "unsupported_media_type",
       }
     end,
+    ["JSON of another kind"] = function()
+      return {
+        headers = "X-Bot-Token: " .. h.token .. "\r\nContent-Type: application/json5\r\n", status = 415,
+        code = "unsupported_media_type",
+      }
+    end,
+    ["another character set"] = function()
+      return {
+        headers = "X-Bot-Token: " .. h.token .. "\r\nContent-Type: application/json; charset=latin1\r\n", status = 415,
+        code = "unsupported_media_type",
+      }
+    end,
+    ["a packed body"] = function()
+      return {
+        headers = "X-Bot-Token: " .. h.token .. "\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\n",
+        status = 415, code = "unsupported_media_type",
+      }
+    end,
+    ["a dialog id that hides a slash"] = {
+      path = "/api/v1/dialogs/a%2Fb/messages", status = 400, code = "invalid_dialog_id",
+    },
     ["a form"] = function()
       return {
         headers = "X-Bot-Token: " .. h.token .. "\r\nContent-Type: application/x-www-form-urlencoded\r\n", status = 415,
@@ -235,7 +266,9 @@ describe("bad input", function()
     ["a body too large"] = raw("POST " .. MESSAGES .. " HTTP/1.1\r\nHost: x\r\nContent-Length: 2000000\r\n\r\n", 413),
   })
 
-  it("goes on serving", function()
+  it("goes on serving, also a dialog whose id is written in escapes", function()
+    assert.equal(200, h:say("tg%3A1", "/echo hi").status)
+    assert.equal("tg:1", h:request("GET", "/api/v1/dialogs/tg:1").body.dialog.id)
     assert.equal("hi", h:say("after", "/echo hi").body.text)
   end)
 end)

@@ -49,12 +49,23 @@ local function authorize(self, ctx, route)
   return true
 end
 
+-- JSON is UTF-8 (RFC 8259 section 8.1), and a body that is packed is not read.
+local function is_json(req)
+  local kind = req:header "content-type"
+  local encoding = req:header "content-encoding"
+  if encoding and encoding:lower() ~= "identity" then return false end
+  if not kind then return true end
+  kind = kind:lower():gsub("%s+", "")
+  return kind == "application/json" or kind == "application/json;charset=utf-8"
+    or kind == 'application/json;charset="utf-8"'
+end
+
 local function read_body(ctx, route)
-  local kind = ctx.req:header "content-type"
   local text = ctx.req:body()
-  if kind and not kind:lower():find "^application/json%s*;?" then
+  if not is_json(ctx.req) then
     return nil, {
-      code = "unsupported_media_type", message = "the body must be application/json",
+      code = "unsupported_media_type",
+      message = "the body must be application/json in UTF-8, not packed",
     }
   end
   local value, err = json.decode(text, { max_depth = NESTING })

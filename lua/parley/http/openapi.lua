@@ -65,7 +65,7 @@ end
 
 -- The problems of a route, by status: its own and those that its declaration brings with it.
 local function problems_of(route)
-  local codes = { "internal", "unavailable", "busy", "timeout", "disk_full" }
+  local codes = { "internal", "unavailable", "busy", "timeout", "disk_full", "storage_failed" }
   if route.auth then
     codes[#codes + 1] = "unauthorized"
     codes[#codes + 1] = "forbidden"

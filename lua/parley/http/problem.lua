@@ -30,7 +30,14 @@ M.CODES = {
   busy = { 503, "Busy" },
   timeout = { 503, "Timed out" },
   unavailable = { 503, "Unavailable" },
+  storage_failed = { 503, "Storage failed" },
 }
+
+-- What the database could not do is no bug of the request or of the platform: it may work again
+-- later, and what is stored is what was stored before.
+local function storage_failure(err)
+  return type(err.op) == "string" and err.op:find "^sqlite" ~= nil
+end
 
 local HEADERS = "Content-Type: application/problem+json\r\nCache-Control: no-store\r\n"
 
@@ -42,6 +49,10 @@ local HEADERS = "Content-Type: application/problem+json\r\nCache-Control: no-sto
 ---@return integer status
 function M.respond(req, trace_id, err)
   local known = M.CODES[err.code]
+  if not known and storage_failure(err) then
+    err = { code = "storage_failed", message = "the database cannot be used now" }
+    known = M.CODES.storage_failed
+  end
   local status = known and known[1] or err.status or 500
   local code = known and err.code or (status < 500 and err.code or "internal")
   local body = {

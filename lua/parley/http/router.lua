@@ -64,7 +64,9 @@ function M:match(method, path)
     return nil, "method_not_allowed", table.concat(allow, ", ")
   end
   local params = {}
-  for i, name in ipairs(route.parameters) do params[name] = values[i] end
+  for i, name in ipairs(route.parameters) do
+    params[name] = values[i]:gsub("%%(%x%x)", function(h) return string.char(tonumber(h, 16)) end)
+  end
   return route, params
 end
 

@@ -77,10 +77,12 @@ end
 local function string_check(schema)
   local min, max = schema.minLength, schema.maxLength
   local pattern, format = schema.pattern, schema.format and FORMATS[schema.format]
-  if not (min or max or pattern or format) then return nil end
+  if schema.type ~= "string" and not (min or max or pattern or format) then return nil end
   return function(v, path, errors)
     if type(v) ~= "string" then return true end
-    if max and #v > max and length(v) > max then
+    if v:find("\0", 1, true) then -- no text column of PostgreSQL takes it
+      add(errors, path, "nul", "has a NUL character in it")
+    elseif max and #v > max and length(v) > max then
       add(errors, path, "max_length", ("at most %d characters"):format(max))
     elseif min and length(v) < min then
       add(errors, path, "min_length", ("at least %d characters"):format(min))

@@ -113,9 +113,14 @@ local function snapshot(deps, ctx)
   local ok, err = check_id(id)
   if not ok then return nil, err end
   local query = parse_query(ctx.query)
-  local limit = tonumber(query.limit or 50)
-  if not limit or limit < 1 or limit > 200 or limit % 1 ~= 0 then
+  local limit = tonumber((query.limit or "50"):match "^%d+$")
+  if not limit or limit < 1 or limit > 200 then
     return nil, { code = "validation_failed", message = "limit: an integer from 1 to 200" }
+  end
+  if query.cursor and not query.cursor:find "^[%x-]+$" then
+    return nil, {
+      code = "validation_failed", message = "cursor: the next_cursor of a page expected",
+    }
   end
   local d
   d, err = deps.db:first("SELECT d.*, u.telegram_id, u.external_id, u.role, u.name, "
