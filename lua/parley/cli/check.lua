@@ -1,17 +1,32 @@
--- parley check: settings, rules and every plugin, as a start or a reload would take them.
+-- parley check: settings, rules and every plugin, as a start or a reload would take them, and what
+-- these would let pass but no author means.
 
 local config = require "parley.config"
 local exit = require "parley.cli.exit"
 local generation = require "parley.plugins.generation"
+local json = require "host.json"
+local lint = require "parley.plugins.lint"
 local options = require "parley.cli.options"
 local output = require "parley.cli.output"
 
 local M = {
   about = [[
 Checks settings, rules and every plugin, as a start or a reload would take them, and says what is
-wrong, with file and line.]],
+wrong, with file and line. Warns of what these let pass: commands without a handler, texts and
+plural forms that a language lacks.]],
   options = { options.home, options.config, options.output },
 }
+
+local function warnings_of(plugins)
+  local out = json.array()
+  for _, p in ipairs(plugins) do
+    local dir = p.file:match "^(.*)/manifest%.json$"
+    for _, warning in ipairs(lint.warnings(dir, p.manifest, p.driver)) do
+      out[#out + 1] = warning
+    end
+  end
+  return out
+end
 
 function M.run(o)
   local cfg, err = config.load(o.home, { file = o.config })
@@ -19,10 +34,15 @@ function M.run(o)
   local g
   g, err = generation.build(cfg)
   if not g then return exit.failed(err) end
-  local found = { plugins = #g.plugins, rules = g.rules.count }
+  local found = {
+    plugins = #g.plugins, rules = g.rules.count, warnings = warnings_of(g.plugins),
+  }
   g:close()
   if o.output == "json" then return output.json(found) end
-  io.stdout:write(("all is well: %d plugins, %d rules\n"):format(found.plugins, found.rules))
+  for _, warning in ipairs(found.warnings) do io.stdout:write(lint.line(warning)) end
+  local verdict = #found.warnings == 0 and "all is well"
+    or ("nothing that stops a start, %d warnings"):format(#found.warnings)
+  io.stdout:write(("%s: %d plugins, %d rules\n"):format(verdict, found.plugins, found.rules))
   return exit.DONE
 end
 

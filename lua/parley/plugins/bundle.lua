@@ -3,7 +3,7 @@
 
 local crypto = require "host.crypto"
 local fs = require "host.fs"
-local json = require "host.json"
+local locales = require "parley.plugins.locales"
 local manifest = require "parley.plugins.manifest"
 
 local M = {}
@@ -32,20 +32,20 @@ local function read_all(dir, ext)
   return out
 end
 
-local function decode_locales(dir, texts)
+local function read_locales(dir, texts)
   local out = {}
   for name, source in pairs(texts) do
-    local value, err = json.decode(source)
-    if value == nil then return fail("%s/locales/%s.json: %s", dir, name, err.message) end
+    local value, problem, line = locales.read(source)
+    if not value then return fail("%s/locales/%s.json:%d: %s", dir, name, line, problem) end
     out[name] = value
   end
   return out
 end
 
 -- The hash of everything that the folder says, whatever order the file system lists it in.
-local function hash_of(manifest_hash, main, lib, locales)
+local function hash_of(manifest_hash, main, lib, texts)
   local parts = { manifest_hash, main }
-  for _, group in ipairs { lib, locales } do
+  for _, group in ipairs { lib, texts } do
     local names = {}
     for name in pairs(group) do names[#names + 1] = name end
     table.sort(names)
@@ -62,18 +62,18 @@ function M.read(dir)
   if not m then return fail("%s", manifest.describe(result)) end
   -- A REST plugin is its manifest; the rest of it is somewhere else.
   if m.transport == "rest" then return { dir = dir, manifest = m, hash = result } end
-  local main, lib, locales, err
+  local main, lib, texts, err
   main, err = fs.read(dir .. "/main.lua", SOURCE_MAX)
   if not main then return nil, err end
   lib, err = read_all(dir .. "/lib", "lua")
   if not lib then return nil, err end
-  locales, err = read_all(dir .. "/locales", "json")
-  if not locales then return nil, err end
-  m.locales_data, err = decode_locales(dir, locales)
+  texts, err = read_all(dir .. "/locales", "json")
+  if not texts then return nil, err end
+  m.locales_data, err = read_locales(dir, texts)
   if not m.locales_data then return nil, err end
   return {
     dir = dir, manifest = m, files = { main = main, lib = lib },
-    hash = hash_of(result, main, lib, locales),
+    hash = hash_of(result, main, lib, texts),
   }
 end
 

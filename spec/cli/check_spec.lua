@@ -1,0 +1,81 @@
+local cli = require "spec.support.cli"
+local fs = require "host.fs"
+local json = require "host.json"
+local temporary = require "parley.util.temporary"
+
+describe("parley check", function()
+  local home
+  before_each(function() home = assert(temporary.folder()) end)
+
+  local function plugin(name, files)
+    local dir = home .. "/plugins/" .. name
+    assert(fs.mkdir(dir .. "/locales"))
+    assert(fs.mkdir(dir .. "/lib"))
+    files["manifest.json"] = ([[{ "schema": "v1alpha", "name": "%s", "version": "1.0.0", "api": "1", "transport": "lua",
+      "commands": [{ "name": "%s" }] }]]):format(name, name)
+    for file, text in pairs(files) do assert(fs.write(dir .. "/" .. file, text)) end
+    return dir
+  end
+
+  local function main(name, body)
+    return ("local p = parley.plugin()\np.on.command('%s', function(c)\n%s\nend)\nreturn p\n"):format(name, body)
+  end
+
+  local function check() return cli.run("check --home " .. home) end
+
+  it("has nothing to say of the plugins that ship", function()
+    local code, out, err = check()
+    assert.equal(0, code)
+    assert.equal("all is well: 4 plugins, 0 rules\n", out, err)
+  end)
+
+  it("warns of the texts that are missing in every plugin of the home, and would start", function()
+    local one = plugin("one", {
+      ["main.lua"] = main("one", "  c:reply(c:t 'a')"),
+      ["locales/en.json"] = '{ "a": "A", "n": { "one": "1", "other": "2" } }',
+      ["locales/uk.json"] = '{ "n": { "one": "1", "other": "2" } }',
+    })
+    local two = plugin("two", {
+      ["main.lua"] = main("two", [[
+  -- c:t "remark"
+  c:reply(c:t("nowhere", { n = 1 }) .. c:t "here" .. c:t("here" .. 1))
+  require("more")(c)]]),
+      ["lib/more.lua"] = "return function(c)\n  return ctx and c:t(c.x .. '.y'), c:t 'lost'\nend\n",
+      ["locales/en.json"] = '{ "here": "A" }',
+    })
+    local code, out = check()
+    assert.equal(0, code)
+    assert.equal(table.concat({
+      one .. "/locales/uk.json:1: warning: 'a' is missing; en.json has it",
+      one .. "/locales/uk.json:1: warning: 'n' has no plural form 'few'",
+      one .. "/locales/uk.json:1: warning: 'n' has no plural form 'many'",
+      two .. "/lib/more.lua:2: warning: 'lost' is in no locales/*.json, so users read the key",
+      two .. "/main.lua:4: warning: 'nowhere' is in no locales/*.json, so users read the key",
+      "nothing that stops a start, 5 warnings: 6 plugins, 0 rules",
+      "",
+    }, "\n"), out)
+    code, out = cli.run("check -o json --home " .. home)
+    assert.equal(0, code)
+    local found = json.decode(out)
+    assert.equal(6, found.plugins)
+    assert.equal(5, #found.warnings)
+    assert.same({
+      file = two .. "/main.lua", line = 4, severity = "warning",
+      message = "'nowhere' is in no locales/*.json, so users read the key",
+    }, found.warnings[5])
+  end)
+
+  it("refuses texts that are none, as a start does, with file and line", function()
+    local dir = plugin("one", {
+      ["main.lua"] = main("one", "  c:reply 'x'"), ["locales/en.json"] = '{ "a": "A",\n  "b": 5 }',
+    })
+    local problem = "locales/en.json:2: b: a text, or an object of its plural forms expected\n"
+    local code, out, err = check()
+    assert.equal(78, code)
+    assert.equal("", out)
+    assert.equal("parley: " .. dir .. "/" .. problem, err)
+    code, out = cli.run("plugin check one --home " .. home)
+    assert.equal(78, code)
+    assert.equal(dir .. "/" .. problem:gsub(":2: ", ":2: error: "), out)
+  end)
+end)
