@@ -64,14 +64,13 @@ local PLURAL = {
   uk = slavic,
 }
 
--- uk-UA, then uk, then en.
+-- uk-UA, then uk, then en; and the language of the text that was found, whose plurals it has.
 local function lookup(locale, key)
   local language = locale:match "^%a+" or "en"
   for _, name in ipairs { locale, language, "en" } do
     local texts = locales[name]
-    if texts and texts[key] ~= nil then return texts[key], language end
+    if texts and texts[key] ~= nil then return texts[key], name:match "^%a+" end
   end
-  return nil, language
 end
 
 function C:t(key, params)
