@@ -3,6 +3,7 @@
 
 local host = require "spec.support.host"
 local json = require "host.json"
+local programs = require "spec.support.process"
 local serve = require "spec.support.serve"
 local sqlite = require "host.sqlite"
 local task = require "host.task"
@@ -69,10 +70,10 @@ describe("kill -9 under load", function()
     for round = 1, ROUNDS do
       task.sleep(0.1 + math.random() * 0.2)
       if round % 2 == 0 then
-        os.execute(("kill -9 %d"):format(serve.eventually("a worker", function()
+        programs.kill(serve.eventually("a worker", function()
           local status = h:status()
           return status and status.workers[1].pid
-        end)))
+        end), "KILL")
       else
         h:close()
         h = serve.start { home = home }

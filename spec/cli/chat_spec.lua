@@ -8,11 +8,7 @@ describe("parley chat", function()
 
   -- The lines go in by a pipe; stdout and stderr come back together.
   local function chat(input, options, env)
-    local file = h.out .. ".chat"
-    local f = assert(io.open(file, "w"))
-    f:write(input)
-    f:close()
-    return h:run("chat " .. (options or ""), ("cat %s | %s"):format(file, env or ""))
+    return h:run("chat " .. (options or ""), { input = input, env = env })
   end
 
   it("sends each line and prints the replies", function()
@@ -45,7 +41,7 @@ describe("parley chat", function()
   end)
 
   it("speaks the terminal's language", function()
-    local _, out = chat("хто ти\n", nil, "LANG=uk_UA.UTF-8")
+    local _, out = chat("хто ти\n", nil, { LC_ALL = "uk_UA.UTF-8" })
     assert.matches("^Що таке Parley", out)
   end)
 
@@ -56,7 +52,7 @@ describe("parley chat", function()
     code, out = chat("/echo x\n", "--url http://127.0.0.1:1 --token x")
     assert.equal(74, code)
     assert.matches("http://127.0.0.1:1 cannot be reached", out)
-    code, out = chat("", "--dialog 'a b'")
+    code, out = chat("", "--dialog a/b")
     assert.equal(64, code)
     assert.matches("%-%-dialog: 1 to 64 characters", out)
     code, out = chat("", "--tokn x")

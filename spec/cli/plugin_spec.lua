@@ -1,13 +1,24 @@
-local cli = require "spec.support.cli"
 local fs = require "host.fs"
 local json = require "host.json"
+local process = require "host.process"
+local programs = require "spec.support.process"
 local temporary = require "parley.util.temporary"
 
 describe("parley plugin", function()
   local home
   before_each(function() home = assert(temporary.folder()) end)
 
-  local function run(args, o) return cli.run("plugin " .. args .. " --home " .. home, o) end
+  -- The words of `parley plugin ARGUMENTS`.
+  local function words(arguments)
+    local list = { "plugin" }
+    for word in arguments:gmatch "%S+" do list[#list + 1] = word end
+    list[#list + 1] = "--home=" .. home
+    return list
+  end
+  local function run(arguments, input)
+    local r = programs.parley(words(arguments), { input = input })
+    return r.code, r.out, r.err
+  end
 
   local function write(name, files)
     for file, text in pairs(files) do
@@ -30,9 +41,7 @@ describe("parley plugin", function()
     code, out = run "test greeter"
     assert.equal(0, code)
     assert.matches("3 successes / 0 failures / 0 errors", out)
-    local file = home .. "/main"
-    assert(fs.write(file, "/greeter\n1\n"))
-    code, out, err = run("run greeter", { before = "cat " .. file .. " |" })
+    code, out, err = run("run greeter", "/greeter\n1\n")
     assert.equal(0, code)
     assert.equal("Hello, friend! This is your first visit.\n  [1] Again\nHello, friend! This is visit 2.\n  [1] Again\n", out)
     assert.matches("plugin greeter · [%d.]+ ms", err)
@@ -41,10 +50,7 @@ describe("parley plugin", function()
   it("hands over every file of the template, the definitions for editors among them", function()
     assert.equal(0, (run "new once"))
     local function files(dir)
-      local pipe = io.popen("cd " .. dir .. " && find . -type f | sort")
-      local list = pipe:read "*a"
-      pipe:close()
-      return list
+      return programs.run({ "sh", "-c", "find . -type f | sort" }, { cwd = dir }).out
     end
     local made = files(home .. "/plugins/once")
     assert.equal(made, (files("templates/lua"):gsub("NAME", "once")))
@@ -63,7 +69,7 @@ describe("parley plugin", function()
     assert.equal(0, (run "new once"))
     for args, pattern in pairs {
       ["new once"] = "is there already", ["new echo"] = "there is a plugin 'echo' already", ["new X"] = "is no name for a plugin",
-      ["new 'a b'"] = "is no name", ["new ../up"] = "is no name", ["new"] = "NAME is needed",
+      ["new a-b"] = "is no name", ["new ../up"] = "is no name", ["new"] = "NAME is needed",
       ["new a_b --kind python"] = "lua or rest expected",
       ["nwe a_b"] = "there is no command 'nwe'%. Did you mean 'new'",
     } do
@@ -126,19 +132,27 @@ describe("parley plugin", function()
       ["manifest.json"] = MANIFEST,
       ["main.lua"] = "local p = parley.plugin()\np.on.command('mine', function(c) c:reply 'one' end)\nreturn p\n",
     })
-    local script = home .. "/script"
-    assert(fs.write(script, ([[
-echo /mine; sleep 0.5
-sed -i s/one/second/ %s/plugins/mine/main.lua; sleep 0.8
-echo /mine; sleep 0.2
-echo 'oh no(' > %s/plugins/mine/main.lua; sleep 0.8
-echo /mine; sleep 0.2
-]]):format(home, home)))
-    local code, out, err = run("run mine", { before = "sh " .. script .. " |" })
-    assert.equal(0, code)
-    assert.equal("one\nsecond\nsecond\n", out)
-    assert.matches("mine has changed and is reloaded%.", err)
-    assert.matches("mine has changed, but the version before stays:\n.*main.lua:1:", err)
+    local main = home .. "/plugins/mine/main.lua"
+    local p = assert(process.spawn { argv = { programs.EXE, unpack(words "run mine") }, stdin = "pipe" })
+    local function say(text)
+      p:write(text .. "\n", 5)
+      return p:read_line(10)
+    end
+    local function next_note()
+      local line
+      repeat line = assert(p:read_err_line(10)) until not line:find "^plugin mine" and not line:find "^{" -- the trace, the log
+      return line
+    end
+    assert.equal("one", say "/mine")
+    assert(fs.write(main, (fs.read(main):gsub("one", "second"))))
+    assert.equal("mine has changed and is reloaded.", next_note())
+    assert.equal("second", say "/mine")
+    assert(fs.write(main, "oh no("))
+    assert.equal("mine has changed, but the version before stays:", next_note())
+    assert.matches("main.lua:1:", next_note())
+    assert.equal("second", say "/mine")
+    p:close_stdin()
+    assert.same({ code = 0 }, p:wait(10))
   end)
 end)
 

@@ -12,8 +12,7 @@ local SECRET = webhook.new_secret()
 describe("the example REST plugin", function()
   local server, h, url
   setup(function()
-    server = python.start("spec/support/until_eof.py examples/rest-python/plugin.py 0",
-      "PARLEY_SIGNING_SECRET=" .. SECRET)
+    server = python.start("examples/rest-python/plugin.py 0", { PARLEY_SIGNING_SECRET = SECRET })
     url = "http://127.0.0.1:" .. server.port
     local manifest = assert(json.decode(fs.read "examples/rest-python/manifest.json"))
     manifest.endpoint = url

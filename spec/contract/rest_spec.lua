@@ -8,6 +8,7 @@ local host = require "spec.support.host"
 local http = require "host.http_client"
 local json = require "host.json"
 local manifest_module = require "parley.plugins.manifest"
+local programs = require "spec.support.process"
 local python = require "spec.support.python"
 local rest_driver = require "parley.plugins.rest_driver"
 local task = require "host.task"
@@ -71,12 +72,12 @@ describe("a REST plugin", function()
     assert.matches("^%d%d%d%d%-%d%d%-%d%dT.*Z$", headers["parley-deadline"])
     assert.equal(request.invocation_id, headers["webhook-id"])
     -- The signature by somebody else's implementation.
-    local pipe = io.popen(([[python3 -c 'import base64, hashlib, hmac, sys
-body = sys.argv[3].encode()
-print(base64.b64encode(hmac.new(b"k" * 32, f"{sys.argv[1]}.{sys.argv[2]}.".encode() + body, hashlib.sha256).digest()).decode())
-' %s %s '%s']]):format(headers["webhook-id"], headers["webhook-timestamp"], call.body))
-    assert.equal("v1," .. pipe:read "*l", headers["webhook-signature"])
-    pipe:close()
+    local signature = programs.run({ "python3", "-c", [[
+import base64, hashlib, hmac, sys
+signed = f"{sys.argv[1]}.{sys.argv[2]}.{sys.argv[3]}".encode()
+print("v1," + base64.b64encode(hmac.new(b"k" * 32, signed, hashlib.sha256).digest()).decode())
+]], headers["webhook-id"], headers["webhook-timestamp"], call.body })
+    assert.equal(signature.out, headers["webhook-signature"] .. "\n")
     local row = h.core.db:first("SELECT * FROM plugin_calls WHERE id = $1", request.invocation_id)
     assert.equal("ok", row.status)
     assert.equal(1, row.attempt)

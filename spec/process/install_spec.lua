@@ -1,18 +1,19 @@
 -- cmake --install, to a prefix that the build did not know.
 
-local temporary = require "parley.util.temporary"
 local fs = require "host.fs"
+local programs = require "spec.support.process"
+local temporary = require "parley.util.temporary"
 
 describe("an installed Parley", function()
   it("finds what it reads under its own prefix", function()
     local dir = assert(temporary.folder())
-    local build = fs.realpath("/proc/self/exe"):match "^(.*)/[^/]*$"
-    assert.equal(0, os.execute(("cmake --install %s --prefix %s >/dev/null"):format(build, dir)))
-    local pipe = io.popen(("cd / && PATH=%s/bin:$PATH && parley plugin new zed --home %s/home 2>/dev/null "
-      .. "&& parley plugin test zed --home %s/home 2>&1"):format(dir, dir, dir))
-    local out = pipe:read "*a"
-    pipe:close()
-    assert.matches("3 successes / 0 failures", out)
+    local build = programs.EXE:match "^(.*)/[^/]*$"
+    assert.equal(0, programs.run({ "cmake", "--install", build, "--prefix", dir }).code)
+    local function run(...)
+      return programs.run({ dir .. "/bin/parley", "plugin", ... }, { cwd = "/", stderr = "stdout" })
+    end
+    assert.equal(0, run("new", "zed", "--home", dir .. "/home").code)
+    assert.matches("3 successes / 0 failures", run("test", "zed", "--home", dir .. "/home").out)
     for _, folder in ipairs { "lua", "plugins", "conf", "migrations", "templates", "web" } do
       assert.is_true(fs.exists(dir .. "/share/parley/" .. folder))
     end

@@ -1,5 +1,6 @@
 local fs = require "host.fs"
 local json = require "host.json"
+local programs = require "spec.support.process"
 local serve = require "spec.support.serve"
 local sqlite = require "host.sqlite"
 local task = require "host.task"
@@ -35,9 +36,7 @@ describe("parley serve", function()
   it("prints a curl line that works as pasted", function()
     local h = start()
     local line = h:file("out"):match("  (curl .-\n.-\n.-)\n"):gsub("\\\n", " ")
-    local pipe = io.popen(line)
-    local r = assert(json.decode(pipe:read "*a"))
-    pipe:close()
+    local r = assert(json.decode(programs.run({ "sh", "-c", line }).out))
     assert.equal("hello", r.text)
     assert.equal("echo", r.plugin.name)
   end)
@@ -163,7 +162,7 @@ describe("parley serve", function()
   it("has a killed worker back while clients wait, and takes its turns up", function()
     local h = start()
     for i = 1, 3 do
-      os.execute(("kill -9 %d"):format(h:status().workers[1].pid))
+      programs.kill(h:status().workers[1].pid, "KILL")
       local r
       serve.eventually("an answer", function()
         r = h:say("d", "/echo " .. i) -- the connection may be one of the worker that is dying
@@ -187,7 +186,7 @@ describe("parley serve", function()
       return w.running == "stuck"
     end)
     -- A worker that is stopped looks the same from outside as one that is stuck inside C.
-    os.execute(("kill -STOP %d"):format(pid))
+    programs.kill(pid, "STOP")
     serve.eventually("a new worker", function()
       local s = h:status()
       return s and s.workers[1].pid ~= pid

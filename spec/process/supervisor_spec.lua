@@ -2,43 +2,25 @@ local control = require "host.control"
 local crypto = require "host.crypto"
 local fs = require "host.fs"
 local json = require "host.json"
+local process = require "host.process"
+local programs = require "spec.support.process"
 local task = require "host.task"
 local tcp = require "host.tcp"
-local time = require "host.time"
+local temporary = require "parley.util.temporary"
 
+local alive, eventually = programs.alive, programs.eventually
 local here = "spec/process/"
-
-local function shell(command)
-  local p = assert(io.popen(command, "r"))
-  local out = p:read("*a")
-  p:close()
-  return out
-end
 
 local function slurp(path) return fs.read(path) or "" end
 
---- Waits until `fn` gives a true value, which is returned; fails with `what` after 10 s.
-local function eventually(what, fn)
-  local until_s = time.mono() + 10
-  repeat
-    local v = fn()
-    if v then return v end
-    task.sleep(0.01)
-  until time.mono() > until_s
-  error("it did not happen in 10 s: " .. what, 2)
-end
-
-local exe = shell("readlink /proc/self/../$PPID/exe"):gsub("%s+$", "")
 local hosts = {}
 
 local Host = {}
 Host.__index = Host
 
-local function quote(s) return "'" .. s:gsub("'", "'\\''") .. "'" end
-
 --- Starts a supervisor with the fixture as its worker. Does not wait.
 local function launch(options, home)
-  home = home or shell("mktemp -d"):gsub("%s+$", "")
+  home = home or assert(temporary.folder())
   local o = {
     home = home,
     listen = { public = "127.0.0.1:0" },
@@ -48,12 +30,12 @@ local function launch(options, home)
     ready_message = "listening on {public}.\n",
   }
   for k, v in pairs(options or {}) do o[k] = v end
-  local n = crypto.hex(crypto.random(4))
-  local host = setmetatable({ home = home, files = home .. "/" .. n }, Host)
-  local f = host.files
-  shell(("(SPEC_OPTIONS=%s sh -c 'echo $$ >%s.pid; exec %s busted %slaunch.lua' "
-    .. ">%s.out 2>%s.err; echo $? >%s.code) >/dev/null 2>&1 &"):format(quote(json.encode(o)), f, exe, here, f, f, f))
-  host.pid = tonumber(eventually("a pid", function() return slurp(f .. ".pid"):match("%d+") end))
+  local host = setmetatable({ home = home, files = home .. "/" .. crypto.hex(crypto.random(4)) }, Host)
+  host.process = assert(process.spawn {
+    argv = { programs.EXE, "busted", here .. "launch.lua" }, env = { SPEC_OPTIONS = json.encode(o) },
+    stdout = host.files .. ".out", stderr = host.files .. ".err",
+  })
+  host.pid = host.process:pid()
   hosts[#hosts + 1] = host
   return host
 end
@@ -67,9 +49,11 @@ local function start(options, home)
 end
 
 function Host:err() return slurp(self.files .. ".err") end
-function Host:signal(name) os.execute(("kill -%s %d 2>/dev/null"):format(name, self.pid)) end
+function Host:signal(name) self.process:kill(name) end
+-- The exit code, or the name of the signal that has ended it.
 function Host:exit_code()
-  return tonumber(eventually("the end of the host", function() return slurp(self.files .. ".code"):match("%d+") end))
+  local r = assert(self.process:wait(10))
+  return r.code or r.signal
 end
 function Host:ask(request, seconds) return control.request(self.home .. "/run/control.sock", request, seconds) end
 function Host:status() return assert(self:ask({ cmd = "status" })).result end
@@ -86,20 +70,15 @@ function Host:get(path, seconds)
   return body
 end
 
-local function alive(pid)
-  local stat = slurp(("/proc/%d/stat"):format(pid))
-  return stat ~= "" and not stat:match("%) [ZX] ")
-end
-
 describe("the supervisor", function()
   after_each(function()
     local ended = hosts
     hosts = {}
     for _, host in ipairs(ended) do
-      if not slurp(host.files .. ".code"):match("%d") then host:signal("KILL") end
-      host:exit_code()
+      host:signal "KILL"
+      assert(host.process:wait(10))
     end
-    for _, host in ipairs(ended) do os.execute("rm -rf " .. host.home) end
+    for _, host in ipairs(ended) do temporary.remove(host.home) end
   end)
 
   it("runs as many workers as it is told and says where it listens", function()
@@ -121,8 +100,7 @@ describe("the supervisor", function()
 
   it("keeps the control socket to its user", function()
     local host = start()
-    assert.equal("600\n", shell("stat -c %a " .. host.home .. "/run/control.sock"))
-    assert.equal("700\n", shell("stat -c %a " .. host.home .. "/run"))
+    assert.equal("600\n700\n", programs.run({ "stat", "-c", "%a", host.home .. "/run/control.sock", host.home .. "/run" }).out)
   end)
 
   it("replaces a worker that crashes; no connection is refused meanwhile", function()
@@ -172,11 +150,11 @@ describe("the supervisor", function()
     local host = start()
     local worker = host:get("pid")
     host:signal("STOP")
-    os.execute("kill -STOP " .. worker)
+    programs.kill(worker, "STOP")
     task.sleep(0.8)
     host:signal("CONT")
     task.sleep(0.2)
-    os.execute("kill -CONT " .. worker)
+    programs.kill(worker, "CONT")
     assert.equal(worker, host:get("pid"))
     assert.equal(0, host:status().workers[1].restarts)
   end)
@@ -227,7 +205,7 @@ describe("the supervisor", function()
   it("replaces a worker that an operator drains", function()
     local host = start()
     local first = host:get("pid")
-    os.execute("kill -TERM " .. first)
+    programs.kill(first, "TERM")
     eventually("another worker", function() local pid = host:get("pid") return pid and pid ~= first end)
     assert.matches("worker 0 exited with 0", host:err())
   end)
@@ -237,7 +215,7 @@ describe("the supervisor", function()
     local pids = {}
     for i, w in ipairs(host:status().workers) do pids[i] = w.pid end
     host:signal("KILL")
-    assert.equal(137, host:exit_code())
+    assert.equal("KILL", host:exit_code())
     for _, pid in ipairs(pids) do
       eventually("the end of a worker", function() return not alive(pid) end)
     end
@@ -270,7 +248,7 @@ describe("the supervisor", function()
   end
 
   it("leaves an ordinary file alone that stands where its socket should", function()
-    local home = shell("mktemp -d"):gsub("%s+$", "")
+    local home = assert(temporary.folder())
     fs.write(home .. "/precious", "text")
     local host = launch({ listen = { public = "unix:" .. home .. "/precious" } }, home)
     assert.equal(71, host:exit_code())
@@ -288,13 +266,13 @@ describe("the supervisor", function()
   end)
 
   it("gives up when its workers refuse to start, with their exit code", function()
-    local home = shell("mktemp -d"):gsub("%s+$", "")
+    local home = assert(temporary.folder())
     fs.write(home .. "/refuse_to_start", "")
     assert.equal(78, launch({ workers = 2 }, home):exit_code())
   end)
 
   it("gives up when its workers crash at every start", function()
-    local home = shell("mktemp -d"):gsub("%s+$", "")
+    local home = assert(temporary.folder())
     fs.write(home .. "/crash_at_start", "")
     assert.equal(70, launch({}, home):exit_code())
   end)
@@ -307,7 +285,7 @@ describe("the control socket", function()
   teardown(function()
     host:signal("KILL")
     host:exit_code()
-    os.execute("rm -rf " .. host.home)
+    temporary.remove(host.home)
     hosts = {}
   end)
 

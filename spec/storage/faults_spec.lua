@@ -3,6 +3,7 @@
 
 local fs = require "host.fs"
 local host = require "spec.support.host"
+local process = require "host.process"
 local serve = require "spec.support.serve"
 local task = require "host.task"
 local temporary = require "parley.util.temporary"
@@ -10,8 +11,6 @@ local temporary = require "parley.util.temporary"
 local function answered(h, id)
   return h:say("d", "/echo " .. id, { message_id = id })
 end
-
-local function python(code) return io.popen(("exec python3 -c '%s'"):format(code), "w") end
 
 describe("a full database", function()
   it("acknowledges nothing that is not stored, and goes on when there is room", function()
@@ -56,18 +55,19 @@ describe("a database that another program has locked", function()
     local h = host.start()
     local file = h.home .. "/data/parley.db"
     local flag = h.home .. "/locked"
-    local p = python(([[import sqlite3, sys
+    local p = assert(process.spawn { stdin = "pipe", argv = { "python3", "-c", ([[import sqlite3, sys
 d = sqlite3.connect("%s", isolation_level=None)
 d.execute("BEGIN EXCLUSIVE")
 open("%s", "w").close()
 sys.stdin.read()
-d.execute("ROLLBACK")]]):format(file, flag))
+d.execute("ROLLBACK")]]):format(file, flag) } })
     serve.eventually("the lock", function() return fs.exists(flag) end)
     local t = task.spawn(function() return answered(h, "waits") end)
     local _, r = t:join(30)
     assert.equal(503, r.status)
     assert.equal("busy", r.body.code)
-    p:close()
+    p:close_stdin()
+    assert(p:wait(10))
     assert.equal(200, answered(h, "waits").status)
     h:stop()
   end)

@@ -1,11 +1,9 @@
-"""An HTTP server that misbehaves as the path says, on raw sockets. Prints its port, then serves until its
-standard input ends."""
+"""An HTTP server that misbehaves as the path says, on raw sockets. Prints its port."""
 
 import json
 import os
 import socket
 import struct
-import sys
 import threading
 import time
 
@@ -142,7 +140,6 @@ def main():
     global connections
     s = socket.create_server(("127.0.0.1", 0), backlog=512)
     print(s.getsockname()[1], flush=True)
-    threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
     while True:
         c, _ = s.accept()
         connections += 1

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A model server for specs: the chat completions protocol over a real socket, that misbehaves on request.
 
-Prints "PORT PID" once it listens. What it does is named by the request's model:
+Prints its port once it listens. What it does is named by the request's model:
 
   ok             answers "echo: <the last user message>"
   say:TEXT       answers TEXT
@@ -22,10 +22,8 @@ GET /log answers the requests so far: {"requests": [{"path", "headers", "body"}]
 standard input ends, so that it never outlives the spec.
 """
 import json
-import os
 import socket
 import struct
-import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -131,9 +129,8 @@ class Server(ThreadingHTTPServer):
 
 def main():
     server = Server(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    print(server.server_address[1], os.getpid(), flush=True)
-    sys.stdin.read()
+    print(server.server_address[1], flush=True)
+    server.serve_forever()
 
 
 main()

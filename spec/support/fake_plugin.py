@@ -1,12 +1,8 @@
-"""A REST plugin that misbehaves as the message says: "/bad MODE". Prints its port; ends with its standard
-input. GET /log answers the calls so far."""
+"""A REST plugin that misbehaves as the message says: "/bad MODE". Prints its port. GET /log answers the calls so far."""
 
 import json
-import os
 import socket
 import struct
-import sys
-import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -155,5 +151,4 @@ class Server(ThreadingHTTPServer):
 
 server = Server(("127.0.0.1", 0), Handler)
 print(server.server_port, flush=True)
-threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
 server.serve_forever()

@@ -32,6 +32,11 @@ function M.alive(pid)
   return stat ~= "" and not stat:match "%) [ZX] "
 end
 
+---Sends a signal to a process that is no child of ours.
+---@param pid integer
+---@param signal string "KILL"
+function M.kill(pid, signal) M.run { "kill", "-" .. signal, tostring(pid) } end
+
 ---Runs a program to its end. Fails the spec when it cannot be started or does not end.
 ---@param argv string[]
 ---@param o table|nil more options of host.process.spawn; seconds

@@ -1,28 +1,22 @@
--- A server in Python for a spec: it prints its port, and ends when its standard input does.
+-- A server in Python for a spec: it prints its port. It ends with stop(), or with this process.
 
-local task = require "host.task"
+local process = require "host.process"
 
 local M = {}
 M.__index = M
 
----@param script string path, and arguments
----@param env string|nil "NAME=value ..." for its environment
+---@param script string path, and arguments, with spaces between
+---@param env table<string, string>|nil
 function M.start(script, env)
+  local argv = { "python3" }
+  for word in script:gmatch "%S+" do argv[#argv + 1] = word end
   local self = setmetatable({}, M)
-  local ports = os.tmpname()
-  self.input = assert(io.popen(("%s exec python3 %s > %s"):format(env or "", script, ports), "w"))
-  local text
-  repeat
-    task.sleep(0.02)
-    local f = assert(io.open(ports))
-    text = f:read "*a"
-    f:close()
-  until text:find "\n"
-  os.remove(ports)
-  self.port = tonumber(text:match "^(%d+)")
+  self.process = assert(process.spawn { argv = argv, env = env, stderr = "inherit" })
+  local line = assert(self.process:read_line(30))
+  self.port = assert(tonumber(line:match "^%d+"), line)
   return self
 end
 
-function M:stop() self.input:close() end
+function M:stop() self.process:close() end
 
 return M

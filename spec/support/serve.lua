@@ -3,67 +3,63 @@
 local crypto = require "host.crypto"
 local fs = require "host.fs"
 local json = require "host.json"
+local process = require "host.process"
+local programs = require "spec.support.process"
 local support = require "spec.support.host"
-local task = require "host.task"
 local tcp = require "host.tcp"
 
 local M = {}
 M.__index = M
 
-local EXE = fs.realpath "/proc/self/exe"
+M.eventually = programs.eventually
 
----Waits until f() gives something.
-function M.eventually(what, f, seconds)
-  local left = seconds or 10
-  while true do
-    local v = f()
-    if v then return v end
-    if left <= 0 then error(what .. ": it did not happen", 2) end
-    task.sleep(0.01)
-    left = left - 0.01
-  end
-end
-
----@param opts {home: string|nil, env: string|nil, prepare: fun(home: string)|nil}|nil
+---@param opts {home: string|nil, wait: boolean|nil, prepare: fun(home: string)|nil}|nil
 function M.start(opts)
   opts = opts or {}
   local self = setmetatable({ home = opts.home or support.temp_dir() }, M)
   if opts.prepare then opts.prepare(self.home) end
-  self.out = self.home .. "/spec-" .. crypto.hex(crypto.random(4))
-  os.execute(("(PARLEY_HTTP_LISTEN=127.0.0.1:0 PARLEY_OPS_LISTEN=127.0.0.1:0 %s sh -c 'echo $$ >%s.pid; "
-    .. "exec %s serve --home %s' >%s.out 2>%s.err; echo $? >%s.code) >/dev/null 2>&1 &"):format(
-    opts.env or "", self.out, EXE, self.home, self.out, self.out, self.out))
-  self.pid = M.eventually("a pid", function() return tonumber(self:file "pid") end)
+  self.files = self.home .. "/spec-" .. crypto.hex(crypto.random(4))
+  self.process = assert(process.spawn {
+    argv = { programs.EXE, "serve", "--home", self.home },
+    env = { PARLEY_HTTP_LISTEN = "127.0.0.1:0", PARLEY_OPS_LISTEN = "127.0.0.1:0" },
+    stdout = self.files .. ".out", stderr = self.files .. ".err",
+  })
+  self.pid = self.process:pid()
   if opts.wait == false then return self end
-  local greeting = M.eventually("the greeting (" .. self.out .. ".err)", function()
+  local greeting = M.eventually("the greeting", function()
     local text = self:file "out"
-    if self:file "code" ~= "" then error("the host has ended: " .. self:file "err") end
+    if self.process:wait(0.001) then error("the host has ended: " .. self:file "err") end
     return text:find "metrics and probes on" and text
-  end)
+  end, 30)
   self.port = tonumber(greeting:match "listens on http://127.0.0.1:(%d+)")
   self.ops = tonumber(greeting:match "probes on http://127.0.0.1:(%d+)")
   self.token = (fs.read(self.home .. "/data/dev-token") or ""):gsub("%s", "")
   return self
 end
 
-function M:file(kind) return (fs.read(self.out .. "." .. kind) or "") end
-function M:signal(name) os.execute(("kill -%s %d 2>/dev/null"):format(name, self.pid)) end
+---What it has written so far: "out" or "err".
+function M:file(kind) return (fs.read(self.files .. "." .. kind) or "") end
+function M:signal(name) assert(self.process:kill(name)) end
 
----@return integer
+---Waits until it has ended by itself.
+---@return integer|string exit code, or the name of the signal that has ended it
 function M:exit_code()
-  return M.eventually("the end of the host", function() return tonumber(self:file "code") end)
+  local r = assert(self.process:wait(30))
+  return r.code or r.signal
 end
 
 ---A command of the same binary on the same home.
----@param command string
----@param before string|nil of the command line: a pipe into it, its environment
+---@param arguments string with spaces between
+---@param o table|nil of process.run
 ---@return integer code
 ---@return string out stdout and stderr together
-function M:run(command, before)
-  local file = self.out .. ".run"
-  local code = os.execute(("%s %s %s --home %s >%s 2>&1"):format(before or "", EXE, command, self.home, file))
-  if code ~= 0 and code ~= true then code = code / 256 end
-  return code, fs.read(file)
+function M:run(arguments, o)
+  local list, options = {}, { stderr = "stdout" }
+  for word in arguments:gmatch "%S+" do list[#list + 1] = word end
+  list[#list + 1] = "--home=" .. self.home
+  for k, v in pairs(o or {}) do options[k] = v end
+  local r = programs.parley(list, options)
+  return r.code, r.out
 end
 
 ---One request on a connection of its own.
@@ -97,8 +93,8 @@ end
 
 ---Ends it, however it is.
 function M:close()
-  if self:file "code" == "" then self:signal "KILL" end
-  self:exit_code()
+  self.process:kill "KILL"
+  assert(self.process:wait(30))
 end
 
 return M

@@ -1,5 +1,7 @@
+local fs = require "host.fs"
 local json = require "host.json"
 local log = require "host.log"
+local programs = require "spec.support.process"
 local task = require "host.task"
 
 -- The line as a reader sees it: it must be one line of strict JSON.
@@ -12,20 +14,16 @@ end
 
 -- What a host of its own writes to stderr while it runs `source`.
 local function stderr_of(source, n)
-  local exe = io.popen("readlink /proc/$PPID/exe"):read("*l")
-  local out = os.tmpname()
-  local file = out .. ".lua" -- busted loads no other files
-  local f = assert(io.open(file, "w"))
-  f:write('local log = require "host.log" it("runs", function() ' .. source .. " end)")
-  f:close()
-  local one = ("timeout 20 %s busted -o TAP %s >/dev/null"):format(exe, file)
-  os.execute(("{ %s wait; } 2>&1 >/dev/null | cat >%s"):format((one .. " & "):rep(n or 1), out))
-  f = assert(io.open(out))
-  local text = f:read("*a")
-  f:close()
+  local file = os.tmpname()
   os.remove(file)
-  os.remove(out)
-  return text
+  file = file .. ".lua" -- busted loads no other files
+  assert(fs.write(file, 'local log = require "host.log" it("runs", function() ' .. source .. " end)"))
+  -- All of them at once, into one pipe.
+  local r = programs.run({
+    "sh", "-c", 'for i in $(seq $2); do $0 busted -o TAP $1 >/dev/null & done; wait', programs.EXE, file, tostring(n or 1),
+  })
+  os.remove(file)
+  return r.err
 end
 
 describe("a log line", function()

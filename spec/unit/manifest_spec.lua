@@ -3,6 +3,7 @@ local fs = require "host.fs"
 local json = require "host.json"
 local json_lines = require "parley.util.json_lines"
 local manifest = require "parley.plugins.manifest"
+local temporary = require "parley.util.temporary"
 
 local function base(more)
   local m = { schema = "v1alpha", name = "shop", version = "1.2.3", api = "1", transport = "lua" }
@@ -154,14 +155,13 @@ describe("a manifest", function()
 end)
 
 describe("a plugin folder", function()
-  local dir
+  local home, dir
   before_each(function()
-    dir = os.tmpname()
-    os.remove(dir)
-    dir = dir .. "/shop"
+    home = assert(temporary.folder())
+    dir = home .. "/shop"
     assert(fs.mkdir(dir .. "/locales"))
   end)
-  after_each(function() os.execute("rm -rf '" .. dir:match "^(.*)/shop$" .. "'") end)
+  after_each(function() temporary.remove(home) end)
 
   it("is read with its locales", function()
     assert(fs.write(dir .. "/manifest.json", json.encode(base { locales = list("en", "uk") })))

@@ -1,6 +1,7 @@
 -- The pages in a real browser (chat.mjs drives it), against a host as tools/run starts it.
 
 local json = require "host.json"
+local programs = require "spec.support.process"
 local serve = require "spec.support.serve"
 
 local CASES = {
@@ -15,10 +16,9 @@ describe("the pages", function()
   local results, output = {}, nil
   setup(function()
     local h = serve.start()
-    local pipe = io.popen(("timeout 120 node spec/web/chat.mjs http://127.0.0.1:%d %s %d 2>&1")
-      :format(h.port, h.token, h.pid))
-    output = pipe:read "*a"
-    pipe:close()
+    output = programs.run({
+      "node", "spec/web/chat.mjs", "http://127.0.0.1:" .. h.port, h.token, tostring(h.pid),
+    }, { stderr = "stdout", seconds = 120 }).out
     h:close()
     for line in output:gmatch "[^\n]+" do
       local r = json.decode(line)
