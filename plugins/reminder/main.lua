@@ -8,11 +8,7 @@ local ITEMS_MAX = 50
 local AHEAD_MAX = 366 * 86400
 local SNOOZE = 600
 
-local function offset(c)
-  local seconds = words.offset(c.config.utc_offset)
-  if not seconds then error("plugins.reminder.utc_offset: '+02:00' or the like expected", 0) end
-  return seconds
-end
+local function offset(c) return words.offset(c.config.utc_offset) end
 
 -- "18:30", or the date with it when that is another day.
 local function show_time(c, at)

@@ -99,12 +99,31 @@ local function new_driver(b, ours)
   return lua_driver.new(b.manifest, b.files)
 end
 
+-- The plugin's own settings, by the schema in its manifest.
+local function check_own(m, own)
+  if not m.config then return true end
+  local good, check = pcall(compile_schema, m.config)
+  if not good then
+    return nil, {
+      code = "plugin", retryable = false, op = "plugins",
+      message = "manifest.json: config: " .. tostring(check):gsub("^.-:%d+: ", ""),
+    }
+  end
+  local errors = check(own)
+  if not errors then return true end
+  return nil, {
+    code = "config", retryable = false, op = "plugins",
+    message = ("plugins.%s%s: %s"):format(m.name, errors[1].path:gsub("/", "."), errors[1].message),
+  }
+end
+
 local function load_plugin(dir, name, config, disabled)
   local b, err = bundle.read(dir)
   if not b then return nil, err end
   local ours, own = split_settings(config.plugins[name])
   local driver, ok
   ok, err = add_intents(b.manifest, name, ours.intents)
+  if ok then ok, err = check_own(b.manifest, own) end
   if ok then driver, err = new_driver(b, ours) end
   if not driver then
     local where = err.code == "config" and config.file or dir
