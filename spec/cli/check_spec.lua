@@ -1,6 +1,6 @@
-local cli = require "spec.support.cli"
 local fs = require "host.fs"
 local json = require "host.json"
+local programs = require "spec.support.process"
 local temporary = require "parley.util.temporary"
 
 describe("parley check", function()
@@ -21,7 +21,11 @@ describe("parley check", function()
     return ("local p = parley.plugin()\np.on.command('%s', function(c)\n%s\nend)\nreturn p\n"):format(name, body)
   end
 
-  local function check() return cli.run("check --home " .. home) end
+  local function run(...)
+    local r = programs.parley { ... }
+    return r.code, r.out, r.err
+  end
+  local function check() return run("check", "--home", home) end
 
   it("has nothing to say of the plugins that ship", function()
     local code, out, err = check()
@@ -54,7 +58,7 @@ describe("parley check", function()
       "nothing that stops a start, 5 warnings: 6 plugins, 0 rules",
       "",
     }, "\n"), out)
-    code, out = cli.run("check -o json --home " .. home)
+    code, out = run("check", "-o", "json", "--home", home)
     assert.equal(0, code)
     local found = json.decode(out)
     assert.equal(6, found.plugins)
@@ -74,7 +78,7 @@ describe("parley check", function()
     assert.equal(78, code)
     assert.equal("", out)
     assert.equal("parley: " .. dir .. "/" .. problem, err)
-    code, out = cli.run("plugin check one --home " .. home)
+    code, out = run("plugin", "check", "one", "--home", home)
     assert.equal(78, code)
     assert.equal(dir .. "/" .. problem:gsub(":2: ", ":2: error: "), out)
   end)
