@@ -108,6 +108,10 @@ void pl_state_close(struct pl_state *state)
     lua_State *L = state->L;
     state->mem_limit = 0; /* closing may allocate, and must not fail */
     state->refs++;        /* its finalizers give references back */
+    /* LuaJIT gives its heap back to the system only when it finds its own allocator there. The core
+     * keeps ours: its finalizers ask pl_state_of, and the process ends anyway. */
+    if (state->sandboxed)
+        lua_setallocf(L, state->heap, state->heap_ud);
     lua_close(L);
     state->L = NULL;
     state->broken = true;

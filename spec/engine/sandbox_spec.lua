@@ -273,4 +273,25 @@ describe("the environment", function()
     assert.equal("ри", c)
     assert.is_nil(d)
   end)
+
+  it("gives all its memory back when it is closed", function()
+    local lua_driver = require "parley.plugins.lua_driver"
+    local manifest = require "parley.plugins.manifest"
+    local m = assert(manifest.check [[{"schema":"v1alpha","name":"brief","version":"1.0.0","api":"1","transport":"lua"}]])
+    local function resident()
+      for line in io.lines "/proc/self/status" do
+        local kb = line:match "^VmRSS:%s*(%d+)"
+        if kb then return tonumber(kb) end
+      end
+    end
+    local function load_and_close(n)
+      for _ = 1, n do
+        assert(lua_driver.new(m, { main = "local p = parley.plugin() return p", lib = {} })):close()
+      end
+    end
+    load_and_close(50)
+    local before = resident()
+    load_and_close(300) -- 130 KB each, if they stayed
+    assert.is_true(resident() - before < 20000)
+  end)
 end)
