@@ -19,7 +19,7 @@ local SECRET = "whsec_" .. crypto.base64(("k"):rep(32))
 local function manifest(endpoint, more)
   local m = {
     transport = "rest", endpoint = endpoint, commands = { { name = "bad", description = "x" } },
-    limits = { timeout_ms = 1000 }, permissions = { "jobs" },
+    limits = { timeout_ms = 1000 }, permissions = { "jobs", "events" },
   }
   for k, v in pairs(more or {}) do m[k] = v end
   return m
@@ -119,7 +119,8 @@ print("v1," + base64.b64encode(hmac.new(b"k" * 32, signed, hashlib.sha256).diges
     { "json {\"actions\":[{\"type\":[\"send\"]}]}", "invalid_response", 1 },
     { "json {\"actions\":[],\"end\":1}", "invalid_response", 1 },
     { "json {\"actions\":[],\"state\":{\"a\":1e999}}", "invalid_response", 1 },
-    { "utf8", "invalid_response", 1 }, { "deep", "invalid_response", 1 }, { "type application/jsonish", "invalid_response", 1 },
+    { "utf8", "invalid_response", 1 }, { "deep", "invalid_response", 1 },
+    { "nested 60", "invalid_response", 1 }, { "type application/jsonish", "invalid_response", 1 },
     { "error", "exception", 1 }, { "ranting", "exception", 1 }, { "json {\"error\":\"no\"}", "exception", 1 },
   } do
     local mode, code, attempts, deliveries = case[1], case[2], case[3], case[4] or case[3]
@@ -177,6 +178,64 @@ print("v1," + base64.b64encode(hmac.new(b"k" * 32, signed, hashlib.sha256).diges
     assert.equal("answered", r.status)
     assert.same({ { type = "send", text = "a", buttons = { { { text = "b", plugin = "bad", data = { keep = json.null } } } } } },
       r.actions)
+  end)
+
+  it("may keep 64 KiB for a dialog, and keeps what it had when it wants more", function()
+    for _, key in ipairs { "a", "b" } do
+      assert.equal("answered", h:say("big", "/bad keep " .. key .. " 30000").body.status)
+    end
+    local function kept()
+      local row = h.core.db:first "SELECT state FROM dialogs WHERE id = 'big'"
+      local sizes = {}
+      for key, value in pairs(json.decode(row.state).bad) do sizes[key] = #value end
+      return sizes
+    end
+    assert.equal("fallback", h:say("big", "/bad keep c 6000").body.status)
+    local row = h.core.db:first(
+      "SELECT details FROM audit_logs WHERE action = 'plugin_failed' ORDER BY id DESC LIMIT 1")
+    assert.equal("too_large", json.decode(row.details).code)
+    assert.matches("the session would have 66022 bytes, at most 65536 are allowed", json.decode(row.details).message)
+    assert.same({ a = 30000, b = 30000 }, kept())
+    assert.equal("answered", h:say("big", "/bad keep a 6000").body.status) -- in the place of what was there
+    assert.same({ a = 6000, b = 30000 }, kept())
+  end)
+
+  it("leaves its events, and its failures, in plugin_events", function()
+    local own = start(GOOD)
+    local r = own:say("d", "/bad emit").body
+    assert.equal("answered", r.status)
+    own:say("d", "/bad status 500")
+    own:say("d", "/bad ok")
+    local rows = own.core.db:query(
+      "SELECT plugin_id, event_type, severity, payload, trace_id FROM plugin_events ORDER BY id")
+    assert.equal(2, #rows)
+    assert.same({ plugin_id = "bad", event_type = "sold", severity = "info", payload = '{"id":7}', trace_id = r.trace_id },
+      rows[1])
+    assert.equal("plugin_failed error", rows[2].event_type .. " " .. rows[2].severity)
+    local payload = json.decode(rows[2].payload)
+    assert.same({ "bad_status", 500 }, { payload.code, payload.http_status })
+    assert.equal(1, own.core.db:first("SELECT count(*) AS n FROM audit_logs WHERE action = 'sold'").n)
+    own:stop()
+  end)
+
+  it("has its failure answered as on_error says", function()
+    for on_error, expected in pairs {
+      fallback = {
+        status = "fallback", plugin = "text_reply", text = "I did not understand that. Send /help to see what I can do.",
+      },
+      reply = { status = "failed", text = "That did not work just now. Please try again later." },
+      stop = { status = "failed", text = "" },
+    } do
+      local own = start(GOOD, { on_error = on_error })
+      local r = own:say("d", "/bad status 500").body
+      assert.same(expected, { status = r.status, plugin = r.plugin and r.plugin.name, text = r.text })
+      if on_error == "reply" then
+        assert.same({ { type = "send", text = expected.text } }, r.actions)
+        assert.matches("Зараз це не вдалося", own:say("d", "/bad status 500", { locale = "uk-UA" }).body.text)
+        assert.matches("Сейчас это не получилось", own:say("d", "/bad status 500", { locale = "ru" }).body.text)
+      end
+      own:stop()
+    end
   end)
 
   it("does not hold up other dialogs", function()

@@ -109,6 +109,15 @@ class Handler(BaseHTTPRequestHandler):
     def mode_deep(self, request, n):
         self.send(200, b'{"actions":[],"state":{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}}")
 
+    def mode_keep(self, request, n, key, size):
+        self.send(200, {"actions": [], "state": {key: "x" * int(size)}})
+
+    def mode_nested(self, request, n, depth):
+        self.send(200, b'{"actions":[],"state":{"a":' + b"[" * int(depth) + b"]" * int(depth) + b"}}")
+
+    def mode_emit(self, request, n):
+        self.send(200, {"actions": [{"type": "event", "name": "sold", "data": {"id": 7}}]})
+
     def mode_ranting(self, request, n):
         self.send(200, {"error": {"code": ["x"], "message": "\u20ac" * 40_000}})
 

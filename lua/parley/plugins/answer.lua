@@ -8,6 +8,8 @@ local json = require "host.json"
 
 local M = {}
 
+local DEPTH = 32 -- of nesting (contract): what is kept comes back inside other documents
+
 ---The plugin's words as they may stand in a message of ours: short, on one line.
 ---@param text string
 ---@return string
@@ -42,7 +44,7 @@ function M.read(r)
     return nil, ("Content-Type: application/json was expected, got %s: %s"):format(M.quote(kind),
       M.quote(r.body))
   end
-  local value, err = json.decode(r.body)
+  local value, err = json.decode(r.body, { max_depth = DEPTH })
   if value == nil then return nil, "the answer is no JSON: " .. err.message end
   if type(value) ~= "table" or json.is_array(value) then
     return nil, "the answer: an object was expected"

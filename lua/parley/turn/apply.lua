@@ -1,5 +1,4 @@
--- What a plugin answered, applied to the turn: session state, jobs, events, actions for the
--- channel.
+-- The actions that a plugin has answered, applied to the turn: jobs, events, what the channel does.
 
 local crypto = require "host.crypto"
 local json = require "host.json"
@@ -7,27 +6,6 @@ local record = require "parley.turn.record"
 local time = require "host.time"
 
 local M = {}
-
--- applying ----------------------------------------------------------------------------------------
-
----@param patch table|nil of the session
----@param ended boolean|nil the conversation is over: nothing of the session is kept
-function M.state(turn, plugin, patch, ended)
-  if not plugin or not (patch or ended) then return end
-  if ended then patch = {} end
-  local state = not ended and turn.dialog.state[plugin.name] or {}
-  for key, value in pairs(patch) do
-    if value == json.null then value = nil end
-    state[key] = value
-  end
-  turn.dialog.state[plugin.name] = next(state) ~= nil and state or nil
-  -- Whoever waits for the next message in a state of its own gets it first.
-  if state.__state then
-    turn.dialog.state.__owner = plugin.name
-  elseif turn.dialog.state.__owner == plugin.name then
-    turn.dialog.state.__owner = nil
-  end
-end
 
 local function schedule(turn, plugin, action)
   local now = time.now_ms()
@@ -54,7 +32,7 @@ function M.actions(turn, plugin, actions)
     if action.type == "schedule" then
       schedule(turn, plugin, action)
     elseif action.type == "event" then
-      record.event(turn, plugin.name, action.name, "info", action.data)
+      record.plugin_event(turn, plugin.name, action.name, "info", action.data)
     elseif action.type == "handoff" then
       turn.dialog.status = "handoff"
     elseif action.type == "close" then

@@ -116,17 +116,25 @@ local function calls(turn, out)
     .. "latency_ms, error_code, trace_id, started_at, finished_at) VALUES ", 10, rows)
 end
 
-local function audit(turn, out)
+local function event_row(turn, e)
+  return {
+    crypto.uuid7(), e.source, e.action, e.severity, turn.trace_id,
+    e.details and json.encode(e.details), e.at,
+  }
+end
+
+local function events(turn, out)
   if #turn.events == 0 then return end
-  local rows = {}
+  local audit, of_plugins = {}, {}
   for i, e in ipairs(turn.events) do
-    rows[i] = {
-      crypto.uuid7(), e.source, e.action, e.severity, turn.trace_id,
-      e.details and json.encode(e.details), e.at,
-    }
+    audit[i] = event_row(turn, e)
+    if e.of_plugin then of_plugins[#of_plugins + 1] = event_row(turn, e) end
   end
   out[#out + 1] = insert("INSERT INTO audit_logs (id, source, action, severity, trace_id, details, "
-    .. "created_at) VALUES ", 7, rows)
+    .. "created_at) VALUES ", 7, audit)
+  if #of_plugins == 0 then return end
+  out[#out + 1] = insert("INSERT INTO plugin_events (id, plugin_id, event_type, severity, "
+    .. "trace_id, payload, occurred_at) VALUES ", 7, of_plugins)
 end
 
 local function jobs(turn, out)
@@ -148,7 +156,7 @@ function M.statements(turn)
   dialog(turn, out)
   messages(turn, out)
   calls(turn, out)
-  audit(turn, out)
+  events(turn, out)
   jobs(turn, out)
   if turn.once then out[#out + 1] = turn.once(200, turn.response_text) end
   for _, write in ipairs(turn.writes) do out[#out + 1] = write end

@@ -12,6 +12,7 @@ local jobs = require "parley.turn.jobs"
 local json = require "host.json"
 local load = require "parley.turn.load"
 local meters = require "parley.ops.meters"
+local session = require "parley.turn.session"
 local time = require "host.time"
 
 local M = {}
@@ -65,7 +66,7 @@ local function run(self, turn, generation)
   if turn.replayed then return turn end
 
   local response = invoke.answer(self, turn, generation)
-  apply.state(turn, turn.plugin, response.state, response["end"])
+  if turn.plugin then session.keep(turn.dialog, turn.plugin.name, response) end
   apply.actions(turn, turn.plugin, response.actions)
   turn.finished_at = time.now_ms()
   if turn.job then turn.job_after = jobs.after(turn) end

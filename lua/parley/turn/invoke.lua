@@ -10,6 +10,7 @@ local meters = require "parley.ops.meters"
 local record = require "parley.turn.record"
 local response_of = require "parley.turn.response"
 local route = require "parley.turn.route"
+local sorry = require "parley.turn.sorry"
 local time = require "host.time"
 local utf8 = require "parley.util.utf8"
 
@@ -69,7 +70,9 @@ local function ask(self, turn, generation, plugin, id, delivery)
     end
   end
   local response, err, attempts = plugin.driver:invoke(request, gate.door(invocation), delivery)
-  if response then response, err = response_of.check(plugin, response) end
+  if response then
+    response, err = response_of.check(plugin, response, turn.dialog.state[plugin.name])
+  end
   if response then
     for _, write in ipairs(invocation.writes) do
       turn.writes[#turn.writes + 1] = kv.statement(plugin.name, write)
@@ -104,7 +107,7 @@ local function invoke(self, turn, generation, plugin)
   -- Some of the words are the plugin's: the audit and the log keep what helps.
   err.message = utf8.clip(err.message, MESSAGE_MAX)
   local action = err.code == "timeout" and "plugin_timeout" or "plugin_failed"
-  record.event(turn, plugin.name, action, "error",
+  record.plugin_event(turn, plugin.name, action, "error",
     { invocation_id = id, code = err.code, message = err.message, http_status = err.http_status })
   self.log("warn", "plugin failed", {
     plugin = plugin.name, code = err.code, error = err.message, trace_id = turn.trace_id,
@@ -113,7 +116,20 @@ local function invoke(self, turn, generation, plugin)
   return nil, err
 end
 
--- The first candidate that takes the message. One that fails is followed by the fallback.
+-- What is answered in the place of a plugin that has failed.
+local function instead(self, turn, generation, plugin)
+  local fallback, on_error = generation.fallback, plugin.manifest.on_error
+  if plugin == fallback or turn.job or on_error == "stop" then return nil end
+  if on_error == "reply" then
+    turn.status = "failed"
+    return { actions = json.array { { type = "send", text = sorry.text(turn.user.locale) } } }
+  end
+  local response = invoke(self, turn, generation, fallback)
+  if response then turn.plugin, turn.status = fallback, "fallback" end
+  return response
+end
+
+-- The first candidate that takes the message. One that fails is the last.
 ---@return table response of the plugin that took it; turn.plugin and turn.status say which
 function M.answer(self, turn, generation)
   if turn.message then
@@ -134,14 +150,8 @@ function M.answer(self, turn, generation)
     end
     if err then
       turn.failed = err
-      if plugin.manifest.on_error == "stop" then break end
-      if plugin ~= fallback and not turn.job then
-        local second = invoke(self, turn, generation, fallback)
-        if second then
-          turn.plugin, turn.status = fallback, "fallback"
-          return second
-        end
-      end
+      response = instead(self, turn, generation, plugin)
+      if response then return response end
       break
     end
   end

@@ -15,6 +15,13 @@ function M.event(turn, source, action, severity, details)
   }
 end
 
+---What a plugin has to tell, or has failed at: a row of plugin_events too. That it was called and
+---has answered is in plugin_calls already.
+function M.plugin_event(turn, plugin, action, severity, details)
+  M.event(turn, plugin, action, severity, details)
+  turn.events[#turn.events].of_plugin = true
+end
+
 ---What a language model has cost, added up over the turn.
 ---@param usage {prompt_tokens: integer, completion_tokens: integer, cost: number}
 function M.usage(turn, usage)

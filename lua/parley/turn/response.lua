@@ -3,6 +3,7 @@
 local actions = require "parley.schema.actions"
 local gate = require "parley.plugins.gate"
 local json = require "host.json"
+local session = require "parley.turn.session"
 
 local M = {}
 
@@ -11,11 +12,12 @@ local ACTIONS_MAX = 50
 -- Actions that the host carries out need a permission, like calls at the door.
 local PERMISSIONS = { schedule = "jobs", event = "events" }
 
-local function bad(plugin, fmt, ...)
-  return nil, {
-    code = "invalid_response", message = fmt:format(...), retryable = false, plugin = plugin.name,
-  }
+local function refuse(code, plugin, fmt, ...)
+  return nil, { code = code, message = fmt:format(...), retryable = false, plugin = plugin.name }
 end
+
+local function bad(...) return refuse("invalid_response", ...) end
+local function too_large(...) return refuse("too_large", ...) end
 
 local function check_actions(plugin, list)
   if type(list) ~= "table" or not (json.is_array(list) or #list > 0) then
@@ -25,11 +27,8 @@ local function check_actions(plugin, list)
   if not text then return bad(plugin, "actions: cannot be written as JSON") end
   local limit = plugin.manifest.limits.reply_bytes
   if #text > limit then
-    return nil, {
-      code = "too_large", retryable = false, plugin = plugin.name,
-      message = ("the answer has %d bytes, at most %d are allowed (limits.reply_bytes)")
-        :format(#text, limit),
-    }
+    return too_large(plugin, "the answer has %d bytes, at most %d are allowed (limits.reply_bytes)",
+      #text, limit)
   end
   if #list > ACTIONS_MAX then
     return bad(plugin, "actions: %d of them, at most %d are allowed", #list, ACTIONS_MAX)
@@ -46,11 +45,30 @@ local function check_actions(plugin, list)
   return true
 end
 
+local function check_session(plugin, r, before)
+  if r["end"] ~= nil and type(r["end"]) ~= "boolean" then
+    return bad(plugin, "end: true or false expected")
+  end
+  if r.state == nil then return true end
+  if type(r.state) ~= "table" or json.is_array(r.state) then
+    return bad(plugin, "state: an object was expected")
+  end
+  local after = session.after(before, r)
+  local text, err = json.encode(after or {})
+  if not text then return bad(plugin, "state: %s", err.message) end
+  if #text > session.MAX then
+    return too_large(plugin, "the session would have %d bytes, at most %d are allowed", #text,
+      session.MAX)
+  end
+  return true
+end
+
 ---@param plugin parley.Plugin
 ---@param r any InvokeResponseV1
+---@param before table|nil the plugin's session in the dialog
 ---@return table|nil response
 ---@return table|nil PluginError
-function M.check(plugin, r)
+function M.check(plugin, r, before)
   if type(r) ~= "table" then return bad(plugin, "an object was expected") end
   if r.error ~= nil then
     local e = type(r.error) == "table" and r.error or {}
@@ -61,13 +79,8 @@ function M.check(plugin, r)
     }
   end
   local ok, err = check_actions(plugin, r.actions)
+  if ok then ok, err = check_session(plugin, r, before) end
   if not ok then return nil, err end
-  if r.state ~= nil and (type(r.state) ~= "table" or json.is_array(r.state)) then
-    return bad(plugin, "state: an object was expected")
-  end
-  if r["end"] ~= nil and type(r["end"]) ~= "boolean" then
-    return bad(plugin, "end: true or false expected")
-  end
   return r
 end
 
