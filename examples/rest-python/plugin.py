@@ -40,9 +40,9 @@ def verify(key, headers, body, now):
     if abs(now - timestamp) > TOLERANCE:
         return "webhook-timestamp is too old or too new"
     signed = f"{headers.get('webhook-id', '')}.{timestamp}.".encode() + body
-    expected = "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+    expected = b"v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest())
     # More than one signature may be given while the secret is being changed.
-    given = headers.get("webhook-signature", "").split(" ")
+    given = headers.get("webhook-signature", "").encode("latin-1").split(b" ")
     if not any(hmac.compare_digest(expected, g) for g in given):
         return "webhook-signature does not fit"
     return None
@@ -85,6 +85,7 @@ class Memory:
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    timeout = 60  # seconds without a byte: a caller that has gone must not keep a thread
     key = b""
     memory = Memory()
 
@@ -97,11 +98,18 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def do_POST(self):
-        length = int(self.headers.get("Content-Length") or 0)
-        if length > BODY_MAX:
-            self.close_connection = True
-            return self.reply(413, {"error": "too large"})
-        body = self.rfile.read(length)
+        length = self.headers.get("Content-Length")
+        problem = None
+        if length is None:
+            problem = 411, "Content-Length is missing"
+        elif not re.fullmatch("[0-9]{1,10}", length):
+            problem = 400, "Content-Length is no number"
+        elif int(length) > BODY_MAX:
+            problem = 413, "the body is too large"
+        if problem:
+            self.close_connection = True  # where the body ends is not known
+            return self.reply(problem[0], {"error": problem[1]})
+        body = self.rfile.read(int(length))
         if self.path != "/invoke":
             return self.reply(404, {"error": "no such path"})
         problem = verify(self.key, self.headers, body, time.time())
@@ -118,7 +126,7 @@ def main():
     secret = os.environ.get("PARLEY_SIGNING_SECRET", "")
     if not secret.startswith("whsec_"):
         sys.exit("PARLEY_SIGNING_SECRET=whsec_... is needed: the same as in Parley's configuration")
-    Handler.key = base64.b64decode(secret[len("whsec_"):])
+    Handler.key = base64.b64decode(secret[len("whsec_"):], validate=True)
     server = ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1]) if len(sys.argv) > 1 else 9000), Handler)
     print(server.server_port, flush=True)
     server.serve_forever()

@@ -5,6 +5,7 @@ local host = require "spec.support.host"
 local http = require "host.http_client"
 local json = require "host.json"
 local python = require "spec.support.python"
+local tcp = require "host.tcp"
 local webhook = require "parley.plugins.webhook"
 
 local SECRET = webhook.new_secret()
@@ -62,5 +63,22 @@ describe("the example REST plugin", function()
     forged["webhook-id"] = "e"
     assert.equal(401, assert(post(forged)).status)
     assert.equal(401, assert(post {}).status)
+  end)
+
+  it("answers what no caller of its own sends", function()
+    local function raw(head, body)
+      local c = assert(tcp.connect("127.0.0.1", server.port))
+      assert(c:write("POST /invoke HTTP/1.1\r\nHost: x\r\n" .. head .. "\r\n\r\n" .. (body or "")))
+      local line = (c:read(nil, 10) or ""):match "^HTTP/1.1 (%d+)"
+      c:close()
+      return line
+    end
+    assert.equal("400", raw "Content-Length: -1")
+    assert.equal("400", raw "Content-Length: many")
+    assert.equal("411", raw "Transfer-Encoding: chunked")
+    assert.equal("413", raw "Content-Length: 2000000")
+    -- Python reads headers as Latin-1: this signature is a text that is not ASCII.
+    assert.equal("401", raw("Connection: close\r\nwebhook-id: a\r\nwebhook-timestamp: " .. os.time()
+      .. "\r\nwebhook-signature: v1,\228\r\nContent-Length: 2", "{}"))
   end)
 end)

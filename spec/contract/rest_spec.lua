@@ -88,6 +88,16 @@ print("v1," + base64.b64encode(hmac.new(b"k" * 32, signed, hashlib.sha256).diges
     assert.equal("count 2", h:say("state", "/bad state").body.text)
   end)
 
+  it("gets the next message when it waits for one, and may leave one to others", function()
+    assert.equal("and?", h:say("talk", "/bad enter asking").body.text)
+    assert.equal("fine again", h:say("talk", "so ok again").body.text)
+    assert.equal("text_reply", h:say("elsewhere", "so ok again").body.plugin.name)
+    local r = h:say("talk", "/bad decline").body
+    assert.same({ "fallback", "text_reply" }, { r.status, r.plugin.name })
+    local row = h.core.db:first("SELECT status FROM plugin_calls WHERE plugin_id = 'bad' AND trace_id = $1", r.trace_id)
+    assert.equal("ok", row.status)
+  end)
+
   it("may schedule a job and be called for it", function()
     assert.equal("noted", h:say("job", "/bad schedule").body.text)
     for _ = 1, 300 do
@@ -118,6 +128,7 @@ print("v1," + base64.b64encode(hmac.new(b"k" * 32, signed, hashlib.sha256).diges
     { "json {\"actions\":[{\"type\":\"send\",\"text\":\"a\",\"buttons\":[{}]}]}", "invalid_response", 1 },
     { "json {\"actions\":[{\"type\":[\"send\"]}]}", "invalid_response", 1 },
     { "json {\"actions\":[],\"end\":1}", "invalid_response", 1 },
+    { "json {\"actions\":[],\"declined\":\"no\"}", "invalid_response", 1 },
     { "json {\"actions\":[],\"state\":{\"a\":1e999}}", "invalid_response", 1 },
     { "utf8", "invalid_response", 1 }, { "deep", "invalid_response", 1 },
     { "nested 60", "invalid_response", 1 }, { "type application/jsonish", "invalid_response", 1 },

@@ -118,6 +118,12 @@ class Handler(BaseHTTPRequestHandler):
     def mode_emit(self, request, n):
         self.send(200, {"actions": [{"type": "event", "name": "sold", "data": {"id": 7}}]})
 
+    def mode_enter(self, request, n, state):
+        self.send(200, {"actions": [{"type": "send", "text": "and?"}], "state": {"__state": state}})
+
+    def mode_decline(self, request, n):
+        self.send(200, {"actions": [], "declined": True})
+
     def mode_ranting(self, request, n):
         self.send(200, {"error": {"code": ["x"], "message": "\u20ac" * 40_000}})
 

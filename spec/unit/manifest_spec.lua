@@ -115,6 +115,7 @@ describe("a manifest", function()
     ["a permission twice"] = { { permissions = list("kv", "kv") }, "permissions[1]", "stands twice" },
     ["a REST plugin without endpoint"] = { { transport = "rest" }, "transport", "needs an 'endpoint'" },
     ["a Lua plugin with endpoint"] = { { endpoint = "https://x.example.org" }, "endpoint", "has no endpoint" },
+    ["an endpoint that is many hosts"] = { { transport = "rest", endpoint = "https://*.c.org" }, "endpoint", "a URL like" },
     ["an endpoint with credentials"] = { { transport = "rest", endpoint = "https://a:b@c.org" }, "endpoint", "a URL like" },
     ["an unknown session key"] = { { session = { scop = "user" } }, "session.scop", "Did you mean 'scope'?" },
   } do

@@ -190,7 +190,7 @@ end
 
 local function endpoint(report, value, path)
   local host = type(value) == "string" and value:match "^https?://([^/?#@%s]+)[^%s#?]*$"
-  if not host or not is_host(host) then
+  if not host or host:find "^%*" or not is_host(host) then
     expected(report, path, "a URL like https://plugin.example.org/parley", value)
   end
 end

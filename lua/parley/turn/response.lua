@@ -46,9 +46,6 @@ local function check_actions(plugin, list)
 end
 
 local function check_session(plugin, r, before)
-  if r["end"] ~= nil and type(r["end"]) ~= "boolean" then
-    return bad(plugin, "end: true or false expected")
-  end
   if r.state == nil then return true end
   if type(r.state) ~= "table" or json.is_array(r.state) then
     return bad(plugin, "state: an object was expected")
@@ -77,6 +74,11 @@ function M.check(plugin, r, before)
       message = ("%s: %s"):format(type(e.code) == "string" and e.code or "error",
         type(e.message) == "string" and e.message or "no message"),
     }
+  end
+  for _, field in ipairs { "end", "declined" } do
+    if r[field] ~= nil and type(r[field]) ~= "boolean" then
+      return bad(plugin, "%s: true or false expected", field)
+    end
   end
   local ok, err = check_actions(plugin, r.actions)
   if ok then ok, err = check_session(plugin, r, before) end
