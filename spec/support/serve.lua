@@ -62,6 +62,14 @@ function M:run(arguments, o)
   return r.code, r.out
 end
 
+---A token of a bot.
+---@param scopes string with commas between
+function M:make_token(scopes)
+  local code, out = self:run("token create --kind bot --scopes " .. scopes)
+  assert(code == 0, out)
+  return (out:gsub("%s", ""))
+end
+
 ---One request on a connection of its own.
 ---@return {status: integer, body: any}|nil
 ---@return table|nil err

@@ -1,10 +1,10 @@
 -- parley serve: sets the home up and becomes the supervisor.
 
 local config = require "parley.config"
-local crypto = require "host.crypto"
 local exit = require "parley.cli.exit"
 local fs = require "host.fs"
 local home = require "parley.cli.home"
+local issue = require "parley.auth.issue"
 local log = require "parley.ops.log"
 local options = require "parley.cli.options"
 local store = require "parley.store"
@@ -59,16 +59,9 @@ local function dev_token(db, dir)
     text = text:gsub("%s", "")
     if still_valid(db, text) then return text end
   end
-  local id, hash, ok, err
-  text, id = token.generate "bot"
-  hash, err = crypto.bcrypt_hash(text, 10)
-  if not hash then return nil, err end
-  ok, err = db:commit {
-    tokens.insert {
-      id = id, kind = "bot", hash = hash, label = "dev profile", scopes = DEV_SCOPES,
-    },
-  }
-  if not ok then return nil, err end
+  local id, ok, err
+  text, id = issue(db, { kind = "bot", label = "dev profile", scopes = DEV_SCOPES })
+  if not text then return nil, id end
   ok, err = fs.write(path, text .. "\n", tonumber("600", 8))
   if not ok then return nil, err end
   return text

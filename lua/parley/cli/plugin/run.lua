@@ -73,16 +73,14 @@ local function talk_to(c)
       trace_id = crypto.trace_id(), body = crypto.uuid7(),
     })
     if not turn then return nil, err end
-    local reply = json.decode(turn.response_text)
-    last = reply.reply_message_id or last
-    return reply
+    return json.decode(turn.response_text)
   end
   local function poll()
     local rows = c.db:query("SELECT id, payload FROM messages WHERE dialog_id = $1 AND id > $2 "
       .. "AND sender_type = 'plugin' ORDER BY id", dialog, last or "")
     local out = {}
     for i, row in ipairs(rows or {}) do
-      out[i] = json.decode(row.payload)
+      out[i] = { id = row.id, actions = json.decode(row.payload).actions }
       last = row.id
     end
     return out

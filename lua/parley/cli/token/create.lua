@@ -1,14 +1,13 @@
 -- parley token create
 
-local crypto = require "host.crypto"
 local database = require "parley.cli.database"
 local exit = require "parley.cli.exit"
+local issue = require "parley.auth.issue"
 local options = require "parley.cli.options"
 local output = require "parley.cli.output"
 local suggest = require "parley.util.suggest"
 local time = require "host.time"
 local token = require "parley.auth.token"
-local tokens = require "parley.store.tokens"
 
 local DAY_MS = 86400000
 
@@ -50,17 +49,11 @@ The scopes are ]] .. table.concat(token.SCOPES, ", ", 1, 6) .. ",\n"
 
 function M.run(o)
   return database.with(o, {}, function(db)
-    local text, id = token.generate(o.kind)
-    local hash, err = crypto.bcrypt_hash(text, 10)
-    if not hash then return exit.failed(err) end
-    local ok
-    ok, err = db:commit {
-      tokens.insert {
-        id = id, kind = o.kind, scopes = o.scopes, hash = hash, label = o.label,
-        expires_at = o.expires_days and time.now_ms() + o.expires_days * DAY_MS,
-      },
-    }
-    if not ok then return exit.failed(err) end
+    local text, id = issue(db, {
+      kind = o.kind, scopes = o.scopes, label = o.label,
+      expires_at = o.expires_days and time.now_ms() + o.expires_days * DAY_MS,
+    })
+    if not text then return exit.failed(id) end
     if o.output == "json" then return output.json { id = id, token = text } end
     io.stdout:write(text, "\n")
     return exit.DONE
