@@ -41,6 +41,15 @@ describe("parley serve", function()
     assert.equal("echo", r.plugin.name)
   end)
 
+  it("is what tools/run builds and starts", function()
+    if programs.EXE ~= fs.realpath "build/parley" then return pending "tools/run starts the release build" end
+    local h = start { argv = { "tools/run" } }
+    assert.equal("hello", h:say("d", "/echo hello").body.text)
+    assert.matches("\n  http://127%.0%.0%.1:%d+/chat#token=prl_bot_%w+_%w+\n", h:file "out")
+    h:signal "TERM"
+    assert.equal(0, h:exit_code())
+  end)
+
   it("sets an empty home up, and refuses a second host on it", function()
     local h = start()
     assert.truthy(fs.exists(h.home .. "/conf/parley.lua"))

@@ -13,14 +13,22 @@ M.__index = M
 
 M.eventually = programs.eventually
 
----@param opts {home: string|nil, wait: boolean|nil, prepare: fun(home: string)|nil}|nil
+---@class spec.ServeOptions
+---@field home? string default: an empty one
+---@field prepare? fun(home: string)
+---@field argv? string[] what to start instead of `parley serve`
+---@field wait? boolean false: do not wait until it listens
+
+---@param opts spec.ServeOptions|nil
 function M.start(opts)
   opts = opts or {}
   local self = setmetatable({ home = opts.home or support.temp_dir() }, M)
   if opts.prepare then opts.prepare(self.home) end
   self.files = self.home .. "/spec-" .. crypto.hex(crypto.random(4))
+  local argv = { unpack(opts.argv or { programs.EXE, "serve" }) }
+  argv[#argv + 1] = "--home=" .. self.home
   self.process = assert(process.spawn {
-    argv = { programs.EXE, "serve", "--home", self.home },
+    argv = argv,
     env = { PARLEY_HTTP_LISTEN = "127.0.0.1:0", PARLEY_OPS_LISTEN = "127.0.0.1:0" },
     stdout = self.files .. ".out", stderr = self.files .. ".err",
   })
