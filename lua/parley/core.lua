@@ -43,7 +43,9 @@ function M.open(cfg)
     db = self.db, lanes = self.lanes, manager = self.manager, log = log.write,
     on_jobs = function() self.jobs:wake() end,
   }
-  self.jobs = jobs.new { db = self.db, turn = self.turn, log = log.write }
+  self.jobs = jobs.new {
+    db = self.db, turn = self.turn, manager = self.manager, log = log.write,
+  }
   meters.watch("db", self.db)
   meters.watch("lanes", self.lanes)
   meters.watch("manager", self.manager)
@@ -161,6 +163,7 @@ function M:listen(where)
   local err
   self.server, err = http_server.listen(where, app.new {
     router = self.router, verify = self.verify, db = self.db, log = log.write,
+    level = log.level,
   })
   if self.server then meters.watch("server", self.server) end
   return self.server, err

@@ -1,5 +1,6 @@
 local host = require "spec.support.host"
 local task = require "host.task"
+local time = require "host.time"
 
 local ALARM = [[
 local p = parley.plugin()
@@ -65,6 +66,37 @@ describe("a scheduled job", function()
       local job = h.core.db:first "SELECT attempts, state FROM jobs"
       return job.attempts == 1 and job.state == "open"
     end)
+    h:stop()
+  end)
+
+  it("waits while its plugin is disabled, and no attempt is used up", function()
+    local h = host.start { plugins = plugins }
+    h.core.manager:disable("alarm", "it has hung the host")
+    h:say("held", "/alarm 0.2")
+    assert(h.core.manager:reload(h.core.config))
+    wait_for(function()
+      local job = h.core.db:first "SELECT attempts, state, run_at FROM jobs"
+      return job.run_at > time.now_ms() + 50000 and job.attempts == 0 and job.state == "open"
+    end)
+    assert(h.core:reload())
+    time.advance(61)
+    h.core.jobs:wake()
+    wait_for(function() return last_text(h, "held") == "ring 1" end)
+    h:stop()
+  end)
+
+  it("is set aside for a person when it was given up", function()
+    local h = host.start { plugins = plugins }
+    h:say("j", "/fail")
+    wait_for(function()
+      time.advance(2000)
+      h.core.jobs:wake()
+      return h.core.db:first("SELECT state FROM jobs").state == "failed"
+    end)
+    local letter = h.core.db:first "SELECT source, error, attempts FROM dead_letters"
+    assert.matches("^job:alarm#", letter.source)
+    assert.matches("declined", letter.error)
+    assert.equal(12, letter.attempts)
     h:stop()
   end)
 end)

@@ -48,6 +48,13 @@ describe("a manifest", function()
     assert.not_equal(hash, other)
   end)
 
+  it("has a schema of its settings that can be checked", function()
+    local m, problems = manifest.check(json.encode(base { config = { type = "object", propertees = {} } }))
+    assert.is_nil(m)
+    assert.equal("config", problems[1].path)
+    assert.equal("the keyword 'propertees' is none that is checked here. Did you mean 'properties'?", problems[1].message)
+  end)
+
   it("keeps stated limits and fills the others", function()
     local m = manifest.check(json.encode(base { limits = { cpu_ms = 10 } }))
     assert.equal(10, m.limits.cpu_ms)

@@ -21,6 +21,7 @@ routes:add {
 }
 local server = assert(http_server.listen({ host = "127.0.0.1", port = 0 }, app.new {
   router = routes, verify = verify.new { get = function() return row end }, log = function() end, db = {},
+  level = function() return "info" end,
 }))
 print(server:port(), text)
 io.stdout:flush()

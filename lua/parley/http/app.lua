@@ -120,7 +120,7 @@ function M.json(ctx, status, text, headers)
   return true
 end
 
----@param deps {router: table, verify: table, db: table, log: function}
+---@param deps {router: table, verify: table, db: table, log: function, level: fun(): string}
 ---@return fun(req: table, method: string, path: string, query: string|nil) for host.http_server
 function M.new(deps)
   local self = deps
@@ -145,9 +145,11 @@ function M.new(deps)
       end
     end
     meters.http(ctx.route and ctx.route.path, method, ctx.status, time.mono() - since)
-    self.log("debug", "request", {
-      method = method, path = path, status = ctx.status, trace_id = ctx.trace_id,
-    })
+    if self.level() == "debug" then
+      self.log("debug", "request", {
+        method = method, path = path, status = ctx.status, trace_id = ctx.trace_id,
+      })
+    end
   end
 end
 

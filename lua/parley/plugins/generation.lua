@@ -12,6 +12,7 @@ local manifest = require "parley.plugins.manifest"
 local nlu = require "parley.nlu.mock"
 local rest_driver = require "parley.plugins.rest_driver"
 local rules = require "parley.rules"
+local suggest = require "parley.util.suggest"
 
 local M = {}
 M.__index = M
@@ -62,7 +63,7 @@ local function check_settings(config, found)
       return nil, {
         code = "config", retryable = false, op = "plugins",
         message = ("%s: plugins.%s: there is no plugin of this name.%s"):format(config.file,
-          tostring(name), require("parley.util.suggest").hint(tostring(name), found)),
+          tostring(name), suggest.hint(tostring(name), found)),
       }
     end
   end
@@ -102,14 +103,7 @@ end
 -- The plugin's own settings, by the schema in its manifest.
 local function check_own(m, own)
   if not m.config then return true end
-  local good, check = pcall(compile_schema, m.config)
-  if not good then
-    return nil, {
-      code = "plugin", retryable = false, op = "plugins",
-      message = "manifest.json: config: " .. tostring(check):gsub("^.-:%d+: ", ""),
-    }
-  end
-  local errors = check(own)
+  local errors = compile_schema(m.config)(own)
   if not errors then return true end
   return nil, {
     code = "config", retryable = false, op = "plugins",

@@ -5,6 +5,8 @@ local task = require "host.task"
 local time = require "host.time"
 
 local M = {}
+
+local WAIT_S = 60 -- for a reload that is running
 M.__index = M
 
 function M.new()
@@ -55,7 +57,13 @@ end
 ---@return parley.Generation|nil generation
 ---@return table|nil err
 function M:reload(config)
-  while self.building do self.free:wait() end
+  while self.building do
+    local ok, err = self.free:wait(WAIT_S)
+    if not ok then
+      err.message = "another reload is still running: try again"
+      return nil, err
+    end
+  end
   self.building = true
   local good, g, err = pcall(generation.build, config, self.disabled)
   self.building = false

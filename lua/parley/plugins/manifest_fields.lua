@@ -3,6 +3,7 @@
 -- A check is check(report, value, path): it reports what is wrong and returns nothing. `report` is
 -- report(path, code, format, ...).
 
+local compile_schema = require("parley.schema.compile").compile
 local json = require "host.json"
 local pattern = require "parley.util.pattern"
 local suggest = require "parley.util.suggest"
@@ -199,6 +200,12 @@ local function any_object(report, value, path)
   if not is_object(value) then expected(report, path, "an object", value) end
 end
 
+local function json_schema(report, value, path)
+  if not is_object(value) then return expected(report, path, "a JSON Schema", value) end
+  local good, problem = pcall(compile_schema, value)
+  if not good then report(path, "schema", "%s", (tostring(problem):gsub("^.-:%d+: ", ""))) end
+end
+
 local function name_of(item) return type(item) == "table" and item.name or nil end
 
 local session_fields = {
@@ -244,7 +251,7 @@ M.check = object({
   after = list(plugin_name, 100),
   permissions = list(permission, 100),
   secrets = list(matching("^%l[%l%d_]*$", "a secret's name like 'shop'"), 50),
-  config = any_object,
+  config = json_schema,
   session = object(session_fields),
   limits = object(limit_fields),
   on_error = one_of("fallback", "reply", "stop"),

@@ -7,6 +7,7 @@
 -- not.
 
 local json = require "host.json"
+local suggest = require "parley.util.suggest"
 
 local M = {}
 
@@ -170,7 +171,10 @@ end
 ---@return fun(value: any, path: string, errors: table[])
 function compile(schema)
   for key in pairs(schema) do
-    assert(KEYWORDS[key], "schema keyword '" .. tostring(key) .. "' is not implemented")
+    if not KEYWORDS[key] then
+      error(("the keyword '%s' is none that is checked here.%s"):format(tostring(key),
+        suggest.hint(tostring(key), KEYWORDS)), 0)
+    end
   end
   local kind = schema.type and type_check(schema)
   local list = {}

@@ -37,6 +37,20 @@ local function insert(into, columns, rows)
   return statement
 end
 
+-- A job that was given up is set aside for a person to look at, like a message.
+local function dead_letter(turn)
+  local job = turn.job
+  return {
+    "INSERT INTO dead_letters (id, source, payload, error, attempts, trace_id, created_at) "
+      .. "VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    crypto.uuid7(), ("job:%s#%s"):format(job.plugin, job.id),
+    json.encode { job = job.job, data = job.data, dialog_id = turn.dialog.id },
+    json.encode(turn.failed and { code = turn.failed.code, message = turn.failed.message }
+      or { code = "declined", message = "the plugin has no handler for this job" }),
+    job.attempts + 1, turn.trace_id, turn.finished_at,
+  }
+end
+
 local function inbox(turn, out)
   if turn.job then
     -- Whoever fires it second changes no row, and the whole turn is undone.
@@ -45,6 +59,7 @@ local function inbox(turn, out)
       "UPDATE jobs SET state = $2, attempts = attempts + 1, run_at = $3 "
         .. "WHERE id = $1 AND state = 'open'", turn.job.id, after.state, after.run_at, expect = 1,
     }
+    if after.state == "failed" then out[#out + 1] = dead_letter(turn) end
     return
   end
   local keep = turn.keyed

@@ -7,14 +7,17 @@ local time = require "host.time"
 local M = {}
 M.__index = M
 
-local ATTEMPTS = 5
+local ATTEMPTS = 12 -- over an hour: a plugin that is away for a while loses nothing
+local PAUSE_MAX_S = 1800
+local HELD_S = 60  -- what a job waits whose plugin is disabled or gone
 local AT_ONCE = 32 -- jobs under way
 local LOOK_S = 30  -- at the latest; a new job wakes the scheduler at once
 
----@param deps {db: table, turn: table, log: function}
+---@param deps {db: table, turn: table, manager: table, log: function}
 function M.new(deps)
   return setmetatable({
-    db = deps.db, turn = deps.turn, log = deps.log, changed = task.cond(), running = {}, count = 0,
+    db = deps.db, turn = deps.turn, manager = deps.manager, log = deps.log, changed = task.cond(),
+    running = {}, count = 0,
   }, M)
 end
 
@@ -34,11 +37,29 @@ function M.after(turn)
   local attempts = job.attempts + 1
   return {
     state = attempts >= ATTEMPTS and "failed" or "open",
-    run_at = time.now_ms() + 1000 * 2 ^ attempts,
+    run_at = time.now_ms() + 1000 * math.min(2 ^ attempts, PAUSE_MAX_S),
   }
 end
 
-local function fire(self, job)
+-- A job whose plugin is disabled or gone waits, and no attempt is used up: one that has hung the
+-- host must not be fired at it again before an operator says so.
+local function hold(self, job)
+  local plugin = self.manager.current.chooser.by_name[job.plugin]
+  if plugin and plugin.state ~= "disabled" then return false end
+  local ok, err = self.db:commit {
+    {
+      "UPDATE jobs SET run_at = $2 WHERE id = $1 AND state = 'open'", job.id,
+      time.now_ms() + HELD_S * 1000,
+    },
+  }
+  if not ok then
+    self.log("error", "a job cannot be put off", { code = err.code, error = err.message })
+    task.sleep(1)
+  end
+  return true
+end
+
+local function run(self, job)
   local ok, turn, err = pcall(self.turn.fire, self.turn, job)
   if not ok then turn, err = nil, { code = "internal", message = tostring(turn) } end
   if turn and turn.status == "failed" then
@@ -53,6 +74,10 @@ local function fire(self, job)
     -- Nothing was committed: its row is still due, and is not to be looked at in a tight loop.
     if not turn then task.sleep(1) end
   end
+end
+
+local function fire(self, job)
+  if not hold(self, job) then run(self, job) end
   self.running[job.id] = nil
   self.count = self.count - 1
   self:wake()

@@ -48,7 +48,7 @@ end
 ---@return table|nil err
 function M.run(deps)
   local rows, err = deps.db:query("SELECT source, key, dialog_id, payload, body_hash, trace_id, "
-    .. "received_at, attempts FROM inbox WHERE state = 'open' ORDER BY received_at LIMIT 10000")
+    .. "received_at, attempts FROM inbox WHERE state = 'open' ORDER BY received_at")
   if not rows then return nil, err end
   local ok
   ok, err = deps.db:commit {
