@@ -1,0 +1,15 @@
+DROP TABLE streams;
+DROP TABLE kv;
+DROP TABLE idempotency;
+DROP TABLE jobs;
+DROP TABLE dead_letters;
+DROP TABLE outbox;
+DROP TABLE tokens;
+DROP TABLE audit_logs;
+DROP TABLE plugin_events;
+DROP TABLE plugin_calls;
+DROP TABLE plugins;
+DROP TABLE inbox;
+DROP TABLE messages;
+DROP TABLE dialogs;
+DROP TABLE users;

@@ -1,0 +1,79 @@
+-- What several workers and instances need to know of each other, and REST plugins that register.
+
+-- A worker that does something outside before its turn is stored holds the dialog meanwhile: nobody
+-- else takes a turn of it until then. Quick turns never touch these columns.
+ALTER TABLE dialogs ADD COLUMN lease_owner TEXT COLLATE "C";
+ALTER TABLE dialogs ADD COLUMN lease_until BIGINT;
+
+-- What a worker held that is gone is given back.
+CREATE INDEX dialogs_leased ON dialogs (lease_owner) WHERE lease_owner IS NOT NULL;
+
+-- Which worker has an open message; whoever comes after it takes it up.
+ALTER TABLE inbox ADD COLUMN owner TEXT COLLATE "C";
+
+-- A plugin of the configuration has a row only while an operator or a trigger has disabled it.
+ALTER TABLE plugins ADD COLUMN registered INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE plugins ADD COLUMN reason TEXT;              -- why it is degraded or disabled
+ALTER TABLE plugins ADD COLUMN token_id TEXT;            -- its own token, of kind plg
+ALTER TABLE plugins ADD COLUMN secret_version INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE plugins ADD COLUMN manifest_checked_at BIGINT;
+
+-- A number for each thing that every worker keeps a copy of; who changes it bumps the number.
+CREATE TABLE revisions (
+  name    TEXT COLLATE "C" PRIMARY KEY,
+  version BIGINT NOT NULL
+);
+
+-- Work that one worker of all does. `fence` grows with each new holder: a holder that was thought
+-- dead cannot write over what its successor has done.
+CREATE TABLE leases (
+  name       TEXT COLLATE "C" PRIMARY KEY,
+  owner      TEXT COLLATE "C" NOT NULL,
+  fence      BIGINT NOT NULL,
+  expires_at BIGINT NOT NULL
+);
+
+-- Every worker counts its heartbeats here. Others look whether the number grows, by their own
+-- clocks: clocks of different machines are never compared.
+CREATE TABLE instances (
+  id         TEXT COLLATE "C" PRIMARY KEY,
+  heartbeat  BIGINT NOT NULL,
+  started_at BIGINT NOT NULL,
+  info       TEXT
+);
+
+-- Allowances that are used up, when Redis does not keep them.
+CREATE TABLE rates (
+  key          TEXT COLLATE "C" PRIMARY KEY,
+  window_start BIGINT NOT NULL,
+  used         INTEGER NOT NULL
+);
+
+-- Shared values with a time to live, when Redis does not keep them.
+CREATE TABLE keys (
+  key        TEXT COLLATE "C" PRIMARY KEY,
+  value      TEXT NOT NULL,
+  expires_at BIGINT
+);
+
+-- Events on their way to Redis: put here by the transaction of the fact, taken away when published.
+DROP TABLE streams;
+CREATE TABLE streams (
+  id         TEXT COLLATE "C" PRIMARY KEY,
+  owner      TEXT COLLATE "C" NOT NULL,
+  stream     TEXT COLLATE "C" NOT NULL,
+  payload    TEXT NOT NULL,
+  created_at BIGINT NOT NULL
+);
+
+-- Turns whose plugin has answered 202 and brings its actions later. The token is kept as a hash.
+CREATE TABLE continuations (
+  token_hash    TEXT COLLATE "C" PRIMARY KEY,
+  plugin        TEXT COLLATE "C" NOT NULL,
+  dialog_id     TEXT COLLATE "C" NOT NULL,
+  invocation_id TEXT NOT NULL,
+  reset_version INTEGER NOT NULL,
+  trace_id      TEXT NOT NULL,
+  expires_at    BIGINT NOT NULL,
+  done_at       BIGINT
+);
