@@ -74,7 +74,7 @@ describe("the definitions for editors", function()
     local new
     parley, new = sdk()
     on = parley.plugin().on
-    c = new { dialog = {}, event = {}, intent = {}, trace_id = "t" } -- as a handler gets it
+    c = new { dialog = {}, event = {}, intent = {}, trace_id = "t", invoked_by = "x" } -- as a handler gets it
     methods = behind(c)
   end)
 

@@ -82,6 +82,9 @@ local function lacks(action)
   if action.type == "schedule" and not (action.at or action["in"]) then
     return "'at' or 'in' is missing"
   end
+  if action.type == "invoke" and (action.plugin == nil) == (action.intent == nil) then
+    return "'plugin' or 'intent' is needed, not both"
+  end
   if action.type ~= "send" or action.text then return nil end
   for key in pairs(action) do
     if key ~= "type" and M.types.send.properties[key].properties then return nil end -- a medium

@@ -144,6 +144,15 @@ function C:schedule(what)
   })
 end
 
+---c:invoke "plugin" or c:invoke { intent = "name" }: another plugin answers here, in this turn.
+function C:invoke(what)
+  if type(what) == "string" then what = { plugin = what } end
+  if type(what) ~= "table" or (what.plugin == nil) == (what.intent == nil) then
+    misuse(2, "invoke: the name of a plugin, or { intent = name }, expected")
+  end
+  add(self, { type = "invoke", plugin = what.plugin, intent = what.intent })
+end
+
 function C:handoff() add(self, { type = "handoff" }) end
 function C:close() add(self, { type = "close" }) end
 ---The conversation is over: nothing of its session is kept.
@@ -210,6 +219,7 @@ local function context(request, extra)
     dialog = dialog,
     intent = request.intent,
     config = request.config or {},
+    invoked_by = request.invoked_by,
     locale = request.user and request.user.locale or dialog.locale or "en",
     trace_id = request.trace_id,
     session = session(dialog.state or {}, patch),

@@ -100,6 +100,11 @@ end
 local function find(request, state)
   local event, message = request.event, request.event.message or {}
   local text = message.text or ""
+  local intent = request.intent and request.intent.name
+  -- Another plugin asks for just this: what the user has said is no reason to do something else.
+  if intent and request.intent.source == "plugin" and handlers.intent[intent] then
+    return handlers.intent[intent], request.intent
+  end
   if event.type == "job" then return handlers.job[event.job], event.data end
   if event.type == "event" then return handlers.event[event.name], event.data end
   if event.type == "callback" then
@@ -113,7 +118,6 @@ local function find(request, state)
     local found = { text:find(h.key) }
     if found[1] then return h, unpack(found, 3) end
   end
-  local intent = request.intent and request.intent.name
   if intent and handlers.intent[intent] then return handlers.intent[intent], request.intent end
   return handlers.any, text
 end

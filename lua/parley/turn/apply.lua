@@ -25,9 +25,7 @@ local function sign_buttons(plugin, rows)
   end
 end
 
--- Actions for the host are carried out by the commit; the rest is for the channel.
-function M.actions(turn, plugin, actions)
-  local out, texts = json.array(), {}
+local function part_of(turn, plugin, actions, out, texts)
   for _, action in ipairs(actions) do
     if action.type == "schedule" then
       schedule(turn, plugin, action)
@@ -43,6 +41,14 @@ function M.actions(turn, plugin, actions)
       if action.type == "send" and action.text then texts[#texts + 1] = action.text end
     end
   end
+end
+
+---Actions for the host are carried out by the commit; the rest is for the channel.
+---@param turn table gets `actions` and `text`
+---@param parts parley.Part[]
+function M.actions(turn, parts)
+  local out, texts = json.array(), {}
+  for _, part in ipairs(parts) do part_of(turn, part.plugin, part.actions, out, texts) end
   turn.actions, turn.text = out, table.concat(texts, "\n\n")
 end
 

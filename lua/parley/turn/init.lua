@@ -12,7 +12,6 @@ local jobs = require "parley.turn.jobs"
 local json = require "host.json"
 local load = require "parley.turn.load"
 local meters = require "parley.ops.meters"
-local session = require "parley.turn.session"
 local time = require "host.time"
 
 local M = {}
@@ -65,9 +64,7 @@ local function run(self, turn, generation)
   if not ok then return nil, err end
   if turn.replayed then return turn end
 
-  local response = invoke.answer(self, turn, generation)
-  if turn.plugin then session.keep(turn.dialog, turn.plugin.name, response) end
-  apply.actions(turn, turn.plugin, response.actions)
+  apply.actions(turn, invoke.answer(self, turn, generation))
   turn.finished_at = time.now_ms()
   if turn.job then turn.job_after = jobs.after(turn) end
   turn.reply_id = (turn.message or #turn.actions > 0) and crypto.uuid7() or nil

@@ -1,5 +1,6 @@
 -- The middle of a turn: the invocation of the plugins that may take it, what comes back checked.
 
+local chain = require "parley.turn.chain"
 local circuit = require "parley.plugins.circuit"
 local gate = require "parley.plugins.gate"
 local history = require "parley.plugins.services.history"
@@ -29,9 +30,13 @@ local function event_of(turn)
   return event
 end
 
-local function request_for(turn, plugin, invocation_id, deadline_ms)
+---@param invited parley.Invited|nil
+local function request_for(turn, plugin, invocation_id, deadline_ms, invited)
   local d, u = turn.dialog, turn.user
-  local event = event_of(turn)
+  local event, intent = event_of(turn), turn.intent
+  if invited and invited.intent then
+    intent = { name = invited.intent, confidence = 1, source = "plugin" }
+  end
   return {
     invocation_id = invocation_id, attempt = 1, deadline_ms = deadline_ms, plugin = plugin.name,
     dialog = {
@@ -39,7 +44,8 @@ local function request_for(turn, plugin, invocation_id, deadline_ms)
       state = turn.dialog.state[plugin.name] or {},
     },
     user = { id = u.id, role = u.role, locale = u.locale, name = u.name },
-    event = event, intent = turn.intent, config = plugin.config, trace_id = turn.trace_id,
+    event = event, intent = intent, config = plugin.config, trace_id = turn.trace_id,
+    invoked_by = invited and invited.by,
   }
 end
 
@@ -56,10 +62,10 @@ local function invocation_for(self, turn, generation, plugin, id)
 end
 
 -- Asks the plugin, once its message is durable when the plugin itself may act on the outside.
-local function ask(self, turn, generation, plugin, id, delivery)
+local function ask(self, turn, generation, plugin, invited, id, delivery)
   local invocation = invocation_for(self, turn, generation, plugin, id)
   local request =
-    request_for(turn, plugin, id, generation.config.turn_timeout_seconds * 1000)
+    request_for(turn, plugin, id, generation.config.turn_timeout_seconds * 1000, invited)
   if plugin.driver.effect then
     local ok, err = invocation.admit()
     if not ok then return nil, err end
@@ -81,16 +87,16 @@ local function ask(self, turn, generation, plugin, id, delivery)
   return response, err, attempts
 end
 
-local function invoke(self, turn, generation, plugin)
+local function invoke(self, turn, generation, plugin, invited)
   local id, delivery = ids.invocation(turn, plugin.name)
   local begun, since = time.now_ms(), time.mono()
   record.event(turn, plugin.name, "plugin_invocation_started", "info", { invocation_id = id })
   local response, err, attempts
   if plugin == generation.fallback then -- nobody stands behind it: it is always asked
-    response, err, attempts = ask(self, turn, generation, plugin, id, delivery)
+    response, err, attempts = ask(self, turn, generation, plugin, invited, id, delivery)
   else
-    response, err, attempts =
-      circuit.call(plugin.circuit, plugin.name, ask, self, turn, generation, plugin, id, delivery)
+    response, err, attempts = circuit.call(plugin.circuit, plugin.name, ask, self, turn, generation,
+      plugin, invited, id, delivery)
   end
   local took = record.ms_since(since)
   turn.plugin_ms = (turn.plugin_ms or 0) + took
@@ -117,46 +123,65 @@ local function invoke(self, turn, generation, plugin)
 end
 
 -- What is answered in the place of a plugin that has failed.
+---@return table|nil response
+---@return parley.Plugin|nil stand_in that has given it; nil: the host itself
 local function instead(self, turn, generation, plugin)
   local fallback, on_error = generation.fallback, plugin.manifest.on_error
   if plugin == fallback or turn.job or on_error == "stop" then return nil end
   if on_error == "reply" then
-    turn.status = "failed"
     return { actions = json.array { { type = "send", text = sorry.text(turn.user.locale) } } }
   end
-  local response = invoke(self, turn, generation, fallback)
-  if response then turn.plugin, turn.status = fallback, "fallback" end
-  return response
+  return invoke(self, turn, generation, fallback), fallback
 end
 
--- The first candidate that takes the message. One that fails is the last.
----@return table response of the plugin that took it; turn.plugin and turn.status say which
-function M.answer(self, turn, generation)
-  if turn.message then
-    route.rules(turn, generation, self.log)
-    local response = route.verdict(turn)
-    if response then
-      turn.status = "answered"
-      return response
-    end
-  end
+-- The answer of the first candidate that takes the message. One that fails is the last.
+local function first_answer(self, turn, generation)
   local fallback = generation.fallback
   for _, plugin in ipairs(route.candidates(turn, generation)) do
     local response, err = invoke(self, turn, generation, plugin)
     if response and not response.declined then
-      turn.plugin = plugin
-      turn.status = (plugin == fallback or turn.failed) and "fallback" or "answered"
-      return response
+      turn.status = plugin == fallback and "fallback" or "answered"
+      return response, plugin
     end
     if err then
       turn.failed = err
-      response = instead(self, turn, generation, plugin)
-      if response then return response end
+      local stand_in
+      response, stand_in = instead(self, turn, generation, plugin)
+      if response then
+        turn.status = stand_in and "fallback" or "failed"
+        return response, stand_in
+      end
       break
     end
   end
   turn.status = "failed"
-  return { actions = json.array(), state = {} }
+end
+
+---Takes an answer into the turn, with those of the plugins that it invokes.
+---@param response table checked
+---@param plugin parley.Plugin|nil that has given it
+---@return parley.Part[] parts
+function M.settle(self, turn, generation, response, plugin)
+  turn.plugin = plugin
+  return chain.unfold(turn, plugin, response, {
+    find = function(action) return route.invited(turn, generation, action) end,
+    invoke = function(other, invited) return invoke(self, turn, generation, other, invited) end,
+    instead = function(failed) return instead(self, turn, generation, failed) end,
+  })
+end
+
+---What is answered; turn.plugin and turn.status say by whom, and how that went.
+---@return parley.Part[] parts
+function M.answer(self, turn, generation)
+  local response, plugin
+  if turn.message then
+    route.rules(turn, generation, self.log)
+    response = route.verdict(turn)
+    turn.status = response and "answered"
+  end
+  if not response then response, plugin = first_answer(self, turn, generation) end
+  if not response then return {} end
+  return M.settle(self, turn, generation, response, plugin)
 end
 
 return M

@@ -62,6 +62,22 @@ local function classify(turn, generation, text)
   }
 end
 
+-- What the chooser looks at, whatever it is that is to be chosen for.
+local function input_for(turn, input)
+  input.channel, input.role = turn.dialog.channel, turn.user.role
+  input.locale, input.state = turn.user.locale, owner(turn) and "conversation" or "idle"
+  return input
+end
+
+---The plugins that an `invoke` asks for, best first.
+---@param action {plugin: string|nil, intent: string|nil}
+---@return parley.Plugin[]
+function M.invited(turn, generation, action)
+  return (generation.chooser:choose(input_for(turn, {
+    verdict = { plugin = action.plugin, intent = action.intent },
+  })))
+end
+
 ---The plugins that may take the message, best first; the fallback is always the last.
 ---@param turn table turn.intent is set; it waits when a provider is configured
 ---@param generation parley.Generation
@@ -74,12 +90,10 @@ function M.candidates(turn, generation)
   if message.type == "text" and text and text:byte(1) ~= 47 then
     classify(turn, generation, text)
   end
-  local list = generation.chooser:choose {
-    text = text, type = message.type, payload = message.payload,
-    channel = turn.dialog.channel, role = turn.user.role, locale = turn.user.locale,
-    owner = owner(turn), state = owner(turn) and "conversation" or "idle",
+  local list = generation.chooser:choose(input_for(turn, {
+    text = text, type = message.type, payload = message.payload, owner = owner(turn),
     intent = turn.intent, verdict = turn.verdict,
-  }
+  }))
   for i = #list, 1, -1 do
     if list[i] == generation.fallback then table.remove(list, i) end
   end

@@ -11,6 +11,7 @@
 ---@field config table the operator's settings of this plugin
 ---@field locale string of the user, or of the dialog
 ---@field trace_id string the event's, as in the log
+---@field invoked_by? string the plugin that has this one answer, by c:invoke
 ---@field session table<string, any> kept for this dialog: JSON values
 ---@field secret table<string, parley.Secret> by the names under "secrets" of manifest.json
 ---@field kv parley.kv
@@ -126,6 +127,10 @@ function Context:finish() end
 
 ---Not for this plugin after all: the next one is asked, and nothing that was done here counts.
 function Context:decline() end
+
+---Another plugin answers the event here, in the same turn; at most three inside one another.
+---@param what string|{plugin: string}|{intent: string}
+function Context:invoke(what) end
 
 ---A person takes over.
 function Context:handoff() end
