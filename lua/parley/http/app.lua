@@ -62,6 +62,7 @@ end
 
 local function read_body(ctx, route)
   local text = ctx.req:body()
+  if text == "" and route.body_optional then text = "{}" end
   if not is_json(ctx.req) then
     return nil, {
       code = "unsupported_media_type",
@@ -95,6 +96,10 @@ local function dispatch(self, ctx, method, path)
   if route.auth then
     ok, err = authorize(self, ctx, route)
     if not ok then return nil, err end
+  end
+  if route.read_query then
+    ctx.args, err = route.read_query(ctx.query)
+    if not ctx.args then return nil, err end
   end
   if route.validate then
     ok, err = read_body(ctx, route)

@@ -18,12 +18,21 @@ local PARAMETERS = {
     description = "the client's own; a dialog begins with its first message",
     schema = { type = "string", pattern = "^[A-Za-z0-9._:-]{1,64}$" },
   },
+  plugin_id = {
+    description = "the name of the plugin",
+    schema = { type = "string", pattern = "^[a-z][a-z0-9_]{1,39}$" },
+  },
+  token_id = {
+    description = "the second part of a token, as lists show it",
+    schema = { type = "string", pattern = "^[A-Za-z0-9]{1,40}$" },
+  },
 }
 
 -- Lua patterns are no regular expressions: the few that stand in schemas, translated.
 local PATTERNS = {
   ["^%a%a%a?[%-_%w]*$"] = "^[A-Za-z]{2,3}[-_A-Za-z0-9]*$",
   ["^[%w._:%-]+$"] = "^[A-Za-z0-9._:-]+$",
+  ["^[%w-]+$"] = "^[A-Za-z0-9-]+$",
   ["^%l[%l%d_]*$"] = "^[a-z][a-z0-9_]*$",
 }
 
@@ -76,6 +85,7 @@ local function problems_of(route)
       "too_large", "unsupported_media_type",
     } do codes[#codes + 1] = code end
   end
+  if route.query and not route.request then codes[#codes + 1] = "validation_failed" end
   if idempotency.applies(route) then codes[#codes + 1] = "idempotency_mismatch" end
   for _, code in ipairs(route.problems or {}) do codes[#codes + 1] = code end
   local by_status = {}
@@ -139,7 +149,7 @@ local function operation(route, components)
     description = route.scopes and "Scopes: " .. table.concat(route.scopes, ", ") or nil,
     parameters = parameters(route), responses = responses(route, components),
     requestBody = route.request and {
-      required = true, content = content(route.request, components),
+      required = not route.body_optional, content = content(route.request, components),
     } or nil,
     security = route.auth and json.array {
       { [route.auth] = json.array(route.scopes and { unpack(route.scopes) } or {}) },

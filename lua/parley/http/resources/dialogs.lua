@@ -3,6 +3,7 @@
 local app = require "parley.http.app"
 local crypto = require "host.crypto"
 local json = require "host.json"
+local page = require "parley.http.page"
 local schema = require "parley.schema.v1alpha"
 local time = require "host.time"
 
@@ -98,30 +99,11 @@ local function reset(deps, ctx)
   return app.json(ctx, 200, reset_answer(ctx, id, results[1].rows[1].reset_version, since))
 end
 
-local function parse_query(query)
-  local out = {}
-  for key, value in (query or ""):gmatch "([%w_]+)=([^&]*)" do
-    out[key] = value:gsub("+", " "):gsub("%%(%x%x)", function(h)
-      return string.char(tonumber(h, 16))
-    end)
-  end
-  return out
-end
-
 local function snapshot(deps, ctx)
   local id = ctx.params.dialog_id
   local ok, err = check_id(id)
   if not ok then return nil, err end
-  local query = parse_query(ctx.query)
-  local limit = tonumber((query.limit or "50"):match "^%d+$")
-  if not limit or limit < 1 or limit > 200 then
-    return nil, { code = "validation_failed", message = "limit: an integer from 1 to 200" }
-  end
-  if query.cursor and not query.cursor:find "^[%x-]+$" then
-    return nil, {
-      code = "validation_failed", message = "cursor: the next_cursor of a page expected",
-    }
-  end
+  local limit = ctx.args.limit or 50
   local d
   d, err = deps.db:first("SELECT d.*, u.telegram_id, u.external_id, u.role, u.name, "
     .. "u.locale AS user_locale FROM dialogs d JOIN users u ON u.id = d.user_id "
@@ -132,7 +114,7 @@ local function snapshot(deps, ctx)
   local rows
   rows, err = deps.db:query("SELECT id, sender_type, payload, trace_id, created_at FROM messages "
     .. "WHERE dialog_id = $1 AND id < $2 AND reset_version = $3 ORDER BY id DESC LIMIT $4",
-    id, query.cursor or "~", d.reset_version, limit + 1)
+    id, ctx.args.cursor or "~", d.reset_version, limit + 1)
   if not rows then return nil, err end
   local next_cursor
   if #rows > limit then
@@ -185,17 +167,8 @@ function M.register(router, deps)
     method = "GET", path = "/api/v1/dialogs/{dialog_id}", auth = "bot",
     scopes = { "dialogs:read" }, summary = "Status and history of a dialog",
     response = schema.DialogSnapshotResponseV1,
-    query = {
-      {
-        name = "limit", description = "messages, default 50",
-        schema = { type = "integer", minimum = 1, maximum = 200 },
-      },
-      {
-        name = "cursor", description = "next_cursor of the page before: older messages",
-        schema = { type = "string" },
-      },
-    },
-    problems = { "invalid_dialog_id", "validation_failed", "dialog_not_found" },
+    query = { page.limit "messages", page.cursor "older messages" },
+    problems = { "invalid_dialog_id", "dialog_not_found" },
     handler = function(ctx) return snapshot(deps, ctx) end,
   }
 end
