@@ -21,6 +21,7 @@ struct pl_err {
 /* Codes that more than one driver uses. A driver may add its own as static strings. */
 #define PL_E_TIMEOUT    "timeout"
 #define PL_E_CANCELLED  "cancelled"
+#define PL_E_RESOLVE    "resolve"
 #define PL_E_CONNECT    "connect"
 #define PL_E_CLOSED     "closed"
 #define PL_E_TOO_LARGE  "too_large"

@@ -18,7 +18,6 @@
 #include "base/buf.h"
 #include "loop/loop.h"
 
-#define PL_E_RESOLVE          "resolve"
 #define PL_E_TLS              "tls"
 #define PL_E_INVALID_URL      "invalid_url"
 #define PL_E_INVALID_RESPONSE "invalid_response"
