@@ -50,8 +50,9 @@ function M.open(cfg)
   meters.watch("lanes", self.lanes)
   meters.watch("manager", self.manager)
   self.router = router.new()
-  require("parley.http.resources.dialogs").register(self.router, self)
-  require("parley.http.resources.users").register(self.router, self)
+  for _, name in ipairs { "dialogs", "users", "tokens", "audit" } do
+    require("parley.http.resources." .. name).register(self.router, self)
+  end
   require("parley.http.resources.pages").register(self.router)
   return self
 end

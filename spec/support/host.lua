@@ -63,6 +63,21 @@ function M:make_token(scopes, kind, expires_at)
   return text, id
 end
 
+local TOKEN_HEADERS = { bot = "X-Bot-Token", plg = "X-Plugin-Token", reg = "X-API-Key", adm = "X-Admin-Token" }
+
+---A client with a token in the header of its kind.
+---@param kind string
+---@param scopes string[]|string a token of the kind that there is already
+---@return fun(method: string, path: string, body: any, headers: table|nil): table request
+function M:client(kind, scopes)
+  local secret = type(scopes) == "string" and scopes or self:make_token(scopes, kind)
+  return function(method, path, body, headers)
+    local all = { [TOKEN_HEADERS[kind]] = secret }
+    for k, v in pairs(headers or {}) do all[k] = v end
+    return self:request(method, path, body, { token = false, headers = all })
+  end
+end
+
 ---@return {status: integer, headers: table<string, string>, body: any, text: string}
 function M:request(method, path, body, opts)
   opts = opts or {}

@@ -35,11 +35,12 @@ local function checksum(text)
 end
 
 ---@param kind string bot, plg, reg or adm
+---@param id string|nil of a token that gets another secret; default: a new one
 ---@return string token
 ---@return string id
-function M.generate(kind)
+function M.generate(kind, id)
   assert(M.KINDS[kind], "unknown kind")
-  local id = base32(crypto.random(10))
+  id = id or base32(crypto.random(10))
   local body = ("prl_%s_%s_%s"):format(kind, id, base32(crypto.random(20)))
   return body .. checksum(body), id
 end

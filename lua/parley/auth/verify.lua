@@ -24,7 +24,7 @@ local LINE = 32
 function M.new(tokens)
   return setmetatable({
     tokens = tokens, key = crypto.random(32), seen = {}, seen_count = 0, places = PLACES, line = 0,
-    free = task.cond(), flights = {},
+    free = task.cond(), flights = {}, forgotten = 0,
   }, M)
 end
 
@@ -34,7 +34,15 @@ local function valid(row, now)
   return not row.revoked_at and (not row.expires_at or row.expires_at > now)
 end
 
--- Takes one of the hashing places, or says that the line is too long.
+-- The secret before the last one is good for a while, so that whoever uses the token can change it
+-- without a pause.
+local function old_matches(secret, row)
+  if not row.old_hash or row.old_until <= time.now_ms() then return false end
+  return crypto.bcrypt_check(secret, row.old_hash)
+end
+
+-- Takes one of the hashing places, or says that the line is too long. The second value: when the
+-- secret ends before its token does.
 local function hash_matches(self, secret, row)
   if self.places == 0 then
     if self.line >= LINE then
@@ -48,37 +56,48 @@ local function hash_matches(self, secret, row)
     self.places = self.places - 1
   end
   local same, err = crypto.bcrypt_check(secret, row.hash)
-  if same == false and row.old_hash then same = crypto.bcrypt_check(secret, row.old_hash) end
+  local ends
+  if same == false then
+    same, err = old_matches(secret, row)
+    ends = same and row.old_until
+  end
   -- The place goes to who waits first, or back.
   if self.free:signal() == 0 then self.places = self.places + 1 end
   if same == nil then return nil, { code = "unavailable", status = 503, message = err.message } end
-  return same
+  return same, nil, ends
 end
 
-local function remember(self, mark, row)
-  if self.seen_count >= REMEMBER_MAX then self.seen, self.seen_count = {}, 0 end
+local function who_is(row, ends)
   local scopes = {}
   for _, scope in ipairs(row.scopes) do scopes[scope] = true end
-  local who = {
-    id = row.id, kind = row.kind, scopes = scopes, expires_at = row.expires_at,
+  return {
+    id = row.id, kind = row.kind, scopes = scopes,
+    expires_at = math.min(row.expires_at or math.huge, ends or math.huge),
     until_s = time.mono() + REMEMBER_S,
   }
+end
+
+local function remember(self, mark, who)
+  if self.seen_count >= REMEMBER_MAX then self.seen, self.seen_count = {}, 0 end
   if not self.seen[mark] then self.seen_count = self.seen_count + 1 end
   self.seen[mark] = who
-  return who
 end
 
 local function verify(self, text, parts, mark)
+  local forgotten = self.forgotten
   local row, err = self.tokens.get(parts.id)
   if err then return nil, { code = "unavailable", status = 503, message = err.message } end
   if not row or row.kind ~= parts.kind or not valid(row, time.now_ms()) then
     return unauthorized()
   end
-  local same
-  same, err = hash_matches(self, text, row)
+  local same, ends
+  same, err, ends = hash_matches(self, text, row)
   if err then return nil, err end
   if not same then return unauthorized() end
-  return remember(self, mark, row)
+  local who = who_is(row, ends)
+  -- What was read may be from before a token was revoked meanwhile.
+  if forgotten == self.forgotten then remember(self, mark, who) end
+  return who
 end
 
 ---@param text string|nil the token as it came
@@ -88,10 +107,7 @@ function M:identify(text)
   if not text or text == "" or #text > 72 then return unauthorized() end
   local mark = crypto.hmac_sha256(self.key, text)
   local who = self.seen[mark]
-  if who and who.until_s > time.mono()
-    and (not who.expires_at or who.expires_at > time.now_ms()) then
-    return who
-  end
+  if who and who.until_s > time.mono() and who.expires_at > time.now_ms() then return who end
   local parts = token.parse(text)
   if not parts then return unauthorized() end
   -- Many requests with the same new token: one hashes, the others take its answer.
@@ -110,9 +126,11 @@ function M:identify(text)
 end
 
 ---A token was revoked or changed: forget what was verified.
+---@param id string|nil of the token; nil: some or other, so all of them
 function M:forget(id)
+  self.forgotten = self.forgotten + 1
   for mark, who in pairs(self.seen) do
-    if who.id == id then
+    if not id or who.id == id then
       self.seen[mark] = nil
       self.seen_count = self.seen_count - 1
     end

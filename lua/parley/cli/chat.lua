@@ -70,7 +70,7 @@ local function own_token(o)
   local db
   db, err = store.open(cfg, { migrate = false })
   if not db then return nil, err end
-  local text, id = issue(db, {
+  local text, id = issue.store(db, {
     kind = "bot", scopes = { "dialogs:read", "dialogs:write" }, label = "parley chat",
     expires_at = time.now_ms() + OWN_TOKEN_MS,
   })

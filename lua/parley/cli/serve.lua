@@ -60,7 +60,7 @@ local function dev_token(db, dir)
     if still_valid(db, text) then return text end
   end
   local id, ok, err
-  text, id = issue(db, { kind = "bot", label = "dev profile", scopes = DEV_SCOPES })
+  text, id = issue.store(db, { kind = "bot", label = "dev profile", scopes = DEV_SCOPES })
   if not text then return nil, id end
   ok, err = fs.write(path, text .. "\n", tonumber("600", 8))
   if not ok then return nil, err end

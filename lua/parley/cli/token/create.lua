@@ -49,7 +49,7 @@ The scopes are ]] .. table.concat(token.SCOPES, ", ", 1, 6) .. ",\n"
 
 function M.run(o)
   return database.with(o, {}, function(db)
-    local text, id = issue(db, {
+    local text, id = issue.store(db, {
       kind = o.kind, scopes = o.scopes, label = o.label,
       expires_at = o.expires_days and time.now_ms() + o.expires_days * DAY_MS,
     })

@@ -13,21 +13,9 @@ local M = {
   options = { options.home, options.config, options.output },
 }
 
-local function state_of(row)
-  if row.revoked_at then return "revoked" end
-  if row.expires_at and row.expires_at <= time.now_ms() then return "expired" end
-  return "active"
-end
-
 local function as_json(rows)
   local out = json.array()
-  for i, row in ipairs(rows) do
-    out[i] = {
-      id = row.id, kind = row.kind, scopes = row.scopes, label = row.label, state = state_of(row),
-      created_at = time.rfc3339(row.created_at),
-      expires_at = row.expires_at and time.rfc3339(row.expires_at),
-    }
-  end
+  for i, row in ipairs(rows) do out[i] = tokens.view(row) end
   return output.json(out)
 end
 
@@ -35,7 +23,7 @@ local function as_table(rows)
   local cells = {}
   for i, row in ipairs(rows) do
     cells[i] = {
-      row.id, row.kind, state_of(row), time.rfc3339(row.created_at),
+      row.id, row.kind, tokens.state(row), time.rfc3339(row.created_at),
       row.expires_at and time.rfc3339(row.expires_at) or "never", row.label or "",
       table.concat(row.scopes, ","),
     }

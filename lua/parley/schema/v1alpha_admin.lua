@@ -1,0 +1,112 @@
+-- Schemas of v1alpha for operators: tokens, the audit, reload.
+
+local token = require "parley.auth.token"
+
+local M = {}
+
+local KINDS = { "bot", "plg", "reg", "adm" }
+local SEVERITIES = { "debug", "info", "warning", "error", "critical" }
+local YEARS = 100 * 366 * 86400
+
+local text, integer = { type = "string" }, { type = "integer" }
+local time = { type = "string", format = "date-time" }
+
+M.TokenCreateV1 = {
+  title = "TokenCreateV1", type = "object", additionalProperties = false,
+  required = { "kind", "scopes" },
+  properties = {
+    kind = {
+      type = "string", enum = KINDS,
+      description = "bot: sends messages; plg: a plugin; reg: registers plugins; adm: an operator",
+    },
+    scopes = {
+      type = "array", minItems = 1, maxItems = #token.SCOPES,
+      items = { type = "string", enum = token.SCOPES },
+    },
+    label = { type = "string", minLength = 1, maxLength = 128, description = "what it is for" },
+    expires_at = { type = "string", format = "date-time", maxLength = 40 },
+  },
+  examples = { { kind = "bot", scopes = { "dialogs:write" }, label = "the shop's bot" } },
+}
+
+local token_fields = {
+  id = text, kind = { type = "string", enum = KINDS },
+  scopes = { type = "array", items = text }, label = text,
+  state = { type = "string", enum = { "active", "expired", "revoked" } },
+  created_at = time, expires_at = time, revoked_at = time,
+  old_secret_until = {
+    type = "string", format = "date-time", description = "the secret before it is good until then",
+  },
+}
+
+M.TokenV1 = {
+  title = "TokenV1", type = "object", required = { "id", "kind", "scopes", "state", "created_at" },
+  properties = token_fields,
+}
+
+M.TokenSecretV1 = {
+  title = "TokenSecretV1", type = "object", required = { "id", "kind", "scopes", "state" },
+  description = "token is shown this once; an answer repeated for an Idempotency-Key lacks it",
+  properties = {
+    token = text, id = text, kind = token_fields.kind, scopes = token_fields.scopes, label = text,
+    state = token_fields.state, created_at = time, expires_at = time,
+    old_secret_until = token_fields.old_secret_until,
+  },
+}
+
+M.TokenListV1 = {
+  title = "TokenListV1", type = "object", required = { "tokens" },
+  properties = { tokens = { type = "array", items = M.TokenV1 }, next_cursor = text },
+}
+
+M.TokenRotateV1 = {
+  title = "TokenRotateV1", type = "object", additionalProperties = false,
+  properties = {
+    grace_seconds = {
+      type = "integer", minimum = 0, maximum = YEARS, default = 86400,
+      description = "how long the secret before is good beside the new one",
+    },
+  },
+}
+
+M.AuditListV1 = {
+  title = "AuditListV1", type = "object", required = { "entries" },
+  properties = {
+    entries = {
+      type = "array",
+      items = {
+        type = "object",
+        required = { "id", "source", "action", "severity", "trace_id", "created_at" },
+        properties = {
+          id = text, source = text, action = text,
+          severity = { type = "string", enum = SEVERITIES }, trace_id = text,
+          details = { type = "object" }, created_at = time,
+        },
+      },
+    },
+    next_cursor = {
+      type = "string", description = "a page may hold fewer entries than asked for, and go on",
+    },
+  },
+}
+
+M.ReasonV1 = {
+  title = "ReasonV1", type = "object", additionalProperties = false,
+  properties = { reason = { type = "string", minLength = 1, maxLength = 256 } },
+}
+
+M.NothingV1 = {
+  title = "NothingV1", type = "object", additionalProperties = false, properties = {},
+}
+
+M.ReloadV1 = {
+  title = "ReloadV1", type = "object", required = { "generation", "plugins", "rules" },
+  properties = {
+    generation = integer, plugins = integer, rules = integer, took_ms = { type = "number" },
+    needs_restart = {
+      type = "array", items = text, description = "settings that only a restart takes up",
+    },
+  },
+}
+
+return M
