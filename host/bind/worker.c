@@ -4,6 +4,7 @@
 #include "bind/json.h"
 #include "bind/supervise.h"
 #include "engine/engine.h"
+#include "loop/board.h"
 
 #include <lauxlib.h>
 #include <stdlib.h>
@@ -175,6 +176,34 @@ static int worker_running(lua_State *L)
     return 0;
 }
 
+/* publish(text) -> true | nil, err: what the other workers and the successor of this one can read
+ * from now on, whatever becomes of this process; at most 1 MiB */
+static int worker_publish(lua_State *L)
+{
+    size_t len;
+    const char *text = luaL_checklstring(L, 1, &len);
+    struct pl_err err;
+    if (pl_board_publish(text, len, &err) < 0)
+        return pl_lua_push_fail(L, &err);
+    lua_pushboolean(L, true);
+    return 1;
+}
+
+/* published(index) -> what the worker of that index, or the last one before it, has published |
+ * nil: nothing, or this process is no worker */
+static int worker_published(lua_State *L)
+{
+    lua_Integer index = luaL_checkinteger(L, 1);
+    luaL_argcheck(L, index >= 0 && index < UINT32_MAX, 1, "the index of a worker expected");
+    struct pl_buf text = {0};
+    if (pl_board_read((uint32_t)index, &text) == 1)
+        lua_pushlstring(L, text.len > 0 ? text.data : "", text.len);
+    else
+        lua_pushnil(L);
+    pl_buf_free(&text);
+    return 1;
+}
+
 static void forget(struct pl_op *op)
 {
     free(op);
@@ -209,6 +238,8 @@ int pl_bind_worker(lua_State *L)
         {"hung_plugin", worker_hung_plugin},
         {"crashed_plugin", worker_crashed_plugin},
         {"running", worker_running},
+        {"publish", worker_publish},
+        {"published", worker_published},
         {"exit", worker_exit},
         {NULL, NULL},
     };

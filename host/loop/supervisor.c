@@ -2,6 +2,7 @@
 #include "loop/supervisor.h"
 
 #include "base/log.h"
+#include "loop/board.h"
 #include "loop/listen.h"
 #include "loop/process.h"
 #include "loop/supervisor_impl.h"
@@ -260,7 +261,9 @@ static int prepare(struct supervisor *s, int fd, struct pl_err *err)
     if (open_listeners(s, err) < 0)
         return EXIT_SYSTEM;
     s->page = pl_watchdog_create(s->config.workers, &s->page_fd, err);
-    if (s->page == NULL || pl_loop_init(&s->loop, err) < 0 || pl_sv_control_open(s, err) < 0)
+    s->board_fd = pl_board_create(s->config.workers, err);
+    if (s->page == NULL || s->board_fd < 0 || pl_loop_init(&s->loop, err) < 0 ||
+        pl_sv_control_open(s, err) < 0)
         return EXIT_SYSTEM;
     return 0;
 }

@@ -128,8 +128,9 @@ static int open_channel(struct worker *w, int *theirs, struct pl_err *err)
 static void describe(struct worker *w, int channel, struct pl_buf *out)
 {
     const struct config *c = &w->s->config;
-    pl_buf_printf(out, "index=%u;count=%u;channel=%d;page=%d;beat_ms=%llu", w->index, c->workers,
-                  channel, w->s->page_fd, (unsigned long long)(c->hang_ns / 8 / PL_NS_PER_MS));
+    pl_buf_printf(out, "index=%u;count=%u;channel=%d;page=%d;board=%d;beat_ms=%llu", w->index,
+                  c->workers, channel, w->s->page_fd, w->s->board_fd,
+                  (unsigned long long)(c->hang_ns / 8 / PL_NS_PER_MS));
     for (uint32_t i = 0; i < c->listeners_len; i++)
         pl_buf_printf(out, ";listen.%s=%d", c->listeners[i].name, c->listeners[i].fd);
     if (w->suspect_how != NULL)
@@ -149,6 +150,7 @@ static void become_worker(struct worker *w, pid_t supervisor, int channel, const
     sigprocmask(SIG_SETMASK, &none, NULL);
     pl_process_cloexec(channel, false);
     pl_process_cloexec(w->s->page_fd, false);
+    pl_process_cloexec(w->s->board_fd, false);
     for (uint32_t i = 0; i < c->listeners_len; i++)
         pl_process_cloexec(c->listeners[i].fd, false);
     for (uint32_t i = 0; i < c->env_len; i++)

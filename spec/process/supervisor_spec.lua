@@ -1,85 +1,16 @@
 local control = require "host.control"
-local crypto = require "host.crypto"
 local fs = require "host.fs"
 local json = require "host.json"
-local process = require "host.process"
 local programs = require "spec.support.process"
+local supervised = require "spec.support.supervised"
 local task = require "host.task"
-local tcp = require "host.tcp"
 local temporary = require "parley.util.temporary"
 
 local alive, eventually = programs.alive, programs.eventually
-local here = "spec/process/"
-
-local function slurp(path) return fs.read(path) or "" end
-
-local hosts = {}
-
-local Host = {}
-Host.__index = Host
-
---- Starts a supervisor with the fixture as its worker. Does not wait.
-local function launch(options, home)
-  home = home or assert(temporary.folder())
-  local o = {
-    home = home,
-    listen = { public = "127.0.0.1:0" },
-    argv_for_worker = { "--worker-script", here .. "worker_fixture.lua" },
-    env = { SPEC_HOME = home, SPEC_EXTRA = "extra" },
-    hang_ms = 400,
-    ready_message = "listening on {public}.\n",
-  }
-  for k, v in pairs(options or {}) do o[k] = v end
-  local host = setmetatable({ home = home, files = home .. "/" .. crypto.hex(crypto.random(4)) }, Host)
-  host.process = assert(process.spawn {
-    argv = { programs.EXE, "busted", here .. "launch.lua" }, env = { SPEC_OPTIONS = json.encode(o) },
-    stdout = host.files .. ".out", stderr = host.files .. ".err",
-  })
-  host.pid = host.process:pid()
-  hosts[#hosts + 1] = host
-  return host
-end
-
-local function start(options, home)
-  local host = launch(options, home)
-  host.port = tonumber(eventually("ready: " .. host:err(), function()
-    return slurp(host.files .. ".out"):match("listening on 127%.0%.0%.1:(%d+)%.\n")
-  end))
-  return host
-end
-
-function Host:err() return slurp(self.files .. ".err") end
-function Host:signal(name) self.process:kill(name) end
--- The exit code, or the name of the signal that has ended it.
-function Host:exit_code()
-  local r = assert(self.process:wait(10))
-  return r.code or r.signal
-end
-function Host:ask(request, seconds) return control.request(self.home .. "/run/control.sock", request, seconds) end
-function Host:status() return assert(self:ask({ cmd = "status" })).result end
-
---- The body of the answer | nil, what went wrong
-function Host:get(path, seconds)
-  local c, err = tcp.connect("127.0.0.1", self.port, 5)
-  if not c then return nil, "connect: " .. err.code end
-  c:write("GET /" .. path .. " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-  local text = c:read(nil, seconds or 5) or ""
-  c:close()
-  local body = text:match("^HTTP/1.1 200.*\r\n\r\n(.*)\n")
-  if not body then return nil, text end
-  return body
-end
+local launch, start = supervised.launch, supervised.start
 
 describe("the supervisor", function()
-  after_each(function()
-    local ended = hosts
-    hosts = {}
-    for _, host in ipairs(ended) do
-      host:signal "KILL"
-      assert(host.process:wait(10))
-    end
-    for _, host in ipairs(ended) do temporary.remove(host.home) end
-  end)
+  after_each(supervised.end_all)
 
   it("runs as many workers as it is told and says where it listens", function()
     local host = start { workers = 3 }
@@ -144,6 +75,29 @@ describe("the supervisor", function()
     local line = json.decode(host:err():match("[^\n]* hung [^\n]*"))
     assert.equal("looper", line.plugin)
     assert.is_true(line.critical)
+  end)
+
+  it("keeps what a worker has published, for the others and for its successor", function()
+    local host = start()
+    assert.equal("nil, nil", host:get("published"))
+    assert.equal("true", host:get("publish"))
+    local text = "worker 0: " .. host:get("pid") .. ", nil"
+    assert.equal(text, host:get("published"))
+    assert.equal("too_large", host:get("publish_much"))
+    host:get("crash")
+    eventually("its successor", function() return host:get("published") == text end)
+    assert.equal("true", host:get("publish"))
+    assert.are_not.equal(text, host:get("published"))
+  end)
+
+  it("lets every worker read what the others publish", function()
+    local host = start { workers = 2 }
+    local texts = {}
+    for i, w in ipairs(host:status().workers) do texts[i] = ("worker %d: %d"):format(i - 1, w.pid) end
+    eventually("both to publish", function()
+      host:get("publish")
+      return host:get("published") == table.concat(texts, ", ") .. ", nil"
+    end)
   end)
 
   it("does not take a worker that was stopped together with it for one that hangs", function()
@@ -252,7 +206,7 @@ describe("the supervisor", function()
     fs.write(home .. "/precious", "text")
     local host = launch({ listen = { public = "unix:" .. home .. "/precious" } }, home)
     assert.equal(71, host:exit_code())
-    assert.equal("text", slurp(home .. "/precious"))
+    assert.equal("text", fs.read(home .. "/precious"))
   end)
 
   it("waits longer and longer for a worker that cannot live", function()
@@ -282,12 +236,7 @@ describe("the control socket", function()
   local host
 
   setup(function() host = start { workers = 2 } end)
-  teardown(function()
-    host:signal("KILL")
-    host:exit_code()
-    temporary.remove(host.home)
-    hosts = {}
-  end)
+  teardown(supervised.end_all)
 
   local function refused(request)
     local reply = assert(host:ask(request))

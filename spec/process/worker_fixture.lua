@@ -27,6 +27,13 @@ function routes.hang() worker.running("looper") while true do ffi.C.getpid() end
 function routes.suspect()
   return ("hung=%s crashed=%s"):format(worker.hung_plugin(), worker.crashed_plugin())
 end
+function routes.publish() return tostring(worker.publish("worker " .. worker.index .. ": " .. routes.pid())) end
+function routes.publish_much() return select(2, worker.publish(("x"):rep(2 ^ 20 + 1))).code end
+function routes.published()
+  local out = {}
+  for i = 0, worker.count do out[#out + 1] = tostring(worker.published(i)) end
+  return table.concat(out, ", ")
+end
 function routes.environment()
   return ("%s %s"):format(os.getenv("SPEC_EXTRA"), os.getenv("PARLEY_WORKER"))
 end
