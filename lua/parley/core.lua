@@ -15,6 +15,7 @@ local manager = require "parley.plugins.manager"
 local meters = require "parley.ops.meters"
 local recover = require "parley.turn.recover"
 local router = require "parley.http.router"
+local scrape = require "parley.ops.scrape"
 local store = require "parley.store"
 local sweep = require "parley.store.sweep"
 local task = require "host.task"
@@ -46,6 +47,7 @@ function M.open(cfg)
   self.jobs = jobs.new {
     db = self.db, turn = self.turn, manager = self.manager, log = log.write,
   }
+  self.scrape = scrape.new(meters.registry)
   meters.watch("db", self.db)
   meters.watch("lanes", self.lanes)
   meters.watch("manager", self.manager)

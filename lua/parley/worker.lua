@@ -63,6 +63,10 @@ return function(_, ...)
     log.level(c.config.log_level)
     return result, problem
   end)
-  worker.on("drain", function() c:drain(c.config.drain_seconds) end)
+  worker.on("drain", function()
+    c:drain(c.config.drain_seconds)
+    c.scrape:publish()
+  end)
+  c.scrape:begin()
   worker.ready()
 end

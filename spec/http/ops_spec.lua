@@ -1,4 +1,5 @@
 -- Metrics and probes, over the socket of a whole core.
+local backlog = require "parley.ops.backlog"
 local endpoints = require "parley.ops.endpoints"
 local host = require "spec.support.host"
 local http_server = require "host.http_server"
@@ -64,9 +65,12 @@ describe("the ops listener", function()
       local name, rest = line:match "^| `([%l_]+)` (|.*)$"
       if name then written[name] = rest end
     end
-    for _, family in ipairs(meters.registry.families) do
-      local labels = table.concat(family.labels, ", ")
-      counted[family.name] = ("| %s | %s | %s |"):format(family.type, labels, family.help)
+    for _, registry in ipairs { meters.registry, backlog.registry } do
+      for _, family in ipairs(registry.families) do
+        local kind = family.type .. (family.merge == "max" and ", max" or "")
+        local labels = table.concat(family.labels, ", ")
+        counted[family.name] = ("| %s | %s | %s |"):format(kind, labels, family.help)
+      end
     end
     assert.same(counted, written)
   end)

@@ -1,4 +1,6 @@
 local json = require "host.json"
+local exposition = require "parley.ops.exposition"
+local merge = require "parley.ops.merge"
 local metrics = require "parley.ops.metrics"
 
 local function lines(text)
@@ -97,9 +99,56 @@ describe("metrics", function()
       end
       return json.decode((json.encode(w:snapshot())))
     end
-    local text = metrics.render(metrics.merge { worker(1), worker(2, true), worker(3) })
+    local text = exposition.render(merge.all { worker(1), worker(2, true), worker(3) })
     assert.same({ 'c_total{x="a"} 6', 'c_total{x="b"} 1', "g 6", 'h_bucket{le="1"} 1', 'h_bucket{le="2"} 2',
       'h_bucket{le="+Inf"} 3', "h_sum 6", "h_count 3", "only_total 7" }, lines(text))
+  end)
+
+  it("of several workers are the largest when the metric says so", function()
+    local function worker(n)
+      local w = metrics.new()
+      w:gauge("g", "G.", { "x" }, { merge = "max" }):with("a"):set(n)
+      return w:snapshot()
+    end
+    assert.same({ 'g{x="a"} 5' }, lines(exposition.render(merge.all { worker(2), worker(5), worker(-1) })))
+  end)
+
+  it("of several workers keep a bounded number of series together", function()
+    local function worker(from)
+      local w = metrics.new()
+      local c = w:counter("c_total", "C.", { "x", "y" }, { max_series = 3 })
+      for i = from, from + 2 do c:with(i, "y"):inc(i) end
+      return w:snapshot()
+    end
+    assert.same({ 'c_total{x="1",y="y"} 1', 'c_total{x="2",y="y"} 2', 'c_total{x="3",y="y"} 6',
+      'c_total{x="other",y="other"} 27' }, lines(exposition.render(merge.all { worker(1), worker(3), worker(5) })))
+  end)
+
+  it("are left as they were by what adds them up", function()
+    r:counter("c_total", "C."):inc(1)
+    r:histogram("h", "H.", nil, { 1 }):observe(1)
+    local first = r:snapshot()
+    local before = json.encode(first, { sorted = true })
+    merge.all { first, first }
+    assert.equal(before, json.encode(first, { sorted = true }))
+    assert.equal(1, r.by_name.c_total.series[1].value)
+  end)
+
+  it("of a worker that has gone are its totals", function()
+    r:counter("c_total", "C."):inc(1)
+    r:gauge("g", "G."):set(1)
+    r:histogram("h", "H.", nil, { 1 }):observe(1)
+    assert.same({ "c_total 1", 'h_bucket{le="1"} 1', 'h_bucket{le="+Inf"} 1', "h_sum 1", "h_count 1" },
+      lines(exposition.render(merge.totals(r:snapshot()))))
+  end)
+
+  it("forget what has gone when they are gauges", function()
+    local g = r:gauge("g", "G.", { "x" })
+    g:with("a"):set(1)
+    g:clear()
+    g:with("b"):set(2)
+    assert.same({ 'g{x="b"} 2' }, lines(r:render()))
+    assert.has_error(function() r:counter("c_total", "C.", { "x" }):clear() end, "c_total: only a gauge may forget")
   end)
 
   it("are brought up to date when they are read", function()
@@ -114,30 +163,11 @@ describe("metrics", function()
     for _, bad in ipairs {
       function() r:counter("c_total", "again") end, function() r:counter("c", "no _total") end,
       function() r:gauge("1x", "name") end, function() r:gauge("x", "label", { "le" }) end,
+      function() r:gauge("z", "rule", nil, { merge = "mean" }) end,
       function() r:gauge("y", "label", { "a-b" }) end, function() r:histogram("h", "H.", nil, { 2, 1 }) end,
       function() r.by_name.c_total:with() end, function() r.by_name.c_total:with(nil) end,
       function() r.by_name.c_total:with("a", "b") end, function() r.by_name.c_total:with("a"):inc(-1) end,
       function() r.by_name.c_total:with("a"):inc(0 / 0) end,
     } do assert.has_error(bad) end
-  end)
-end)
-
-describe("the metrics of a worker", function()
-  it("are those that docs/metrics.md lists", function()
-    local meters = require "parley.ops.meters"
-    for _, kind in ipairs { "server", "db", "lanes", "manager" } do meters.watch(kind, nil) end
-    local f = assert(io.open "docs/metrics.md")
-    local documented = {}
-    for line in f:lines() do
-      local name, kind, labels = line:match "^| `([%w_]+)` | (%a+) | ([^|]-) |"
-      if name then documented[name] = kind .. " " .. labels end
-    end
-    f:close()
-    local declared = {}
-    for _, family in ipairs(meters.registry.families) do
-      declared[family.name] = family.type .. " " .. table.concat(family.labels, ", ")
-    end
-    assert.same(declared, documented)
-    assert.matches("process_resident_memory_bytes %d%d%d%d+\n", meters.registry:render())
   end)
 end)

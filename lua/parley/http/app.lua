@@ -95,7 +95,10 @@ local function dispatch(self, ctx, method, path)
   local ok, err
   if route.auth then
     ok, err = authorize(self, ctx, route)
-    if not ok then return nil, err end
+    if not ok then
+      meters.auth_failures:with(err.code):inc()
+      return nil, err
+    end
   end
   if route.read_query then
     ctx.args, err = route.read_query(ctx.query)

@@ -129,6 +129,7 @@ local function ask(self, request, accept)
   if not answer then return nil, err end
   answer.source = self.provider.name
   answer.usage.cost = cost(self, answer.model, request.model, answer.usage)
+  meters.llm_usage(self.provider.name, answer.model, answer.usage)
   return answer
 end
 
@@ -155,6 +156,8 @@ function M:chat(request)
     if not self.fallback or request.fallback == false then return nil, failure end
   end
   local answer = self.mock:chat(request)
+  meters.llm("mock")
+  meters.llm_usage("mock", answer.model, answer.usage)
   answer.source, answer.fallback_error = "mock", failure
   return answer
 end

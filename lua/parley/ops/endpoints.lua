@@ -6,10 +6,10 @@
 --   /readyz     messages may be sent here: 503 while draining and while the database is away
 --   /healthz    the same with details
 
+local backlog = require "parley.ops.backlog"
+local exposition = require "parley.ops.exposition"
 local host_fs = require "host.fs"
 local json = require "host.json"
-local meters = require "parley.ops.meters"
-local metrics = require "parley.ops.metrics"
 local time = require "host.time"
 
 local M = {}
@@ -21,7 +21,7 @@ local function headers(content_type)
     .. "X-Content-Type-Options: nosniff\r\n"
 end
 
-local TEXT, JSON = headers(metrics.CONTENT_TYPE), headers "application/json"
+local TEXT, JSON = headers(exposition.CONTENT_TYPE), headers "application/json"
 
 local function respond(req, status, body)
   req:respond(status, JSON, json.encode(body, { sorted = true }) .. "\n")
@@ -55,7 +55,10 @@ local function health(core)
 end
 
 local ROUTES = {
-  ["/metrics"] = function(_, req) req:respond(200, TEXT, meters.registry:render()) end,
+  ["/metrics"] = function(core, req)
+    req:respond(200, TEXT, exposition.render(core.scrape:snapshot())
+      .. exposition.render(backlog.snapshot(core.db)))
+  end,
   ["/livez"] = function(_, req) respond(req, 200, { status = "ok" }) end,
   ["/startupz"] = function(_, req) respond(req, 200, { status = "ok" }) end,
   ["/readyz"] = function(core, req)

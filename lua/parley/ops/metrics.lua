@@ -1,4 +1,4 @@
--- Counters, gauges and histograms, and the Prometheus text form (exposition format 0.0.4).
+-- Counters, gauges and histograms of one process.
 --
 --     local turns = registry:counter("parley_turns_total", "Turns, by outcome.", { "status" })
 --     local answered = turns:with("answered")   -- once, where the module is loaded
@@ -7,17 +7,19 @@
 -- Label values come from plugins and clients, so each metric keeps a bounded number of series: what
 -- comes later is counted together under the value "other".
 
+local exposition = require "parley.ops.exposition"
 local utf8 = require "parley.util.utf8"
 
-local concat, floor, format = table.concat, math.floor, string.format
+local concat, format = table.concat, string.format
 
 local M = {}
 
-M.CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+--- What stands in the labels of a series that counts those that are too many.
+M.OTHER = "other"
 
 local MAX_SERIES = 200     -- of one metric
 local MAX_LABEL_CHARS = 64 -- of one label value
-local OTHER = "other"
+local OTHER = M.OTHER
 
 --- Seconds, from a cached read to the longest call that a plugin may make.
 M.SECONDS = { 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30 }
@@ -120,6 +122,12 @@ local function find_series(family, key, values)
   return series
 end
 
+--- Forgets all series: a gauge of things that come and go is filled anew at each reading.
+function Family:clear()
+  if self.type ~= "gauge" then error(self.name .. ": only a gauge may forget", 2) end
+  self.series, self.by_key, self.keys = {}, {}, 0
+end
+
 --- The series of these label values, made when it is new. Keep it where the path is hot.
 ---@param ... string|number|boolean one for each label
 ---@return parley.metrics.Counter|parley.metrics.Gauge|parley.metrics.Histogram
@@ -178,6 +186,7 @@ local function add_family(registry, kind, name, help, labels, opts)
     help = help,
     labels = labels or {},
     bounds = opts and opts.bounds,
+    merge = kind == "gauge" and (opts and opts.merge or "sum") or nil,
     max_series = opts and opts.max_series or MAX_SERIES,
     series = {},
     by_key = {},
@@ -204,9 +213,13 @@ end
 ---@param name string
 ---@param help string
 ---@param labels? string[]
----@param opts? {max_series?: integer}
+---@param opts? {max_series?: integer, merge?: "sum"|"max"} `merge`: what several workers have
+---   together, the sum (default) or the largest
 ---@return parley.metrics.Gauge|parley.metrics.Family
 function Registry:gauge(name, help, labels, opts)
+  if opts and opts.merge and opts.merge ~= "sum" and opts.merge ~= "max" then
+    error(name .. ": merge: 'sum' or 'max' expected", 2)
+  end
   return add_family(self, "gauge", name, help, labels, opts)
 end
 
@@ -236,10 +249,13 @@ function Registry:on_collect(fn) self.collectors[#self.collectors + 1] = fn end
 ---@field type string
 ---@field help string
 ---@field labels string[]
----@field bounds? number[]
----@field series table[]
+---@field bounds? number[] of a histogram
+---@field merge? "sum"|"max" of a gauge
+---@field max_series integer
+---@field series table[] {labels, value} or, of a histogram, {labels, counts, sum}
 
---- Everything as plain data, to be sent to another process (JSON) and merged there.
+--- Everything as plain data, to be sent to another process (JSON) and merged there
+--- (parley.ops.merge).
 ---@return parley.metrics.Snapshot[]
 function Registry:snapshot()
   for _, collect in ipairs(self.collectors) do collect() end
@@ -255,112 +271,14 @@ function Registry:snapshot()
       series[k] = { labels = s.labels, value = s.value, counts = counts, sum = s.sum }
     end
     out[i] = { name = family.name, type = family.type, help = family.help, labels = family.labels,
-      bounds = family.bounds, series = series }
+      bounds = family.bounds, merge = family.merge, max_series = family.max_series,
+      series = series }
   end
   return out
 end
 
-local function add_series(into, s)
-  if s.value then into.value = into.value + s.value end
-  if s.counts then
-    for i, n in ipairs(s.counts) do into.counts[i] = into.counts[i] + n end
-    into.sum = into.sum + s.sum
-  end
-end
-
---- Adds up the snapshots of several workers, gauges too. The first one is changed and returned.
----@param snapshots parley.metrics.Snapshot[][]
----@return parley.metrics.Snapshot[]
-function M.merge(snapshots)
-  local all, families, series = snapshots[1] or {}, {}, {}
-  local function index(family)
-    families[family.name] = family
-    series[family.name] = {}
-    for _, s in ipairs(family.series) do series[family.name][concat(s.labels, "\0")] = s end
-  end
-  for _, family in ipairs(all) do index(family) end
-  for i = 2, #snapshots do
-    for _, family in ipairs(snapshots[i]) do
-      local into = families[family.name]
-      if not into then
-        all[#all + 1] = family
-        index(family)
-      else
-        for _, s in ipairs(family.series) do
-          local key = concat(s.labels, "\0")
-          local known = series[family.name][key]
-          if known then
-            add_series(known, s)
-          else
-            into.series[#into.series + 1] = s
-            series[family.name][key] = s
-          end
-        end
-      end
-    end
-  end
-  return all
-end
-
-local function number(v)
-  if v ~= v then return "NaN" end
-  if v == math.huge then return "+Inf" end
-  if v == -math.huge then return "-Inf" end
-  if v == floor(v) and v > -2 ^ 53 and v < 2 ^ 53 then return format("%d", v) end
-  local short = format("%.15g", v)
-  return tonumber(short) == v and short or format("%.17g", v)
-end
-
-local ESCAPES = { ["\\"] = "\\\\", ["\n"] = "\\n", ['"'] = '\\"' }
-
--- {a="x",b="y"}, or nothing; `le` is the bound of a bucket.
-local function label_text(names, values, le)
-  local out = {}
-  for i, name in ipairs(names) do
-    out[i] = name .. '="' .. values[i]:gsub('[\\\n"]', ESCAPES) .. '"'
-  end
-  if le then out[#out + 1] = 'le="' .. le .. '"' end
-  return #out > 0 and "{" .. concat(out, ",") .. "}" or ""
-end
-
-local function render_histogram(out, family, s)
-  local total = 0
-  for i, count in ipairs(s.counts) do
-    total = total + count
-    local le = family.bounds[i] and number(family.bounds[i]) or "+Inf"
-    out[#out + 1] = family.name .. "_bucket" .. label_text(family.labels, s.labels, le) .. " " ..
-      number(total)
-  end
-  local labels = label_text(family.labels, s.labels)
-  out[#out + 1] = family.name .. "_sum" .. labels .. " " .. number(s.sum)
-  out[#out + 1] = family.name .. "_count" .. labels .. " " .. number(total)
-end
-
---- A snapshot in the Prometheus text form.
----@param snapshot parley.metrics.Snapshot[]
----@return string
-function M.render(snapshot)
-  local out = {}
-  for _, family in ipairs(snapshot) do
-    if #family.series > 0 then
-      out[#out + 1] = "# HELP " .. family.name .. " " .. family.help:gsub("[\\\n]", ESCAPES)
-      out[#out + 1] = "# TYPE " .. family.name .. " " .. family.type
-      for _, s in ipairs(family.series) do
-        if s.counts then
-          render_histogram(out, family, s)
-        else
-          local labels = label_text(family.labels, s.labels)
-          out[#out + 1] = family.name .. labels .. " " .. number(s.value)
-        end
-      end
-    end
-  end
-  out[#out + 1] = ""
-  return concat(out, "\n")
-end
-
 --- The registry in the Prometheus text form.
 ---@return string
-function Registry:render() return M.render(self:snapshot()) end
+function Registry:render() return exposition.render(self:snapshot()) end
 
 return M

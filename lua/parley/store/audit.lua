@@ -2,6 +2,7 @@
 
 local crypto = require "host.crypto"
 local json = require "host.json"
+local meters = require "parley.ops.meters"
 local task = require "host.task"
 local time = require "host.time"
 
@@ -10,6 +11,7 @@ local M = {}
 ---@param event {source: string, action: string, severity: string, details: table|nil}
 ---@return table statement for db:commit
 function M.insert(event)
+  meters.audit_events:with(event.severity):inc()
   return {
     "INSERT INTO audit_logs (id, source, action, severity, trace_id, details, created_at) "
       .. "VALUES ($1, $2, $3, $4, $5, $6, $7)",

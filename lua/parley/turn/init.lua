@@ -84,10 +84,9 @@ local function in_lane(self, turn)
   local seconds = self.manager.current.config.turn_timeout_seconds
   local ok, err = self.lanes:enter(turn.dialog_id, seconds)
   if not ok then
-    return nil, {
-      code = err.code == "busy" and "dialog_busy" or err.code, message = err.message,
-      retry_after = 1,
-    }
+    local code = err.code == "busy" and "dialog_busy" or err.code
+    meters.turn_errors:with(code):inc()
+    return nil, { code = code, message = err.message, retry_after = 1 }
   end
   local generation = self.manager:hold()
   local good, result, failure = pcall(run, self, turn, generation)
@@ -95,8 +94,9 @@ local function in_lane(self, turn)
   self.lanes:leave(turn.dialog_id)
   if not good then error(result, 0) end
   if result then
-    meters.turns:with(result.replayed and "replayed" or result.status):inc()
-    meters.turn_seconds:observe(time.mono() - turn.since)
+    meters.turn(result, time.mono() - turn.since)
+  else
+    meters.turn_errors:with(failure.code):inc()
   end
   return result, failure
 end

@@ -1,6 +1,7 @@
 -- The scheduler of jobs: what plugins have scheduled fires when it is due, also after a restart.
 
 local json = require "host.json"
+local meters = require "parley.ops.meters"
 local task = require "host.task"
 local time = require "host.time"
 
@@ -46,6 +47,7 @@ end
 local function hold(self, job)
   local plugin = self.manager.current.chooser.by_name[job.plugin]
   if plugin and plugin.state ~= "disabled" then return false end
+  meters.jobs:with("held"):inc()
   local ok, err = self.db:commit {
     {
       "UPDATE jobs SET run_at = $2 WHERE id = $1 AND state = 'open'", job.id,
@@ -60,8 +62,10 @@ local function hold(self, job)
 end
 
 local function run(self, job)
+  meters.job_delay:observe((time.now_ms() - job.run_at) / 1000)
   local ok, turn, err = pcall(self.turn.fire, self.turn, job)
   if not ok then turn, err = nil, { code = "internal", message = tostring(turn) } end
+  if turn then meters.job(turn.job_after.state) end
   if turn and turn.status == "failed" then
     err = turn.failed or { code = "declined", message = "the plugin has no handler for this job" }
   end

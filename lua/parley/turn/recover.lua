@@ -2,6 +2,7 @@
 
 local crypto = require "host.crypto"
 local json = require "host.json"
+local meters = require "parley.ops.meters"
 local task = require "host.task"
 local time = require "host.time"
 
@@ -30,6 +31,7 @@ local function take_up(deps, row)
   local ok, err
   if row.attempts >= ATTEMPTS then
     ok, err = give_up(deps.db, row)
+    if ok then meters.dead_letters:with("message"):inc() end
   else
     ok, err = deps.turn:resume(row)
   end

@@ -1,0 +1,92 @@
+-- What C counts in every process: the engine, the log, the client of other servers.
+
+local client = require "host.http_client"
+local host_fs = require "host.fs"
+local host_log = require "host.log"
+local task = require "host.task"
+
+local M = {}
+
+local function read(path)
+  local f = io.open(path, "r")
+  if not f then return "" end
+  local text = f:read "*a"
+  f:close()
+  return text
+end
+
+local function register_engine(r)
+  local workers = r:gauge("parley_workers", "Workers that run.")
+  local starts = r:counter("parley_worker_starts_total",
+    "Starts of workers, the first ones included.")
+  local info = r:gauge("parley_info", "1; the label is what one wants to know.", { "version" },
+    { merge = "max" })
+  local cpu = r:counter("process_cpu_seconds_total", "CPU time of the workers.")
+  local resident = r:gauge("process_resident_memory_bytes", "Resident memory of the workers.")
+  local threads = r:gauge("process_threads", "Threads of the workers.")
+  local tasks = r:gauge("parley_tasks", "Tasks that have not ended.")
+  local tasks_started = r:counter("parley_tasks_started_total", "Tasks that were started.")
+  local ops = r:gauge("parley_ops", "Waits that are pending: timers, reads, queries, requests.")
+  local preemptions = r:counter("parley_preemptions_total",
+    "Times that a plugin was interrupted at the end of its slice.")
+  local core_bytes = r:gauge("parley_core_lua_bytes", "Memory of the trusted Lua states.")
+  local dropped = r:counter("parley_log_lines_dropped_total",
+    "Log lines that stderr did not take.")
+
+  -- This process is one worker that was started once; those before it in its place and those beside
+  -- it are added (parley.ops.scrape).
+  workers:set(1)
+  starts:inc()
+  info:with(host_fs.version()):set(1)
+  r:on_collect(function()
+    local status = read "/proc/self/status"
+    cpu.value = os.clock()
+    resident:set(1024 * (tonumber(status:match "VmRSS:%s*(%d+)") or 0))
+    threads:set(tonumber(status:match "Threads:%s*(%d+)") or 0)
+    local s = task.stats()
+    tasks:set(s.tasks)
+    tasks_started.value = s.started
+    ops:set(s.ops)
+    preemptions.value = s.preemptions
+    core_bytes:set(s.core_bytes)
+    dropped.value = host_log.dropped()
+  end)
+end
+
+-- Value of the label `result`: field of the client's statistics.
+local CLIENT_RESULTS = {
+  ok = "succeeded", failed = "failed", refused = "refused", timeout = "timed_out",
+  cancelled = "cancelled",
+}
+
+local function register_client(r)
+  local requests = r:counter("parley_client_requests_total",
+    "Requests to other servers that have ended; a response of any status is ok.",
+    { "result" })
+  local running = r:gauge("parley_client_requests_running",
+    "Requests to other servers that have not ended.")
+  local open = r:gauge("parley_client_connections",
+    "Connections to other servers, the idle ones included.")
+  local opened = r:counter("parley_client_connections_total",
+    "Connections to other servers that were opened.")
+  local bytes_in = r:counter("parley_client_received_bytes_total",
+    "Bytes of bodies received from other servers.")
+  local bytes_out = r:counter("parley_client_sent_bytes_total",
+    "Bytes of bodies sent to other servers.")
+  r:on_collect(function()
+    local s = client.stats()
+    for result, field in pairs(CLIENT_RESULTS) do requests:with(result).value = s[field] end
+    running:set(s.active)
+    open:set(s.open)
+    opened.value = s.connections
+    bytes_in.value, bytes_out.value = s.bytes_in, s.bytes_out
+  end)
+end
+
+---@param registry parley.metrics.Registry
+function M.register(registry)
+  register_engine(registry)
+  register_client(registry)
+end
+
+return M

@@ -1,0 +1,128 @@
+-- What parts of a worker count or know themselves, read when somebody asks.
+
+local M = {}
+
+-- Each returns what brings its metrics up to date from an object.
+local KINDS = {}
+
+function KINDS.server(r)
+  local accepted = r:counter("parley_http_connections_total", "Connections that were accepted.")
+  local refused = r:counter("parley_http_connections_refused_total",
+    "Connections closed at once, because too many were open.")
+  local bad = r:counter("parley_http_bad_requests_total",
+    "Requests refused before a route was looked for: not HTTP, too large, too slow.")
+  local bytes_in = r:counter("parley_http_received_bytes_total", "Bytes received.")
+  local bytes_out = r:counter("parley_http_sent_bytes_total", "Bytes sent.")
+  local open = r:gauge("parley_http_connections", "Connections that are open.")
+  local busy = r:gauge("parley_http_requests_running", "Requests without a complete answer.")
+  return function(server)
+    local s = server:stats()
+    accepted.value, refused.value, bad.value = s.accepted, s.refused, s.bad
+    bytes_in.value, bytes_out.value = s.bytes_in, s.bytes_out
+    open:set(s.open)
+    busy:set(s.busy)
+  end
+end
+
+-- What only a driver with a pool of connections counts has labels: without that driver it has no
+-- series, instead of zeros that look like an outage.
+function KINDS.db(r)
+  local transactions = r:counter("parley_db_transactions_total",
+    "Transactions that were asked for.")
+  local groups = r:counter("parley_db_commits_total",
+    "Durable commits; each holds all transactions that had gathered.")
+  local failed = r:counter("parley_db_failures_total", "Transactions that were rolled back.")
+  local commit_seconds = r:counter("parley_db_commit_seconds_total", "Time spent in commits.")
+  local reads = r:counter("parley_db_reads_total", "Queries of the readers.")
+  local queued = r:gauge("parley_db_transactions_waiting", "Transactions before the writer.")
+  local reads_queued = r:gauge("parley_db_reads_waiting", "Queries before the readers.")
+  local connections = r:gauge("parley_db_connections",
+    "Connections of the pool, by state (up, down); PostgreSQL only.", { "state" })
+  local reconnects = r:counter("parley_db_reconnects_total",
+    "Connections of the pool that were opened again.")
+  local errors = r:counter("parley_db_errors_total",
+    "Statements that have failed, by the code of the error; PostgreSQL only.", { "code" })
+  return function(db)
+    local s = db:stats()
+    transactions.value, groups.value, failed.value = s.transactions, s.groups, s.failed
+    commit_seconds.value, reads.value = s.commit_s, s.reads
+    queued:set(s.queued)
+    reads_queued:set(s.reads_queued)
+    reconnects.value = s.reconnects or 0
+    if s.connections then
+      connections:with("up"):set(s.connected)
+      connections:with("down"):set(s.connections - s.connected)
+    end
+    for code, n in pairs(s.failures or {}) do errors:with(code).value = n end
+  end
+end
+
+function KINDS.lanes(r)
+  local waiting = r:gauge("parley_turns_waiting", "Messages behind another one of their dialog.")
+  local busy = r:gauge("parley_lanes", "Dialogs that have a turn under way.")
+  return function(lanes)
+    local n = 0
+    for _ in pairs(lanes.lanes) do n = n + 1 end
+    busy:set(n)
+    waiting:set(lanes.waiting)
+  end
+end
+
+function KINDS.manager(r)
+  local memory = r:gauge("parley_plugin_memory_bytes",
+    "Memory of the plugin's state in the generation that serves, where it is largest.",
+    { "plugin" }, { merge = "max" })
+  local state = r:gauge("parley_plugin_state",
+    "1 for the state that the plugin is in: registered, active, degraded or disabled.",
+    { "plugin", "state" }, { merge = "max" })
+  local circuit = r:gauge("parley_plugin_circuit_open",
+    "1 while a worker leaves the plugin alone, or tries it again, because it has failed too often.",
+    { "plugin" }, { merge = "max" })
+  local generation = r:gauge("parley_generation",
+    "Number of the generation of plugins that serves.", nil, { merge = "max" })
+  return function(manager)
+    generation:set(manager.number)
+    memory:clear()
+    state:clear()
+    circuit:clear()
+    for _, p in ipairs(manager.current and manager.current.plugins or {}) do
+      memory:with(p.name):set(p.driver:stats().memory or 0)
+      state:with(p.name, p.state):set(1)
+      circuit:with(p.name):set(p.circuit.state == "closed" and 0 or 1)
+    end
+  end
+end
+
+-- Values and streams that instances share (parley.shared).
+function KINDS.shared(r)
+  local mode = r:gauge("parley_shared_mode",
+    "1 for the mode: redis, sql (none is configured) or degraded (Redis is away, SQL stands in).",
+    { "mode" }, { merge = "max" })
+  local published = r:counter("parley_stream_events_published_total",
+    "Events that were put into streams of Redis.")
+  return function(shared)
+    mode:clear()
+    mode:with(shared:mode()):set(1)
+    published.value = shared:stats().published
+  end
+end
+
+---What a registry knows of the parts of a worker.
+---@param registry parley.metrics.Registry
+---@return fun(kind: string, object: table|nil) watch reads the object of that kind from now on;
+---  nil: it is closed, and its metrics stay as they were
+function M.new(registry)
+  local watched, updates, kinds = {}, {}, {}
+  for kind in pairs(KINDS) do kinds[#kinds + 1] = kind end
+  table.sort(kinds)
+  for _, kind in ipairs(kinds) do updates[kind] = KINDS[kind](registry) end
+  registry:on_collect(function()
+    for kind, object in pairs(watched) do updates[kind](object) end
+  end)
+  return function(kind, object)
+    if not updates[kind] then error("no such kind: " .. tostring(kind), 2) end
+    watched[kind] = object
+  end
+end
+
+return M

@@ -1,0 +1,133 @@
+-- The metrics of a host with several workers, whichever of them answers.
+
+local programs = require "spec.support.process"
+local serve = require "spec.support.serve"
+local supervised = require "spec.support.supervised"
+
+local eventually = programs.eventually
+
+-- Values by series (name and labels), and which of them must not fall.
+local function read(text)
+  local values, totals, kind = {}, {}, nil
+  for line in text:gmatch "[^\n]+" do
+    kind = line:match "^# TYPE [%w_]+ (%w+)" or kind
+    local series, value = line:match "^([^#%s].*) (%S+)$"
+    if series then
+      assert(not values[series], "twice: " .. series)
+      values[series], totals[series] = tonumber(value), kind ~= "gauge" or nil
+    end
+  end
+  return values, totals
+end
+
+-- Fails when a total has fallen, or is gone.
+local function check_totals(before, after, totals)
+  for series, value in pairs(before) do
+    if totals[series] and not (after[series] and after[series] >= value) then
+      error(("%s fell from %s to %s"):format(series, value, tostring(after[series])))
+    end
+  end
+end
+
+describe("the metrics of several workers", function()
+  local WORKERS, COUNTED = 3, 'asked_total{route="count"}'
+  local host
+  before_each(function()
+    host = supervised.start {
+      workers = WORKERS, hang_ms = 60000,
+      argv_for_worker = { "--worker-script", "spec/process/scrape_fixture.lua" },
+    }
+  end)
+  after_each(supervised.end_all)
+
+  local function scrape() return read(assert(host:get "metrics")) end
+  -- Every worker publishes now and then, not at once.
+  local function shows(n)
+    eventually("all that was counted", function() return scrape()[COUNTED] == n end)
+  end
+
+  -- Asks until every worker has counted some, and returns how often.
+  local function count_everywhere()
+    local n, seen, workers = 0, {}, 0
+    repeat
+      local index = assert(host:get "count")
+      n, workers = n + 1, workers + (seen[index] and 0 or 1)
+      seen[index] = true
+    until workers == WORKERS
+    return n
+  end
+
+  it("are those of all of them, whoever is asked", function()
+    local n = count_everywhere()
+    shows(n)
+    for _ = 1, 10 do
+      local values = scrape()
+      assert.equal(n, values[COUNTED])
+      assert.equal(n, values['asked_seconds_bucket{le="1"}'])
+      assert.equal(n, values.asked_seconds_count)
+      assert.equal(n / 2, values.asked_seconds_sum)
+      assert.equal(WORKERS, values.workers)
+      assert.equal(WORKERS - 1, values.index)
+    end
+  end)
+
+  it("do not go backwards when workers are killed", function()
+    local n = count_everywhere()
+    shows(n)
+    local last = scrape()
+    for round = 1, 2 * WORKERS do
+      host:get "crash"
+      eventually("its successor", function()
+        local values, totals = scrape()
+        check_totals(last, values, totals)
+        last = values
+        return values.starts_total == WORKERS + round and values.workers == WORKERS
+      end)
+    end
+    assert.equal(n, last[COUNTED])
+    shows(n + count_everywhere())
+  end)
+
+  it("keep what a worker has counted until it was told to end", function()
+    local n = count_everywhere()
+    for _, w in ipairs(host:status().workers) do programs.kill(w.pid, "TERM") end
+    eventually("their successors", function() return scrape().starts_total == 2 * WORKERS end)
+    assert.equal(n, scrape()[COUNTED])
+  end)
+
+  it("say nothing of what a worker is doing that does not answer any more", function()
+    local n = count_everywhere()
+    shows(n)
+    host:get("stop", 0.2)
+    eventually("one less that works", function() return scrape().workers == WORKERS - 1 end, 20)
+    assert.equal(n, scrape()[COUNTED])
+    for _, w in ipairs(host:status().workers) do programs.kill(w.pid, "CONT") end
+    eventually("all again", function() return scrape().workers == WORKERS end)
+  end)
+end)
+
+describe("the metrics of the host", function()
+  local host
+  setup(function() host = serve.start() end)
+  teardown(function() host:close() end)
+
+  local function scrape() return read(assert(host:request(host.ops, "GET", "/metrics")).text) end
+
+  it("go on from what they were when its worker is replaced", function()
+    for i = 1, 5 do assert.equal(200, host:say("d" .. i, "/echo " .. i).status) end
+    local before = scrape()
+    assert.equal(5, before['parley_turns_total{status="answered"}'])
+    assert.equal(1, before.parley_worker_starts_total)
+    programs.kill(host:status().workers[1].pid, "KILL")
+    local shown = eventually("its successor", function()
+      local r = host:request(host.ops, "GET", "/metrics")
+      if r and r.status == 200 then return { read(r.text) } end
+    end)
+    local after, totals = unpack(shown)
+    check_totals(before, after, totals)
+    assert.equal(2, after.parley_worker_starts_total)
+    assert.equal(1, after.parley_workers)
+    assert.equal(200, host:say("d1", "/echo again").status)
+    assert.equal(6, scrape()['parley_turns_total{status="answered"}'])
+  end)
+end)
