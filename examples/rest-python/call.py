@@ -3,9 +3,6 @@
 
     PARLEY_SIGNING_SECRET=whsec_... python3 call.py URL TEXT
 """
-import base64
-import hashlib
-import hmac
 import json
 import os
 import sys
@@ -13,6 +10,8 @@ import time
 import urllib.error
 import urllib.request
 import uuid
+
+import webhook
 
 
 def envelope(delivery, text):
@@ -26,22 +25,15 @@ def envelope(delivery, text):
     }
 
 
-def sign(secret, delivery, timestamp, body):
-    """The webhook-signature: HMAC-SHA256 over "id.timestamp.body", with the bytes that the secret stands for."""
-    key = base64.b64decode(secret[len("whsec_"):], validate=True)
-    signed = f"{delivery}.{timestamp}.".encode() + body
-    return "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
-
-
 def main():
     secret = os.environ.get("PARLEY_SIGNING_SECRET", "")
-    if len(sys.argv) != 3 or not secret.startswith("whsec_"):
+    if len(sys.argv) != 3 or not secret:
         sys.exit("usage: PARLEY_SIGNING_SECRET=whsec_... call.py URL TEXT")
     delivery, timestamp = str(uuid.uuid4()), int(time.time())
     body = json.dumps(envelope(delivery, sys.argv[2])).encode()
     request = urllib.request.Request(sys.argv[1].rstrip("/") + "/invoke", data=body, headers={
         "Content-Type": "application/json", "webhook-id": delivery, "webhook-timestamp": str(timestamp),
-        "webhook-signature": sign(secret, delivery, timestamp, body),
+        "webhook-signature": webhook.sign(webhook.key_of(secret), delivery, timestamp, body),
     })
     try:
         with urllib.request.urlopen(request, timeout=5) as response:

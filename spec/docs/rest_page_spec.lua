@@ -2,6 +2,7 @@
 -- that is taken.
 
 local answer = require "parley.plugins.answer"
+local conformance = require "parley.conformance"
 local fs = require "host.fs"
 local host = require "spec.support.host"
 local http = require "host.http_client"
@@ -67,5 +68,15 @@ describe("docs/rest-plugins.md", function()
     for name in pairs(require("parley.schema.actions").types) do
       assert(page:find("`" .. name .. "`", 1, true), name)
     end
+  end)
+
+  it("lists the checks", function()
+    local page, rows = fs.read "docs/rest-plugins.md", 0
+    for number, check in ipairs(conformance.checks) do
+      local row = ("| %d | %s | %s |\n"):format(number, check.level, check.name)
+      assert(page:find(row, 1, true), row)
+    end
+    for _ in page:gmatch "\n| %d+ | %l+ | " do rows = rows + 1 end
+    assert.equal(#conformance.checks, rows)
   end)
 end)

@@ -17,6 +17,7 @@ M.commands = {
   { "token", "create, list and revoke tokens" },
   { "migrate", "bring the database schema up or down" },
   { "plugin", "make, check, test and run a plugin" },
+  { "conformance", "check a REST plugin from outside" },
   { "busted", "run specs inside the host" },
   { "lua", "run a Lua file inside the host" },
   { "version", "print the version" },

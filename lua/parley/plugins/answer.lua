@@ -35,15 +35,22 @@ local function trim(value)
   return unknown
 end
 
+---What is wrong with the type of a response.
+---@param r {headers: table<string, string>, body: string}
+---@return string|nil problem nothing when it is JSON
+function M.type_problem(r)
+  local kind = r.headers["content-type"] or ""
+  if (kind:lower():match "^([^;]-)%s*;" or kind:lower()) == "application/json" then return nil end
+  return ("Content-Type: application/json was expected, got %s: %s"):format(M.quote(kind),
+    M.quote(r.body))
+end
+
 ---@param r {headers: table<string, string>, body: string} status 200
 ---@return table|nil response
 ---@return string|string[] result what is wrong with it; else the paths of unknown fields
 function M.read(r)
-  local kind = r.headers["content-type"] or ""
-  if (kind:lower():match "^([^;]-)%s*;" or kind:lower()) ~= "application/json" then
-    return nil, ("Content-Type: application/json was expected, got %s: %s"):format(M.quote(kind),
-      M.quote(r.body))
-  end
+  local problem = M.type_problem(r)
+  if problem then return nil, problem end
   local value, err = json.decode(r.body, { max_depth = DEPTH })
   if value == nil then return nil, "the answer is no JSON: " .. err.message end
   if type(value) ~= "table" or json.is_array(value) then
