@@ -11,8 +11,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* A life that lasted so long was a good one, however it ended: the backoff begins anew. */
-#define GOOD_LIFE_NS    (10 * PL_NS_PER_S)
+/* A life that lasted so long was a good one, however it ended: the backoff begins anew. Short
+ * enough that one who is killed now and then is back at once; one that crashes at every message
+ * costs a start a second. */
+#define GOOD_LIFE_NS    PL_NS_PER_S
 #define BACKOFF_MS      100
 #define BACKOFF_MAX_MS  5000
 #define GIVE_UP_AT      5  /* failures in a row of a host that was never ready */
