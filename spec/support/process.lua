@@ -32,10 +32,36 @@ function M.alive(pid)
   return stat ~= "" and not stat:match "%) [ZX] "
 end
 
----Sends a signal to a process that is no child of ours.
----@param pid integer
+---Sends a signal to processes that are no children of ours, to all at the same moment.
+---@param pids integer|integer[]
 ---@param signal string "KILL"
-function M.kill(pid, signal) M.run { "kill", "-" .. signal, tostring(pid) } end
+function M.kill(pids, signal)
+  local argv = { "kill", "-" .. signal }
+  for _, pid in ipairs(type(pids) == "table" and pids or { pids }) do argv[#argv + 1] = tostring(pid) end
+  M.run(argv)
+end
+
+---The processes that a process has started.
+---@param pid integer
+---@return integer[]
+function M.children(pid)
+  local all = {}
+  for child in (fs.read(("/proc/%d/task/%d/children"):format(pid, pid)) or ""):gmatch "%d+" do
+    all[#all + 1] = tonumber(child)
+  end
+  return all
+end
+
+---A process, what it has started, and what those have.
+---@param pid integer
+---@return integer[]
+function M.family(pid)
+  local all = { pid }
+  for _, child in ipairs(M.children(pid)) do
+    for _, p in ipairs(M.family(child)) do all[#all + 1] = p end
+  end
+  return all
+end
 
 ---Runs a program to its end. Fails the spec when it cannot be started or does not end.
 ---@param argv string[]

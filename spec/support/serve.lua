@@ -17,6 +17,7 @@ M.eventually = programs.eventually
 ---@field home? string default: an empty one
 ---@field prepare? fun(home: string)
 ---@field argv? string[] what to start instead of `parley serve`
+---@field env? table<string, string|false> of the host, beside ours
 ---@field wait? boolean false: do not wait until it listens
 
 ---@param opts spec.ServeOptions|nil
@@ -27,9 +28,10 @@ function M.start(opts)
   self.files = self.home .. "/spec-" .. crypto.hex(crypto.random(4))
   local argv = { unpack(opts.argv or { programs.EXE, "serve" }) }
   argv[#argv + 1] = "--home=" .. self.home
+  local env = { PARLEY_HTTP_LISTEN = "127.0.0.1:0", PARLEY_OPS_LISTEN = "127.0.0.1:0" }
+  for name, value in pairs(opts.env or {}) do env[name] = value end
   self.process = assert(process.spawn {
-    argv = argv,
-    env = { PARLEY_HTTP_LISTEN = "127.0.0.1:0", PARLEY_OPS_LISTEN = "127.0.0.1:0" },
+    argv = argv, env = env,
     stdout = self.files .. ".out", stderr = self.files .. ".err",
   })
   self.pid = self.process:pid()

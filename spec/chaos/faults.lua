@@ -1,0 +1,46 @@
+-- What may go wrong, by name: `run` lets it happen and returns when it is over. `needs` names the part of the
+-- rig without which it cannot happen.
+
+local programs = require "spec.support.process"
+local task = require "host.task"
+
+local M = {}
+
+local function any(list) return list[math.random(#list)] end
+
+M.worker_killed = {
+  run = function(rig)
+    local workers = programs.children(any(rig.instances).h.pid)
+    if #workers > 0 then programs.kill(any(workers), "KILL") end
+  end,
+}
+
+M.host_killed = {
+  run = function(rig) rig:restart(math.random(#rig.instances)) end,
+}
+
+M.clients_reset = {
+  needs = "proxy",
+  run = function(rig) rig.proxy:reset() end,
+}
+
+M.clients_slow = {
+  needs = "proxy",
+  run = function(rig)
+    rig.proxy:rate(math.random(2000, 20000))
+    task.sleep(0.5)
+    rig.proxy:pass()
+  end,
+}
+
+M.clients_cut_off = {
+  needs = "proxy",
+  run = function(rig)
+    rig.proxy:blackhole()
+    task.sleep(0.3 + math.random())
+    rig.proxy:reset() -- what was sent before has arrived, its answer never will
+    rig.proxy:pass()
+  end,
+}
+
+return M

@@ -1,0 +1,130 @@
+-- A system to break: instances of the real program on one database, with a plugin that counts in Lua and one
+-- that acts over REST, and clients that keep it busy.
+
+local checker = require "spec.support.checker"
+local crypto = require "host.crypto"
+local fault_proxy = require "spec.support.fault_proxy"
+local fs = require "host.fs"
+local host = require "spec.support.host"
+local http = require "host.http_client"
+local json = require "host.json"
+local load = require "spec.support.load"
+local programs = require "spec.support.process"
+local python = require "spec.support.python"
+local serve = require "spec.support.serve"
+local sqlite = require "host.sqlite"
+local webhook = require "parley.plugins.webhook"
+
+local M = {}
+M.__index = M
+
+local RATE = 800 -- turns/s that the clients aim at: the criterion asks for 500
+local RING_EVERY = 50
+local CONF = [[
+return {
+  plugins = { act = { signing_secret = "%s", allow_private = true } },
+}
+]]
+
+-- Every so many messages leave a job behind.
+local function rings(command, n) return command == "tally" and n % RING_EVERY == 0 end
+
+local function text_of(command, n)
+  return ("/%s %d%s"):format(command, n, rings(command, n) and " ring" or "")
+end
+
+local function prepare(self, home)
+  assert(fs.mkdir(home .. "/conf"))
+  assert(fs.write(home .. "/conf/parley.lua", CONF:format(self.secret)))
+  host.write_plugin({ home = home }, "act", { manifest = { transport = "rest", endpoint = self.vendor_url } })
+  local tally = "spec/chaos/plugins/tally/"
+  host.write_plugin({ home = home }, "tally", {
+    manifest = json.decode(fs.read(tally .. "manifest.json")), main = fs.read(tally .. "main.lua"),
+  })
+end
+
+-- Instances are named by their place: a restarted one has another process and another port.
+local function start_instance(self, i)
+  local instance = self.instances[i]
+  local h = serve.start {
+    home = instance.home, argv = self.argv, env = self.env,
+    prepare = not instance.home and function(home) prepare(self, home) end or nil,
+  }
+  instance.h, instance.home, instance.port = h, h.home, h.port
+  if self.proxy and i == 1 then self.proxy:to(h.port) end
+end
+
+---@class spec.RigOptions
+---@field workers? integer of each instance, default 1
+---@field instances? integer default 1
+---@field argv? string[] instead of `parley serve`
+---@field env? table<string, string> of the instances
+---@field proxy? boolean some clients come through one that has faults
+---@field database_url? string of PostgreSQL; default: SQLite in the home
+
+---@param o spec.RigOptions|nil
+function M.start(o)
+  o = o or {}
+  local self = setmetatable({ argv = o.argv, instances = {}, secret = webhook.new_secret() }, M)
+  self.vendor = python.start "spec/chaos/acting_plugin.py"
+  self.vendor_url = ("http://127.0.0.1:%d"):format(self.vendor.port)
+  self.env = { PARLEY_WORKERS = tostring(o.workers or 1), PARLEY_DATABASE_URL = o.database_url }
+  self.by_arrival = (o.workers or 1) * (o.instances or 1) == 1
+  for name, value in pairs(o.env or {}) do self.env[name] = value end
+  for i = 1, o.instances or 1 do
+    self.instances[i] = {}
+    start_instance(self, i)
+  end
+  self.token = self.instances[1].h.token
+  if o.proxy then self.proxy = fault_proxy.start(self.instances[1].port) end
+  return self
+end
+
+---Clients for the instances; with a proxy, some come through it. Their dialogs are new ones.
+---@param o {rate: number|nil}|nil
+---@return table load
+function M:load(o)
+  local targets = { unpack(self.instances) }
+  targets[#targets + 1] = self.proxy
+  self.running = load.start {
+    targets = targets, token = self.token, prefix = crypto.hex(crypto.random(4)),
+    dialogs = { { command = "tally", count = 20 }, { command = "act", count = 2 } }, connections = 3,
+    rate = o and o.rate or RATE, text = text_of,
+  }
+  return self.running
+end
+
+---Kills an instance with all of its processes, and starts it again.
+---@param i integer
+function M:restart(i)
+  local h = self.instances[i].h
+  local family = programs.family(h.pid)
+  programs.kill(family, "KILL")
+  h:close()
+  start_instance(self, i)
+end
+
+---The database that the instances share.
+function M:database()
+  self.db = self.db or assert(sqlite.open { path = self.instances[1].home .. "/data/parley.db" })
+  return self.db
+end
+
+---Stops the clients, and holds the database against what they know.
+---@return table[] problems of spec.support.checker
+function M:check(options)
+  self.running:stop()
+  local acted = assert(http.request { url = self.vendor_url .. "/acted", allow_private = true, max_body = 1e9 })
+  local o = { by_arrival = self.by_arrival, rings = rings, acted = json.decode(acted.body) }
+  for k, v in pairs(options or {}) do o[k] = v end
+  return checker.check(self.running, self:database(), o)
+end
+
+function M:close()
+  if self.db then self.db:close() end
+  for _, instance in ipairs(self.instances) do instance.h:close() end
+  if self.proxy then self.proxy:stop() end
+  self.vendor:stop()
+end
+
+return M

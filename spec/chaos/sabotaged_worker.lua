@@ -1,0 +1,80 @@
+-- A worker with the defect that the variable SPEC_SABOTAGE names.
+
+local core = require "parley.core"
+local crypto = require "host.crypto"
+local fs = require "host.fs"
+local lanes = require "parley.turn.lanes"
+local load = require "parley.turn.load"
+local task = require "host.task"
+
+local defects = {}
+
+function defects.none() end
+
+-- Turns are answered while their transaction still waits. The next turn of the dialog waits for it, so that
+-- nothing is wrong until the host is killed.
+function defects.early_ack()
+  local leave = lanes.leave
+  function lanes:leave(key)
+    task.spawn(function()
+      task.sleep(0.04)
+      leave(self, key)
+    end)
+  end
+  local open = core.open
+  function core.open(cfg)
+    local c, err = open(cfg)
+    if not c then return nil, err end
+    local db = c.db
+    c.turn.db = setmetatable({}, { __index = function(_, name)
+      return function(_, ...) return db[name](db, ...) end
+    end })
+    c.turn.db.commit = function(_, statements)
+      if #statements == 1 then return db:commit(statements) end
+      task.spawn(function()
+        task.sleep(0.02)
+        db:commit(statements)
+      end)
+      return {}
+    end
+    return c
+  end
+end
+
+-- As if (source, key) of inbox were not unique: each delivery of a message is another one.
+function defects.no_key()
+  local turn = load.turn
+  function load.turn(db, t, locale)
+    if t.key and not t.admitted then t.key = t.key .. crypto.hex(crypto.random(8)) end
+    return turn(db, t, locale)
+  end
+end
+
+-- Some messages of a dialog let those go first that came after them.
+function defects.order()
+  local enter = lanes.enter
+  function lanes:enter(...)
+    if math.random() < 0.3 then task.sleep(0.03) end
+    return enter(self, ...)
+  end
+end
+
+-- Two turns of one dialog at a time, and the later one writes over what the other has kept.
+function defects.lost_update()
+  local commit = require "parley.turn.commit"
+  function lanes.enter() return true end
+  function lanes.leave() end
+  local statements = commit.statements
+  function commit.statements(turn)
+    local list = statements(turn)
+    for _, s in ipairs(list) do
+      if s[1]:find "^UPDATE dialogs" then
+        s[1] = s[1]:gsub(" AND version = %$2$", " AND version >= $2 - 100"):gsub("version = %$2 %+ 1", "version = version + 1")
+      end
+    end
+    return list
+  end
+end
+
+defects[fs.getenv "SPEC_SABOTAGE"]()
+return require "parley.worker"(select(2, ...))
