@@ -1,13 +1,10 @@
 /* The rows of a turn and nothing else: bare_turns DATABASE GROUP SECONDS. The database has Parley's
  * schema; each group of turns is one durable transaction, with the statements that Parley uses.
  * Prints turns per second. */
-#include <sqlite3.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
+#include "turn_rows.h"
 
-#define DIALOGS 1000
+#include <sqlite3.h>
+#include <stdlib.h>
 
 static sqlite3 *db;
 
@@ -26,13 +23,6 @@ static sqlite3_stmt *prepare(const char *sql)
     return s;
 }
 
-static double now(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
-}
-
 static void text(sqlite3_stmt *s, int i, const char *value)
 {
     check(sqlite3_bind_text(s, i, value, -1, SQLITE_STATIC));
@@ -43,29 +33,6 @@ static void run(sqlite3_stmt *s)
     check(sqlite3_step(s));
     sqlite3_reset(s);
 }
-
-/* Ids that grow, as UUIDv7 does. */
-static const char *next_id(char *out)
-{
-    static unsigned long n;
-    n++;
-    snprintf(out, 37, "01a1fcce-%04lx-7000-8000-%012lx", n >> 20 & 0xffff, n);
-    return out;
-}
-
-static const char trace[] = "0af7651916cd43dd8448eb211c80319c";
-static const char message[] =
-    "{\"user\":{\"external_id\":\"user-17\"},\"type\":\"text\",\"text\":\"/echo hello there\","
-    "\"message_id\":\"m-1234567\"}";
-static const char reply[] =
-    "{\"actions\":[{\"type\":\"send\",\"text\":\"hello there\"}],\"in_reply_to\":"
-    "\"01a1fcce-897d-729f-bd01-262bc42736da\",\"plugin\":\"echo\",\"status\":\"answered\"}";
-static const char response[] =
-    "{\"dialog_id\":\"bench-123\",\"message_id\":\"m-1234567\",\"status\":\"answered\","
-    "\"reset_version\":0,\"actions\":[{\"type\":\"send\",\"text\":\"hello there\"}],"
-    "\"reply_message_id\":\"01a1fcce-897d-729f-bd01-262bc42736da\",\"text\":\"hello there\","
-    "\"plugin\":{\"name\":\"echo\",\"version\":\"1.0.0\"},\"latency_ms\":{\"total\":1.234,"
-    "\"plugin\":0.123},\"trace_id\":\"0af7651916cd43dd8448eb211c80319c\"}";
 
 static sqlite3_stmt *inbox, *dialog, *messages, *calls, *audit;
 

@@ -1,5 +1,5 @@
 -- wrk: messages of many dialogs, each with an id of its own. Environment: TOKEN, SAME (1: always the same
--- body, for the echo endpoint), TEXT.
+-- body, for the echo endpoint), TEXT, PACE (milliseconds between an answer and the next message of a connection).
 local counter, thread = 0, 0
 function setup(t)
   t:set("id", thread)
@@ -10,6 +10,9 @@ function init()
   local same = os.getenv "SAME" == "1"
   local text = os.getenv "TEXT" or "/echo hello there"
   local started = tostring(os.time())
+  local pace = tonumber(os.getenv "PACE")
+  -- Around it by chance, or all connections would send at once.
+  if pace then function delay() return math.random(0, 2 * pace) end end
   local function body(n)
     return ('{"user":{"external_id":"user-%d"},"type":"text","text":"%s","message_id":"m-%s-%d-%d"}')
       :format(n % 500, text, started, id, n)
