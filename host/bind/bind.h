@@ -18,6 +18,7 @@
     X(json)                                                                                        \
     X(log)                                                                                         \
     X(process)                                                                                     \
+    X(redis)                                                                                       \
     X(resolve)                                                                                     \
     X(sandbox)                                                                                     \
     X(sqlite)                                                                                      \

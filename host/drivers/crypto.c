@@ -22,6 +22,13 @@ void pl_hmac_sha256(const void *key, size_t key_len, const void *data, size_t le
     HMAC(EVP_sha256(), key, (int)key_len, data, len, out, NULL);
 }
 
+void pl_sha1_hex(const void *data, size_t len, char *out)
+{
+    unsigned char hash[SHA_DIGEST_LENGTH];
+    SHA1(data, len, hash);
+    pl_hex(hash, sizeof hash, out);
+}
+
 void pl_random(void *out, size_t len)
 {
     char *p = out;

@@ -10,12 +10,17 @@
 #include <stdint.h>
 
 #define PL_SHA256_LEN 32
+#define PL_SHA1_HEX   40 /* text, without the NUL */
 #define PL_UUID_LEN   36 /* text, without the NUL */
 #define PL_BCRYPT_MAX 72 /* bcrypt ignores what follows: longer secrets are refused */
 
 void pl_sha256(const void *data, size_t len, unsigned char out[PL_SHA256_LEN]);
 void pl_hmac_sha256(const void *key, size_t key_len, const void *data, size_t len,
                     unsigned char out[PL_SHA256_LEN]);
+
+/* What Redis calls a script by. SHA-1 is fit for names that nobody attacks, and for nothing else.
+ * Writes PL_SHA1_HEX characters and a NUL. */
+void pl_sha1_hex(const void *data, size_t len, char *out);
 
 /* From the kernel. */
 void pl_random(void *out, size_t len);
