@@ -126,7 +126,7 @@ describe("parley conformance", function()
 end)
 
 describe("the example plugins", function()
-  for _, script in ipairs { "examples/rest-python/plugin.py" } do
+  for _, script in ipairs { "examples/rest-python/plugin.py", "examples/rest-node/plugin.mjs" } do
     it(script .. " passes every check", function()
       local server = python.start(script .. " 0", { PARLEY_SIGNING_SECRET = SECRET })
       local r = programs.parley({ "conformance", url_of(server) }, { env = { PARLEY_SIGNING_SECRET = SECRET } })
