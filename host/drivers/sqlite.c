@@ -17,7 +17,7 @@ struct worker {
 };
 
 struct pl_sqlite {
-    struct pl_loop *loop;
+    struct pl_sql sql;
     struct pl_sqlite_config config;
     char *path;
     uv_async_t async; /* work is done: finish the ops on the loop */
@@ -28,7 +28,7 @@ struct pl_sqlite {
     struct pl_list writes, reads, done;
     uint32_t writes_len, reads_len;
     bool closing;
-    struct pl_sqlite_stats stats;
+    struct pl_sql_stats stats;
 
     struct worker writer;
     struct worker readers[READERS_MAX];
@@ -39,80 +39,34 @@ struct pl_sqlite {
 
 static void destroy(struct pl_op *op)
 {
-    struct pl_sqlite_request *r = pl_container_of(op, struct pl_sqlite_request, op);
-    pl_sqlite_discard(r);
+    struct pl_sql_request *r = pl_container_of(op, struct pl_sql_request, op);
+    pl_sql_discard(r);
 }
 
 /* A commit cannot be taken back and a read ends soon: what is cancelled runs on, unheard. */
 static const struct pl_op_class request_class = {NULL, destroy};
 
-struct pl_sqlite_request *pl_sqlite_request(struct pl_sqlite *db)
+static struct pl_sqlite *of(struct pl_sql *sql)
 {
-    struct pl_sqlite_request *r = pl_xcalloc(1, sizeof *r);
-    r->db = db;
-    r->failed_statement = -1;
-    pl_list_init(&r->link);
-    return r;
+    return pl_container_of(sql, struct pl_sqlite, sql);
 }
 
-void pl_sqlite_discard(struct pl_sqlite_request *r)
+static int submit(struct pl_sql_request *r, struct pl_owner *owner, uint64_t deadline_ns,
+                  struct pl_err *err)
 {
-    pl_buf_free(&r->bytes);
-    pl_buf_free(&r->out);
-    free(r->params);
-    free(r->statements);
-    free(r);
-}
-
-void pl_sqlite_add(struct pl_sqlite_request *r, const char *sql, size_t len, int64_t expect)
-{
-    if (r->statements_len == r->statements_cap) {
-        r->statements_cap = r->statements_cap ? r->statements_cap * 2 : 8;
-        r->statements = pl_xrealloc(r->statements, r->statements_cap * sizeof *r->statements);
-    }
-    struct pl_sql_statement *s = &r->statements[r->statements_len++];
-    memset(s, 0, sizeof *s);
-    s->sql = (uint32_t)r->bytes.len;
-    s->sql_len = (uint32_t)len;
-    s->first = r->params_len;
-    s->expect = expect;
-    pl_buf_append(&r->bytes, sql, len);
-    pl_buf_putc(&r->bytes, '\0'); /* a script is handed to sqlite3_exec as it is */
-}
-
-void pl_sqlite_param(struct pl_sqlite_request *r, enum pl_sql_type type, int64_t integer,
-                     double real, const char *text, size_t len)
-{
-    assert(r->statements_len > 0);
-    if (r->params_len == r->params_cap) {
-        r->params_cap = r->params_cap ? r->params_cap * 2 : 32;
-        r->params = pl_xrealloc(r->params, r->params_cap * sizeof *r->params);
-    }
-    struct pl_sql_value *v = &r->params[r->params_len++];
-    *v = (struct pl_sql_value){.type = type, .integer = integer, .real = real};
-    if (type == PL_SQL_TEXT) {
-        v->offset = (uint32_t)r->bytes.len;
-        v->len = (uint32_t)len;
-        pl_buf_append(&r->bytes, text, len);
-    }
-    r->statements[r->statements_len - 1].count++;
-}
-
-static int submit(struct pl_sqlite_request *r, bool write, struct pl_owner *owner,
-                  uint64_t deadline_ns, struct pl_err *err)
-{
-    struct pl_sqlite *db = r->db;
+    struct pl_sqlite *db = of(r->db);
+    bool write = r->write;
     uv_mutex_lock(&db->mutex);
     bool closing = db->closing;
     uint32_t len = write ? db->writes_len : db->reads_len;
     uv_mutex_unlock(&db->mutex);
     if (closing || len >= db->config.queue_max) {
-        pl_sqlite_discard(r);
+        pl_sql_discard(r);
         if (closing)
             return pl_fail(err, PL_E_CLOSED, false, "sqlite", "the database is closed");
         return pl_fail(err, PL_E_BUSY, true, "sqlite", "%u requests wait for the database", len);
     }
-    pl_op_start(&r->op, db->loop, owner, write ? "sqlite.commit" : "sqlite.query", deadline_ns,
+    pl_op_start(&r->op, db->sql.loop, owner, write ? "sqlite.commit" : "sqlite.query", deadline_ns,
                 &request_class);
     pl_op_ref(&r->op); /* the worker's */
     db->refs++;
@@ -124,22 +78,10 @@ static int submit(struct pl_sqlite_request *r, bool write, struct pl_owner *owne
     return 0;
 }
 
-int pl_sqlite_commit(struct pl_sqlite_request *r, struct pl_owner *owner, uint64_t deadline_ns,
-                     struct pl_err *err)
-{
-    return submit(r, true, owner, deadline_ns, err);
-}
-
-int pl_sqlite_read(struct pl_sqlite_request *r, struct pl_owner *owner, uint64_t deadline_ns,
-                   struct pl_err *err)
-{
-    return submit(r, false, owner, deadline_ns, err);
-}
-
 /* --- the writer thread
  * ----------------------------------------------------------------------------- */
 
-static int run_statements(struct pl_sqlite_conn *c, struct pl_sqlite_request *r)
+static int run_statements(struct pl_sqlite_conn *c, struct pl_sql_request *r)
 {
     for (uint32_t i = 0; i < r->statements_len; i++)
         if (pl_sqlite_conn_run(c, r, &r->statements[i], &r->err) < 0) {
@@ -153,7 +95,7 @@ static void fail_all(struct pl_list *group, const struct pl_err *err)
 {
     struct pl_list *pos, *tmp;
     pl_list_each (pos, tmp, group) {
-        struct pl_sqlite_request *r = pl_container_of(pos, struct pl_sqlite_request, link);
+        struct pl_sql_request *r = pl_container_of(pos, struct pl_sql_request, link);
         if (r->err.code == NULL)
             r->err = *err;
     }
@@ -161,7 +103,7 @@ static void fail_all(struct pl_list *group, const struct pl_err *err)
 
 /* One transaction in its savepoint. Returns -1 when the whole group is lost: some errors (disk
  * full, I/O) make SQLite roll back everything at once. */
-static int run_member(struct pl_sqlite_conn *c, struct pl_sqlite_request *r, bool alone)
+static int run_member(struct pl_sqlite_conn *c, struct pl_sql_request *r, bool alone)
 {
     if (!alone && pl_sqlite_conn_exec(c, "SAVEPOINT member", &r->err) < 0)
         return -1;
@@ -186,7 +128,7 @@ static void commit_group(struct pl_sqlite_conn *c, struct pl_list *group, uint32
     bool lost = false;
     struct pl_list *pos, *tmp;
     pl_list_each (pos, tmp, group) {
-        struct pl_sqlite_request *r = pl_container_of(pos, struct pl_sqlite_request, link);
+        struct pl_sql_request *r = pl_container_of(pos, struct pl_sql_request, link);
         if (run_member(c, r, n == 1) < 0) {
             err = r->err;
             lost = true;
@@ -200,7 +142,7 @@ static void commit_group(struct pl_sqlite_conn *c, struct pl_list *group, uint32
     fail_all(group, &err);
 }
 
-static void run_script(struct pl_sqlite_conn *c, struct pl_sqlite_request *r)
+static void run_script(struct pl_sqlite_conn *c, struct pl_sql_request *r)
 {
     if (pl_sqlite_conn_exec(c, "BEGIN EXCLUSIVE", &r->err) < 0)
         return;
@@ -216,8 +158,7 @@ static uint32_t gather(struct pl_sqlite *db, struct pl_list *group)
 {
     uint32_t n = 0;
     while (n < db->config.group_max && !pl_list_empty(&db->writes)) {
-        struct pl_sqlite_request *r =
-            pl_container_of(db->writes.next, struct pl_sqlite_request, link);
+        struct pl_sql_request *r = pl_container_of(db->writes.next, struct pl_sql_request, link);
         if (r->script && n > 0)
             break;
         pl_list_remove(&r->link);
@@ -235,7 +176,7 @@ static void give_back(struct pl_sqlite *db, struct pl_list *group, uint32_t n, u
     uv_mutex_lock(&db->mutex);
     struct pl_list *link;
     while ((link = pl_list_shift(group)) != NULL) {
-        if (pl_container_of(link, struct pl_sqlite_request, link)->err.code != NULL)
+        if (pl_container_of(link, struct pl_sql_request, link)->err.code != NULL)
             db->stats.failed++;
         pl_list_push(&db->done, link);
     }
@@ -263,8 +204,7 @@ static void writer_main(void *arg)
         if (n == 0)
             return; /* closing, and nothing is left */
         uint64_t begin = pl_now_ns();
-        struct pl_sqlite_request *first =
-            pl_container_of(group.next, struct pl_sqlite_request, link);
+        struct pl_sql_request *first = pl_container_of(group.next, struct pl_sql_request, link);
         if (first->script)
             run_script(&w->conn, first);
         else
@@ -287,7 +227,7 @@ static void reader_main(void *arg)
         uv_mutex_unlock(&db->mutex);
         if (link == NULL)
             return;
-        struct pl_sqlite_request *r = pl_container_of(link, struct pl_sqlite_request, link);
+        struct pl_sql_request *r = pl_container_of(link, struct pl_sql_request, link);
         run_statements(&w->conn, r);
         uv_mutex_lock(&db->mutex);
         db->stats.reads++;
@@ -327,7 +267,7 @@ static void finish_done(struct pl_sqlite *db)
         pl_list_push(&ready, link);
     uv_mutex_unlock(&db->mutex);
     while ((link = pl_list_shift(&ready)) != NULL) {
-        struct pl_sqlite_request *r = pl_container_of(link, struct pl_sqlite_request, link);
+        struct pl_sql_request *r = pl_container_of(link, struct pl_sql_request, link);
         if (r->err.code != NULL)
             pl_op_fail(&r->op, &r->err);
         else
@@ -354,8 +294,9 @@ static void join(struct worker *w)
         pl_sqlite_conn_close(&w->conn);
 }
 
-void pl_sqlite_close(struct pl_sqlite *db)
+static void close_db(struct pl_sql *sql)
 {
+    struct pl_sqlite *db = of(sql);
     uv_mutex_lock(&db->mutex);
     db->closing = true;
     uv_cond_broadcast(&db->write_cond);
@@ -367,6 +308,18 @@ void pl_sqlite_close(struct pl_sqlite *db)
     finish_done(db);
     unref(db);
 }
+
+static void stats(struct pl_sql *sql, struct pl_sql_stats *out)
+{
+    struct pl_sqlite *db = of(sql);
+    uv_mutex_lock(&db->mutex);
+    *out = db->stats;
+    out->queued = db->writes_len;
+    out->reads_queued = db->reads_len;
+    uv_mutex_unlock(&db->mutex);
+}
+
+static const struct pl_sql_driver driver = {"sqlite", submit, stats, close_db};
 
 static int start(struct pl_sqlite *db, struct worker *w, bool writer, struct pl_err *err)
 {
@@ -380,11 +333,11 @@ static int start(struct pl_sqlite *db, struct worker *w, bool writer, struct pl_
     return 0;
 }
 
-struct pl_sqlite *pl_sqlite_open(struct pl_loop *loop, const struct pl_sqlite_config *config,
-                                 struct pl_err *err)
+struct pl_sql *pl_sqlite_open(struct pl_loop *loop, const struct pl_sqlite_config *config,
+                              struct pl_err *err)
 {
     struct pl_sqlite *db = pl_xcalloc(1, sizeof *db);
-    db->loop = loop;
+    db->sql = (struct pl_sql){&driver, loop};
     db->config = *config;
     db->path = pl_xstrdup(config->path);
     db->config.path = db->path;
@@ -403,16 +356,7 @@ struct pl_sqlite *pl_sqlite_open(struct pl_loop *loop, const struct pl_sqlite_co
     for (int i = 0; ok && i < db->config.readers; i++)
         ok = start(db, &db->readers[i], false, err) == 0;
     if (ok)
-        return db;
-    pl_sqlite_close(db);
+        return &db->sql;
+    close_db(&db->sql);
     return NULL;
-}
-
-void pl_sqlite_stats(struct pl_sqlite *db, struct pl_sqlite_stats *out)
-{
-    uv_mutex_lock(&db->mutex);
-    *out = db->stats;
-    out->queued = db->writes_len;
-    out->reads_queued = db->reads_len;
-    uv_mutex_unlock(&db->mutex);
 }

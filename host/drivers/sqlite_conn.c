@@ -3,9 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROWS_MAX   20000
-#define RESULT_MAX (16u << 20)
-
 static const char *code_of(int rc, bool *retryable)
 {
     *retryable = false;
@@ -184,7 +181,7 @@ static struct pl_sqlite_cached *prepare(struct pl_sqlite_conn *c, const char *sq
 /* --- running
  * --------------------------------------------------------------------------------------- */
 
-static int bind_all(struct pl_sqlite_cached *e, const struct pl_sqlite_request *r,
+static int bind_all(struct pl_sqlite_cached *e, const struct pl_sql_request *r,
                     const struct pl_sql_statement *s, struct pl_err *err)
 {
     for (int i = 1; i <= e->params; i++) {
@@ -211,77 +208,37 @@ static int bind_all(struct pl_sqlite_cached *e, const struct pl_sqlite_request *
     return 0;
 }
 
-static void put_names(struct pl_sqlite_request *r, struct pl_sql_statement *s, sqlite3_stmt *stmt)
+static void put_cell(struct pl_sql_request *r, sqlite3_stmt *stmt, int i)
 {
-    s->columns = (uint32_t)sqlite3_column_count(stmt);
-    s->names = (uint32_t)r->out.len;
-    for (uint32_t i = 0; i < s->columns; i++) {
-        const char *name = sqlite3_column_name(stmt, (int)i);
-        pl_buf_append(&r->out, name, strlen(name) + 1);
+    switch (sqlite3_column_type(stmt, i)) {
+    case SQLITE_INTEGER:
+        pl_sql_put_integer(r, sqlite3_column_int64(stmt, i));
+        break;
+    case SQLITE_FLOAT:
+        pl_sql_put_real(r, sqlite3_column_double(stmt, i));
+        break;
+    case SQLITE_NULL:
+        pl_sql_put_null(r);
+        break;
+    default: { /* the text first, then its length: SQLite may convert it */
+        const void *text = sqlite3_column_blob(stmt, i);
+        pl_sql_put_text(r, text, (uint32_t)sqlite3_column_bytes(stmt, i));
     }
-    s->cells = (uint32_t)r->out.len;
-}
-
-static void put_cell(struct pl_buf *out, sqlite3_stmt *stmt, int i)
-{
-    int type = sqlite3_column_type(stmt, i);
-    if (type == SQLITE_INTEGER) {
-        int64_t v = sqlite3_column_int64(stmt, i);
-        pl_buf_putc(out, PL_SQL_INTEGER);
-        pl_buf_append(out, &v, sizeof v);
-    } else if (type == SQLITE_FLOAT) {
-        double v = sqlite3_column_double(stmt, i);
-        pl_buf_putc(out, PL_SQL_REAL);
-        pl_buf_append(out, &v, sizeof v);
-    } else if (type == SQLITE_NULL) {
-        pl_buf_putc(out, PL_SQL_NULL);
-    } else {
-        const void *p = sqlite3_column_blob(stmt, i);
-        uint32_t len = (uint32_t)sqlite3_column_bytes(stmt, i);
-        pl_buf_putc(out, PL_SQL_TEXT);
-        pl_buf_append(out, &len, sizeof len);
-        pl_buf_append(out, p, len);
     }
 }
 
-void pl_sqlite_cell(const struct pl_sqlite_request *r, uint32_t *at, struct pl_sql_value *value)
-{
-    const char *p = r->out.data + *at;
-    value->type = (enum pl_sql_type)(unsigned char)*p++;
-    switch (value->type) {
-    case PL_SQL_NULL:
-        break;
-    case PL_SQL_INTEGER:
-        memcpy(&value->integer, p, sizeof value->integer);
-        p += sizeof value->integer;
-        break;
-    case PL_SQL_REAL:
-        memcpy(&value->real, p, sizeof value->real);
-        p += sizeof value->real;
-        break;
-    case PL_SQL_TEXT:
-        memcpy(&value->len, p, sizeof value->len);
-        p += sizeof value->len;
-        value->offset = (uint32_t)(p - r->out.data);
-        p += value->len;
-        break;
-    }
-    *at = (uint32_t)(p - r->out.data);
-}
-
-static int step_all(struct pl_sqlite_conn *c, struct pl_sqlite_request *r,
-                    struct pl_sql_statement *s, sqlite3_stmt *stmt, struct pl_err *err)
+static int step_all(struct pl_sqlite_conn *c, struct pl_sql_request *r, struct pl_sql_statement *s,
+                    sqlite3_stmt *stmt, struct pl_err *err)
 {
     int rc;
     while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-        if (s->rows == 0)
-            put_names(r, s, stmt);
-        if (++s->rows > ROWS_MAX || r->out.len > RESULT_MAX)
-            return pl_fail(err, PL_E_TOO_LARGE, false, "sqlite.query",
-                           "the result has more than %d rows or %u bytes: add a LIMIT", ROWS_MAX,
-                           RESULT_MAX);
-        for (uint32_t i = 0; i < s->columns; i++)
-            put_cell(&r->out, stmt, (int)i);
+        int columns = sqlite3_column_count(stmt);
+        for (int i = 0; s->rows == 0 && i < columns; i++)
+            pl_sql_put_name(r, s, sqlite3_column_name(stmt, i));
+        if (pl_sql_put_row(r, s, err) < 0)
+            return -1;
+        for (int i = 0; i < columns; i++)
+            put_cell(r, stmt, i);
     }
     if (rc != SQLITE_DONE)
         return fail(c, rc, "sqlite.step", err);
@@ -289,7 +246,7 @@ static int step_all(struct pl_sqlite_conn *c, struct pl_sqlite_request *r,
     return 0;
 }
 
-int pl_sqlite_conn_run(struct pl_sqlite_conn *c, struct pl_sqlite_request *r,
+int pl_sqlite_conn_run(struct pl_sqlite_conn *c, struct pl_sql_request *r,
                        struct pl_sql_statement *s, struct pl_err *err)
 {
     struct pl_sqlite_cached *e = prepare(c, r->bytes.data + s->sql, s->sql_len, err);
@@ -300,9 +257,5 @@ int pl_sqlite_conn_run(struct pl_sqlite_conn *c, struct pl_sqlite_request *r,
         rc = step_all(c, r, s, e->stmt, err);
     sqlite3_reset(e->stmt);
     sqlite3_clear_bindings(e->stmt);
-    if (rc == 0 && s->expect >= 0 && s->changes != s->expect)
-        return pl_fail(err, "conflict", true, "sqlite.commit",
-                       "a statement changed %lld rows where %lld were expected",
-                       (long long)s->changes, (long long)s->expect);
-    return rc;
+    return rc < 0 ? rc : pl_sql_check_changes(s, err);
 }

@@ -27,7 +27,7 @@ int pl_sqlite_conn_open(struct pl_sqlite_conn *c, const struct pl_sqlite_config 
 void pl_sqlite_conn_close(struct pl_sqlite_conn *c);
 
 /* Runs one statement of a request, results into it. */
-int pl_sqlite_conn_run(struct pl_sqlite_conn *c, struct pl_sqlite_request *r,
+int pl_sqlite_conn_run(struct pl_sqlite_conn *c, struct pl_sql_request *r,
                        struct pl_sql_statement *s, struct pl_err *err);
 
 /* Runs plain SQL text, which may hold several statements. */

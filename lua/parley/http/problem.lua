@@ -42,7 +42,7 @@ M.CODES = {
 -- What the database could not do is no bug of the request or of the platform: it may work again
 -- later, and what is stored is what was stored before.
 local function storage_failure(err)
-  return type(err.op) == "string" and err.op:find "^sqlite" ~= nil
+  return type(err.op) == "string" and (err.op:find "^sql" or err.op:find "^postgres") ~= nil
 end
 
 local HEADERS = "Content-Type: application/problem+json\r\nCache-Control: no-store\r\n"
