@@ -17,6 +17,7 @@
     X(http_server)                                                                                 \
     X(json)                                                                                        \
     X(log)                                                                                         \
+    X(postgres)                                                                                    \
     X(process)                                                                                     \
     X(redis)                                                                                       \
     X(resolve)                                                                                     \

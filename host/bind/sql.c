@@ -13,12 +13,17 @@ struct handle {
     struct pl_sql *db;
 };
 
-static struct pl_sql *check_db(lua_State *L)
+struct pl_sql *pl_bind_sql_check(lua_State *L, int idx)
 {
-    struct handle *h = luaL_checkudata(L, 1, DB);
+    struct handle *h = luaL_checkudata(L, idx, DB);
     if (h->db == NULL)
         luaL_error(L, "the database is closed");
     return h->db;
+}
+
+static struct pl_sql *check_db(lua_State *L)
+{
+    return pl_bind_sql_check(L, 1);
 }
 
 /* --- parameters

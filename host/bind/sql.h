@@ -10,4 +10,7 @@
  * closed one. Throws when memory runs out, so the database is opened after it. */
 struct pl_sql **pl_bind_sql_handle(lua_State *L);
 
+/* The database at `idx`; throws when it is closed, or no database. */
+struct pl_sql *pl_bind_sql_check(lua_State *L, int idx);
+
 #endif

@@ -50,6 +50,9 @@ struct pl_sql_request {
     struct pl_err err;    /* the driver's, while it works; code NULL on success */
     int failed_statement; /* index from 0, -1: none in particular */
     uint32_t key;         /* hash of what the transaction is about; see pl_sql_key */
+    uint8_t attempts;     /* the driver's: times that it was tried in vain */
+    void *carrier;        /* the driver's: what it was sent with; NULL while it is queued */
+    bool transient;       /* the driver's: the error may be gone the next time */
     bool script;          /* statements_len is 1: run as a script, alone, exclusively */
     bool write;
 };

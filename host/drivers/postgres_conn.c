@@ -1,0 +1,411 @@
+#include "drivers/postgres_conn.h"
+
+#include "base/clock.h"
+#include "drivers/postgres_error.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RETRY_MS_MIN 50
+#define RETRY_MS_MAX 500
+#define PROBES       8 /* places a prepared statement may be in, from its hash on */
+#define PARAMS_MAX   1024
+
+static const struct pl_err lost_error = {.code = "unavailable",
+                                         .op = "postgres",
+                                         .retryable = true,
+                                         .message = "the connection is lost"};
+
+/* --- units
+ * ----------------------------------------------------------------------------------------- */
+
+static void push_unit(struct pl_pg_conn *c, struct pl_pg_unit unit)
+{
+    if (c->units_len == c->units_cap) {
+        uint32_t cap = c->units_cap ? c->units_cap * 2 : 64;
+        struct pl_pg_unit *units = pl_xmalloc(cap * sizeof *units);
+        for (uint32_t i = 0; i < c->units_len; i++)
+            units[i] = c->units[(c->units_head + i) % c->units_cap];
+        free(c->units);
+        c->units = units;
+        c->units_cap = cap;
+        c->units_head = 0;
+    }
+    c->units[(c->units_head + c->units_len++) % c->units_cap] = unit;
+}
+
+static struct pl_pg_unit pop_unit(struct pl_pg_conn *c)
+{
+    struct pl_pg_unit unit = c->units[c->units_head];
+    c->units_head = (c->units_head + 1) % c->units_cap;
+    c->units_len--;
+    return unit;
+}
+
+/* --- prepared statements
+ * --------------------------------------------------------------------------- */
+
+static void forget(struct pl_pg_prepared *p)
+{
+    free(p->sql);
+    memset(p, 0, sizeof *p);
+}
+
+static uint64_t hash_of(const char *s, size_t len) /* FNV-1a */
+{
+    uint64_t h = 14695981039346656037ull;
+    for (size_t i = 0; i < len; i++)
+        h = (h ^ (unsigned char)s[i]) * 1099511628211ull;
+    return h;
+}
+
+static void name_of(const struct pl_pg_prepared *p, char *name)
+{
+    snprintf(name, 16, "p%" PRIu32, p->id);
+}
+
+/* The place of a statement: its own, a free one, or the first of those it may have. */
+static struct pl_pg_prepared *place_of(struct pl_pg_conn *c, uint64_t hash, const char *sql,
+                                       size_t len, bool *known)
+{
+    struct pl_pg_prepared *to = NULL;
+    for (uint32_t i = 0; i < PROBES; i++) {
+        struct pl_pg_prepared *p = &c->prepared[(hash + i) & (PL_PG_STATEMENTS - 1)];
+        *known =
+            p->sql != NULL && p->hash == hash && p->len == len && memcmp(p->sql, sql, len) == 0;
+        if (*known)
+            return p;
+        if (p->sql == NULL && to == NULL)
+            to = p;
+    }
+    return to != NULL ? to : &c->prepared[hash & (PL_PG_STATEMENTS - 1)];
+}
+
+static struct pl_pg_prepared *prepare(struct pl_pg_conn *c, const char *sql, size_t len)
+{
+    bool known;
+    uint64_t hash = hash_of(sql, len);
+    struct pl_pg_prepared *p = place_of(c, hash, sql, len, &known);
+    if (known)
+        return p;
+    char text[32] = "DEALLOCATE ", name[16];
+    if (p->sql != NULL) {
+        name_of(p, text + strlen(text));
+        pl_pg_conn_control(c, text);
+        forget(p);
+    }
+    p->id = ++c->prepared_next;
+    name_of(p, name);
+    if (PQsendPrepare(c->pg, name, sql, 0, NULL) == 0) {
+        c->lost = true;
+        return NULL;
+    }
+    push_unit(c, (struct pl_pg_unit){PL_PG_PREPARE, (uint32_t)(p - c->prepared), NULL});
+    p->hash = hash;
+    p->len = len;
+    p->sql = pl_xmemdup(sql, len);
+    return p;
+}
+
+/* --- sending
+ * --------------------------------------------------------------------------------------- */
+
+/* Numbers are written into `scratch`, which must not move meanwhile: 32 bytes are enough for one.
+ */
+static const char *text_of(struct pl_pg_conn *c, const struct pl_sql_request *r,
+                           const struct pl_sql_value *v)
+{
+    if (v->type == PL_SQL_NULL)
+        return NULL;
+    if (v->type == PL_SQL_TEXT)
+        return r->bytes.data + v->offset;
+    char *at = c->scratch.data + c->scratch.len;
+    if (v->type == PL_SQL_INTEGER)
+        c->scratch.len += (size_t)snprintf(at, 32, "%" PRId64, v->integer) + 1;
+    else
+        c->scratch.len += (size_t)snprintf(at, 32, "%.17g", v->real) + 1;
+    return at;
+}
+
+void pl_pg_conn_exec(struct pl_pg_conn *c, struct pl_sql_request *r, uint32_t statement)
+{
+    if (c->lost)
+        return;
+    const struct pl_sql_statement *s = &r->statements[statement];
+    struct pl_pg_prepared *p = prepare(c, r->bytes.data + s->sql, s->sql_len);
+    if (p == NULL)
+        return;
+    assert(s->count <= PARAMS_MAX);
+    const char *values[PARAMS_MAX];
+    pl_buf_clear(&c->scratch);
+    pl_buf_reserve(&c->scratch, 32 * ((size_t)s->count + 1));
+    for (uint32_t i = 0; i < s->count; i++)
+        values[i] = text_of(c, r, &r->params[s->first + i]);
+    char name[16];
+    name_of(p, name);
+    if (PQsendQueryPrepared(c->pg, name, (int)s->count, values, NULL, NULL, 0) == 0)
+        c->lost = true;
+    else
+        push_unit(c, (struct pl_pg_unit){PL_PG_EXEC, statement, r});
+}
+
+void pl_pg_conn_control(struct pl_pg_conn *c, const char *sql)
+{
+    if (c->lost)
+        return;
+    if (PQsendQueryParams(c->pg, sql, 0, NULL, NULL, NULL, NULL, 0) == 0)
+        c->lost = true;
+    else
+        push_unit(c, (struct pl_pg_unit){PL_PG_CONTROL, 0, NULL});
+}
+
+void pl_pg_conn_sync(struct pl_pg_conn *c, struct pl_sql_request *r)
+{
+    if (c->lost)
+        return;
+    if (PQpipelineSync(c->pg) == 0)
+        c->lost = true;
+    else
+        push_unit(c, (struct pl_pg_unit){PL_PG_SYNC, 0, r});
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events);
+
+void pl_pg_conn_flush(struct pl_pg_conn *c)
+{
+    if (c->state != PL_PG_UP)
+        return;
+    int rc = c->lost ? -1 : PQflush(c->pg);
+    if (rc < 0) {
+        struct pl_err err;
+        pl_pg_error_of_conn(c->pg, &err);
+        pl_pg_conn_drop(c, &err);
+        return;
+    }
+    if (c->asked_ns == 0 && c->units_len > 0)
+        c->asked_ns = pl_now_ns();
+    uv_poll_start(c->poll, UV_READABLE | (rc > 0 ? UV_WRITABLE : 0), on_poll);
+}
+
+/* --- receiving
+ * ------------------------------------------------------------------------------------- */
+
+/* One result or the end of one; false when the next has not arrived. */
+static bool take_one(struct pl_pg_conn *c)
+{
+    if (c->units_len == 0 || PQisBusy(c->pg))
+        return false;
+    PGresult *result = PQgetResult(c->pg);
+    if (result == NULL) { /* the unit before has no more results */
+        pop_unit(c);
+        return true;
+    }
+    struct pl_pg_unit unit = c->units[c->units_head];
+    ExecStatusType status = PQresultStatus(result);
+    if (unit.kind == PL_PG_SYNC) {
+        assert(status == PGRES_PIPELINE_SYNC || status == PGRES_FATAL_ERROR);
+        PQclear(result);
+        if (status != PGRES_PIPELINE_SYNC)
+            return true; /* the connection broke: the next read says so */
+        pop_unit(c);     /* no NULL follows */
+        c->owner->sync(c, &unit);
+        return true;
+    }
+    if (unit.kind == PL_PG_PREPARE) {
+        if (status != PGRES_COMMAND_OK)
+            forget(&c->prepared[unit.at]);
+        /* Why it failed is said of the execution, which is skipped. */
+        if (status == PGRES_FATAL_ERROR && c->units_len > 1) {
+            unit = c->units[(c->units_head + 1) % c->units_cap];
+            c->owner->result(c, &unit, result);
+        }
+    } else {
+        c->owner->result(c, &unit, result);
+    }
+    PQclear(result);
+    return true;
+}
+
+void pl_pg_conn_read(struct pl_pg_conn *c)
+{
+    PGconn *pg = c->pg;
+    int good = PQconsumeInput(pg);
+    if (c->asked_ns != 0)
+        c->asked_ns = pl_now_ns();
+    /* What has arrived before the connection broke still counts. A callback may close or drop it.
+     */
+    while (c->state == PL_PG_UP && c->pg == pg && take_one(c))
+        ;
+    if (c->state != PL_PG_UP || c->pg != pg)
+        return;
+    if (c->units_len == 0)
+        c->asked_ns = 0;
+    if (good && PQstatus(pg) == CONNECTION_OK)
+        return;
+    struct pl_err err;
+    pl_pg_error_of_conn(pg, &err);
+    pl_pg_conn_drop(c, &err);
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+    struct pl_pg_conn *c = poll->data;
+    if (status < 0) {
+        pl_pg_conn_drop(c, &lost_error);
+        return;
+    }
+    if (events & UV_WRITABLE)
+        pl_pg_conn_flush(c);
+    if ((events & UV_READABLE) && c->poll == poll)
+        pl_pg_conn_read(c);
+}
+
+/* --- connecting
+ * ------------------------------------------------------------------------------------ */
+
+static void wait_and_retry(struct pl_pg_conn *c);
+
+static void attempt(struct pl_pg_conn *c)
+{
+    struct pl_err err;
+    c->state = PL_PG_CONNECTING;
+    if (pl_pg_attempt_start(&c->attempt, &err) == 0)
+        return;
+    c->problem = err;
+    wait_and_retry(c);
+}
+
+static void on_retry(uv_timer_t *timer)
+{
+    attempt(timer->data);
+}
+
+static void wait_and_retry(struct pl_pg_conn *c)
+{
+    uint64_t ms = (uint64_t)RETRY_MS_MIN << (c->failures < 4 ? c->failures : 4);
+    c->failures++;
+    c->state = PL_PG_WAITING;
+    uv_timer_start(&c->retry, on_retry, ms < RETRY_MS_MAX ? ms : RETRY_MS_MAX, 0);
+}
+
+void pl_pg_conn_start(struct pl_pg_conn *c, struct pl_loop *loop, const struct pl_pg_owner *owner,
+                      const char *url, bool unsafe_allowed, uv_async_t *done)
+{
+    c->owner = owner;
+    c->loop = loop;
+    c->attempt.url = url;
+    c->attempt.unsafe_allowed = unsafe_allowed;
+    c->attempt.done_async = done;
+    uv_timer_init(&loop->uv, &c->retry);
+    c->retry.data = c;
+    attempt(c);
+}
+
+static void come_up(struct pl_pg_conn *c)
+{
+    c->poll = pl_xmalloc(sizeof *c->poll);
+    c->poll->data = c;
+    c->state = PL_PG_UP;
+    c->failures = 0;
+    c->lost = false;
+    c->problem.code = NULL;
+    uv_poll_init_socket(&c->loop->uv, c->poll, PQsocket(c->pg));
+    PQsetnonblocking(c->pg, 1);
+    PQenterPipelineMode(c->pg);
+    uv_poll_start(c->poll, UV_READABLE, on_poll);
+    c->owner->up(c);
+}
+
+void pl_pg_conn_attempted(struct pl_pg_conn *c)
+{
+    if (c->state != PL_PG_CONNECTING || !atomic_load(&c->attempt.done))
+        return;
+    pl_pg_attempt_end(&c->attempt, false);
+    c->pg = c->attempt.pg;
+    c->attempt.pg = NULL;
+    if (c->pg != NULL) {
+        come_up(c);
+        return;
+    }
+    c->problem = c->attempt.err;
+    wait_and_retry(c);
+    c->owner->down(c, &c->problem);
+}
+
+static void free_handle(uv_handle_t *handle)
+{
+    free(handle);
+}
+
+static void disconnect(struct pl_pg_conn *c)
+{
+    uv_poll_stop(c->poll);
+    uv_close((uv_handle_t *)c->poll, free_handle);
+    c->poll = NULL;
+    PQfinish(c->pg);
+    c->pg = NULL;
+    c->units_len = c->units_head = 0;
+    c->asked_ns = 0;
+    for (uint32_t i = 0; i < PL_PG_STATEMENTS; i++)
+        forget(&c->prepared[i]);
+}
+
+void pl_pg_conn_drop(struct pl_pg_conn *c, const struct pl_err *err)
+{
+    if (c->state != PL_PG_UP)
+        return;
+    c->problem = *err;
+    disconnect(c);
+    wait_and_retry(c);
+    c->owner->down(c, &c->problem);
+}
+
+/* --- cancelling and closing
+ * ------------------------------------------------------------------------ */
+
+struct cancel_work {
+    uv_work_t uv;
+    PGcancel *cancel;
+};
+
+static void cancel_main(uv_work_t *uv)
+{
+    struct cancel_work *w = pl_container_of(uv, struct cancel_work, uv);
+    char ignored[256]; /* nothing is owed: the statement has its own limit on the server */
+    PQcancel(w->cancel, ignored, sizeof ignored);
+}
+
+static void cancel_done(uv_work_t *uv, int status)
+{
+    (void)status;
+    struct cancel_work *w = pl_container_of(uv, struct cancel_work, uv);
+    PQfreeCancel(w->cancel);
+    free(w);
+}
+
+void pl_pg_conn_cancel(struct pl_pg_conn *c)
+{
+    PGcancel *cancel = c->state == PL_PG_UP ? PQgetCancel(c->pg) : NULL;
+    if (cancel == NULL)
+        return;
+    struct cancel_work *w = pl_xcalloc(1, sizeof *w);
+    w->cancel = cancel;
+    uv_queue_work(&c->loop->uv, &w->uv, cancel_main, cancel_done);
+}
+
+void pl_pg_conn_close(struct pl_pg_conn *c, uv_close_cb on_closed, void *data)
+{
+    if (c->state == PL_PG_CONNECTING)
+        pl_pg_attempt_end(&c->attempt, true);
+    if (c->state == PL_PG_UP)
+        disconnect(c);
+    c->state = PL_PG_CLOSED;
+    free(c->units);
+    c->units = NULL;
+    c->units_cap = 0;
+    pl_buf_free(&c->scratch);
+    c->retry.data = data;
+    uv_close((uv_handle_t *)&c->retry, on_closed);
+}

@@ -1,0 +1,94 @@
+/* One connection to PostgreSQL in pipeline mode, on the loop: it connects again when it is lost,
+ * keeps statements prepared, and hands results to its owner in the order of what was sent.
+ *
+ * What is sent are units. The owner sends executions and controls, then a sync, and flushes; it
+ * is called once for the result of each, and once for the sync. An error skips what follows up to
+ * the sync. */
+#ifndef PL_DRIVERS_POSTGRES_CONN_H
+#define PL_DRIVERS_POSTGRES_CONN_H
+
+#include "drivers/postgres_connect.h"
+#include "drivers/sql.h"
+
+#define PL_PG_STATEMENTS 1024 /* prepared at once; a power of two */
+
+enum pl_pg_unit_kind { PL_PG_PREPARE, PL_PG_EXEC, PL_PG_CONTROL, PL_PG_SYNC };
+
+struct pl_pg_unit {
+    enum pl_pg_unit_kind kind;
+    uint32_t at;              /* index of the statement in its request, or of the prepared one */
+    struct pl_sql_request *r; /* EXEC, SYNC: the owner's, not looked at */
+};
+
+struct pl_pg_prepared {
+    uint64_t hash;
+    char *sql;
+    size_t len;
+    uint32_t id; /* its name on the server is p<id> */
+};
+
+struct pl_pg_conn;
+
+struct pl_pg_owner {
+    void (*up)(struct pl_pg_conn *c);
+    /* The connection is gone and nothing that was sent will be answered. `err`: why. */
+    void (*down)(struct pl_pg_conn *c, const struct pl_err *err);
+    /* The result of an execution or a control. PGRES_PIPELINE_ABORTED: it was skipped. */
+    void (*result)(struct pl_pg_conn *c, const struct pl_pg_unit *unit, const PGresult *result);
+    void (*sync)(struct pl_pg_conn *c, const struct pl_pg_unit *unit);
+};
+
+enum pl_pg_state { PL_PG_WAITING, PL_PG_CONNECTING, PL_PG_UP, PL_PG_CLOSED };
+
+struct pl_pg_conn {
+    const struct pl_pg_owner *owner;
+    struct pl_loop *loop;
+    enum pl_pg_state state;
+    PGconn *pg;
+    bool lost;             /* found broken while sending: taken down at the next chance */
+    uint64_t asked_ns;     /* since when the server owes an answer and is silent; 0: it owes none */
+    uint32_t failures;     /* attempts in a row */
+    struct pl_err problem; /* why it is not up */
+
+    struct pl_pg_unit *units; /* a ring of what was sent and not answered */
+    uint32_t units_head, units_len, units_cap;
+
+    struct pl_pg_prepared prepared[PL_PG_STATEMENTS];
+    uint32_t prepared_next;
+
+    struct pl_pg_attempt attempt;
+    uv_poll_t *poll; /* of this socket; NULL when there is none */
+    uv_timer_t retry;
+    struct pl_buf scratch; /* numbers of parameters as text */
+    void *data;            /* the owner's */
+};
+
+/* Begins to connect. `done` is the owner's async: it must call pl_pg_conn_attempted when that
+ * fires. The connection must not move, and lives until `closed` of pl_pg_conn_close. */
+void pl_pg_conn_start(struct pl_pg_conn *c, struct pl_loop *loop, const struct pl_pg_owner *owner,
+                      const char *url, bool unsafe_allowed, uv_async_t *done);
+
+/* Takes over what the connecting thread has made, if it has ended. */
+void pl_pg_conn_attempted(struct pl_pg_conn *c);
+
+/* Queue what is to be sent; nothing is until pl_pg_conn_flush. What cannot be queued makes the
+ * connection lost, and the owner is told from pl_pg_conn_flush. */
+void pl_pg_conn_exec(struct pl_pg_conn *c, struct pl_sql_request *r, uint32_t statement);
+void pl_pg_conn_control(struct pl_pg_conn *c, const char *sql);
+void pl_pg_conn_sync(struct pl_pg_conn *c, struct pl_sql_request *r);
+void pl_pg_conn_flush(struct pl_pg_conn *c);
+
+/* Gives the connection up, as when it breaks, and begins to connect again. */
+void pl_pg_conn_drop(struct pl_pg_conn *c, const struct pl_err *err);
+
+/* Reads and handles what is there, without waiting. For the loop, and for closing. */
+void pl_pg_conn_read(struct pl_pg_conn *c);
+
+/* Asks the server, from a thread, to stop what it is doing for this connection. */
+void pl_pg_conn_cancel(struct pl_pg_conn *c);
+
+/* Closes the socket and ends an attempt that is under way; nothing is called back but `on_closed`,
+ * later, with a handle whose `data` is the one given. */
+void pl_pg_conn_close(struct pl_pg_conn *c, uv_close_cb on_closed, void *data);
+
+#endif

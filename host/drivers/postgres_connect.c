@@ -1,0 +1,170 @@
+#include "drivers/postgres_connect.h"
+
+#include "base/clock.h"
+#include "drivers/postgres_error.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+
+#define ATTEMPT_S 5
+#define TICK_MS   50 /* how soon `stop` is seen */
+
+/* Limits of a session that has none: a statement that hangs, or a worker that was stopped in the
+ * middle of a transaction, must not hold rows for ever. synchronous_commit=off loses what was
+ * confirmed. The last result is what check_durable looks at. */
+static const char setup[] =
+    "SELECT set_config(name, value, false) FROM (VALUES"
+    " ('statement_timeout', '0', '30000'), ('lock_timeout', '0', '5000'),"
+    " ('idle_in_transaction_session_timeout', '0', '15000'), ('synchronous_commit', 'off', 'on')"
+    ") AS wanted (name, unset, value) WHERE current_setting(name) = unset;"
+    "SELECT current_setting('fsync'), current_setting('full_page_writes')";
+
+static int failed(struct pl_pg_attempt *a, PGconn *pg)
+{
+    pl_pg_error_of_conn(pg, &a->err);
+    return -1;
+}
+
+/* Waits for the socket; -1 when the attempt is to be given up. */
+static int wait_for(struct pl_pg_attempt *a, PGconn *pg, short events, uint64_t deadline)
+{
+    while (!atomic_load(&a->stop) && pl_now_ns() < deadline) {
+        struct pollfd fd = {.fd = PQsocket(pg), .events = events};
+        int rc = poll(&fd, 1, TICK_MS);
+        if (rc > 0)
+            return 0;
+        if (rc < 0 && errno != EINTR)
+            break;
+    }
+    return pl_fail(&a->err, "unavailable", true, "postgres.connect",
+                   "the server did not answer within %d seconds", ATTEMPT_S);
+}
+
+static int connect_to(struct pl_pg_attempt *a, PGconn *pg, uint64_t deadline)
+{
+    if (PQstatus(pg) == CONNECTION_BAD)
+        return failed(a, pg);
+    PostgresPollingStatusType next = PGRES_POLLING_WRITING;
+    while (next != PGRES_POLLING_OK) {
+        if (wait_for(a, pg, next == PGRES_POLLING_READING ? POLLIN : POLLOUT, deadline) < 0)
+            return -1;
+        next = PQconnectPoll(pg);
+        if (next == PGRES_POLLING_FAILED)
+            return failed(a, pg);
+    }
+    return 0;
+}
+
+static int check_durable(struct pl_pg_attempt *a, const PGresult *result)
+{
+    if (a->unsafe_allowed || PQnfields(result) != 2)
+        return 0;
+    static const char *const names[] = {"fsync", "full_page_writes"};
+    for (int i = 0; i < 2; i++)
+        if (strcmp(PQgetvalue(result, 0, i), "on") != 0)
+            return pl_fail(
+                &a->err, "unsafe", false, "postgres.connect",
+                "the server runs with %s=off: it can lose what it has confirmed. Turn it "
+                "on, or set database_unsafe when that is acceptable",
+                names[i]);
+    return 0;
+}
+
+static int take_result(struct pl_pg_attempt *a, PGresult *result)
+{
+    int rc = 0;
+    if (PQresultStatus(result) == PGRES_TUPLES_OK) {
+        rc = check_durable(a, result);
+    } else {
+        pl_pg_error_of_result(result, &a->err);
+        rc = -1;
+    }
+    PQclear(result);
+    return rc;
+}
+
+static int set_up(struct pl_pg_attempt *a, PGconn *pg, uint64_t deadline)
+{
+    if (PQsendQuery(pg, setup) == 0)
+        return failed(a, pg);
+    for (;;) {
+        while (PQisBusy(pg)) {
+            if (wait_for(a, pg, POLLIN, deadline) < 0)
+                return -1;
+            if (PQconsumeInput(pg) == 0)
+                return failed(a, pg);
+        }
+        PGresult *result = PQgetResult(pg);
+        if (result == NULL)
+            return 0;
+        if (take_result(a, result) < 0)
+            return -1;
+    }
+}
+
+static void ignore_notice(void *arg, const PGresult *result)
+{
+    (void)arg;
+    (void)result;
+}
+
+/* What comes after these, in the URL, wins. */
+static PGconn *begin(const char *url)
+{
+    const char *const keys[] = {
+        "fallback_application_name",
+        "client_encoding",
+        "target_session_attrs",
+        "tcp_user_timeout",
+        "keepalives_idle",
+        "dbname",
+        NULL,
+    };
+    const char *const values[] = {"parley", "UTF8", "read-write", "10000", "10", url, NULL};
+    return PQconnectStartParams(keys, values, 1);
+}
+
+int pl_pg_attempt_run(struct pl_pg_attempt *a)
+{
+    uint64_t deadline = pl_now_ns() + ATTEMPT_S * PL_NS_PER_S;
+    PGconn *pg = begin(a->url);
+    if (pg == NULL)
+        return pl_fail(&a->err, PL_E_NO_MEMORY, true, "postgres.connect", "out of memory");
+    PQsetNoticeReceiver(pg, ignore_notice, NULL);
+    if (connect_to(a, pg, deadline) == 0 && set_up(a, pg, deadline) == 0) {
+        a->pg = pg;
+        return 0;
+    }
+    PQfinish(pg);
+    return -1;
+}
+
+static void attempt_main(void *arg)
+{
+    struct pl_pg_attempt *a = arg;
+    pl_pg_attempt_run(a);
+    atomic_store(&a->done, true);
+    uv_async_send(a->done_async);
+}
+
+int pl_pg_attempt_start(struct pl_pg_attempt *a, struct pl_err *err)
+{
+    a->pg = NULL;
+    a->err.code = NULL;
+    atomic_store(&a->done, false);
+    atomic_store(&a->stop, false);
+    int rc = uv_thread_create(&a->thread, attempt_main, a);
+    return rc < 0 ? pl_fail_errno(err, -rc, "postgres.connect", "cannot start a thread") : 0;
+}
+
+void pl_pg_attempt_end(struct pl_pg_attempt *a, bool stop)
+{
+    if (stop)
+        atomic_store(&a->stop, true);
+    uv_thread_join(&a->thread);
+    if (stop && a->pg != NULL) {
+        PQfinish(a->pg);
+        a->pg = NULL;
+    }
+}

@@ -1,0 +1,85 @@
+/* What the parts of the PostgreSQL driver share. */
+#ifndef PL_DRIVERS_POSTGRES_IMPL_H
+#define PL_DRIVERS_POSTGRES_IMPL_H
+
+#include "drivers/postgres.h"
+#include "drivers/postgres_conn.h"
+
+#define PL_PG_CONNS_MAX 16
+#define PL_PG_GROUP_MAX 1024
+
+struct pl_postgres;
+
+enum pl_pg_phase {
+    PL_PG_IDLE,
+    PL_PG_RUN,      /* statements are on their way */
+    PL_PG_COMMIT,   /* all were good; the commit is on its way */
+    PL_PG_ROLLBACK, /* one was not */
+};
+
+struct pl_pg_writer {
+    struct pl_pg_conn conn;
+    struct pl_postgres *db;
+    enum pl_pg_phase phase;
+    struct pl_list group; /* what this flight carries */
+    struct pl_list alone; /* what failed in a group, and goes again alone */
+    struct pl_list again; /* what was rolled back with it, and goes again together */
+    uint32_t group_len;
+    uint64_t begin_ns;
+    bool explicit_begin;      /* BEGIN was sent: statements are looked at before the COMMIT */
+    struct pl_err commit_err; /* of the COMMIT */
+};
+
+struct pl_pg_reader {
+    struct pl_pg_conn conn;
+    struct pl_postgres *db;
+    struct pl_list sent; /* not answered yet */
+    uint32_t inflight;
+};
+
+struct pl_postgres {
+    struct pl_sql sql;
+    struct pl_postgres_config config;
+    char *url;
+    struct pl_pg_writer *writers;
+    struct pl_pg_reader *readers;
+    struct pl_list writes, reads; /* not sent yet */
+    struct pl_list waiters;       /* ops of pl_postgres_wait */
+    uint32_t writes_len, reads_len;
+    struct pl_sql_stats stats;
+    uv_async_t attempted; /* a connecting thread has ended */
+    uv_prepare_t starter; /* sends what this turn of the loop has gathered */
+    bool starting;
+    uint32_t refs; /* the handle's, and each request's */
+    uint32_t handles;
+    bool closing, was_up;
+};
+
+/* Hands the outcome to whoever waits: r->err.code NULL is success. Drops one reference of the
+ * database: the request's, or with NULL the caller's own. */
+void pl_pg_finish(struct pl_postgres *db, struct pl_sql_request *r);
+
+/* Runs the only statement of a request as a script, in a thread and on a connection of its own. */
+void pl_pg_script(struct pl_postgres *db, struct pl_sql_request *r);
+
+/* A connection went up or down: see to what waits for one. */
+void pl_pg_changed(struct pl_postgres *db);
+
+/* Copies rows and the number of changes into the request. -1 with r->err: failed, or too large. */
+int pl_pg_take_result(struct pl_sql_request *r, uint32_t statement, const PGresult *result);
+
+/* Whether a connection can take work: up, and not silent for too long. */
+bool pl_pg_usable(const struct pl_postgres *db, const struct pl_pg_conn *c);
+
+/* A reader has room again. */
+void pl_pg_reads_go(struct pl_postgres *db);
+
+void pl_pg_writer_start(struct pl_pg_writer *w, struct pl_postgres *db);
+/* Takes what has gathered, if it is idle. */
+void pl_pg_writer_go(struct pl_pg_writer *w);
+
+void pl_pg_reader_start(struct pl_pg_reader *r, struct pl_postgres *db);
+/* Sends one read. */
+void pl_pg_reader_send(struct pl_pg_reader *r, struct pl_sql_request *request);
+
+#endif

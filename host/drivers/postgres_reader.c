@@ -1,0 +1,88 @@
+/* A reader: reads one after the other in a pipeline, each in a transaction of its own. */
+#include "drivers/postgres_impl.h"
+
+#include "drivers/postgres_error.h"
+
+#include <assert.h>
+
+static void on_result(struct pl_pg_conn *c, const struct pl_pg_unit *unit, const PGresult *result)
+{
+    (void)c;
+    ExecStatusType status = PQresultStatus(result);
+    if (status == PGRES_PIPELINE_ABORTED || unit->kind != PL_PG_EXEC)
+        return;
+    if (pl_pg_take_result(unit->r, unit->at, result) < 0)
+        unit->r->failed_statement = 0;
+}
+
+/* A statement whose preparation failed with the one before it in the pipeline: once more. */
+static bool once_more(struct pl_pg_reader *reader, struct pl_sql_request *r)
+{
+    if (r->err.code == NULL || !r->transient || r->attempts++ > 0)
+        return false;
+    pl_sql_rewind(r);
+    reader->inflight++;
+    pl_pg_conn_exec(&reader->conn, r, 0);
+    pl_pg_conn_sync(&reader->conn, r);
+    pl_pg_conn_flush(&reader->conn);
+    return true;
+}
+
+static void on_sync(struct pl_pg_conn *c, const struct pl_pg_unit *unit)
+{
+    struct pl_pg_reader *reader = c->data;
+    struct pl_postgres *db = reader->db;
+    struct pl_sql_request *r = unit->r;
+    assert(reader->inflight > 0);
+    reader->inflight--;
+    if (once_more(reader, r))
+        return;
+    db->stats.reads++;
+    pl_list_remove(&r->link);
+    pl_pg_reads_go(db);
+    pl_pg_finish(db, r);
+}
+
+static void on_up(struct pl_pg_conn *c)
+{
+    struct pl_pg_reader *reader = c->data;
+    pl_pg_changed(reader->db);
+}
+
+static void on_down(struct pl_pg_conn *c, const struct pl_err *err)
+{
+    struct pl_pg_reader *reader = c->data;
+    struct pl_postgres *db = reader->db;
+    db->refs++;
+    reader->inflight = 0;
+    struct pl_list *link;
+    while ((link = pl_list_shift(&reader->sent)) != NULL) {
+        struct pl_sql_request *r = pl_container_of(link, struct pl_sql_request, link);
+        if (r->err.code == NULL)
+            r->err = *err;
+        pl_pg_finish(db, r);
+    }
+    if (!db->closing)
+        pl_pg_changed(db);
+    pl_pg_finish(db, NULL);
+}
+
+static const struct pl_pg_owner owner = {on_up, on_down, on_result, on_sync};
+
+void pl_pg_reader_send(struct pl_pg_reader *reader, struct pl_sql_request *r)
+{
+    reader->inflight++;
+    r->carrier = reader;
+    pl_list_push(&reader->sent, &r->link);
+    pl_pg_conn_exec(&reader->conn, r, 0);
+    pl_pg_conn_sync(&reader->conn, r);
+}
+
+void pl_pg_reader_start(struct pl_pg_reader *reader, struct pl_postgres *db)
+{
+    reader->db = db;
+    reader->conn.data = reader;
+    pl_list_init(&reader->sent);
+    pl_pg_conn_start(&reader->conn, db->sql.loop, &owner, db->url, db->config.unsafe_allowed,
+                     &db->attempted);
+}

@@ -1,0 +1,275 @@
+/* A writer: one group of transactions at a time, in two flights. The first carries the statements
+ * and shows which transaction is in the way; the second commits, or rolls back and starts again
+ * without it. */
+#include "drivers/postgres_impl.h"
+
+#include "base/clock.h"
+#include "drivers/postgres_error.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TRANSIENT_MAX 3 /* times that a transaction alone may meet a deadlock */
+
+static struct pl_sql_request *request_of(struct pl_list *link)
+{
+    return pl_container_of(link, struct pl_sql_request, link);
+}
+
+/* --- making a group
+ * -------------------------------------------------------------------------------- */
+
+struct place {
+    uint32_t key, n;
+    struct pl_sql_request *r;
+};
+
+static int by_key(const void *a, const void *b)
+{
+    const struct place *x = a, *y = b;
+    if (x->key != y->key)
+        return x->key < y->key ? -1 : 1;
+    return x->n < y->n ? -1 : 1; /* those of one key stay in the order of their arrival */
+}
+
+/* Two groups that touch the same rows must do so in the same order. */
+static void sort_group(struct pl_pg_writer *w)
+{
+    struct place all[PL_PG_GROUP_MAX];
+    uint32_t n = 0;
+    bool sorted = true;
+    struct pl_list *pos, *tmp;
+    pl_list_each (pos, tmp, &w->group) {
+        all[n] = (struct place){request_of(pos)->key, n, request_of(pos)};
+        if (n > 0 && all[n].key < all[n - 1].key)
+            sorted = false;
+        n++;
+    }
+    if (sorted)
+        return;
+    qsort(all, n, sizeof *all, by_key);
+    pl_list_init(&w->group);
+    for (uint32_t i = 0; i < n; i++)
+        pl_list_push(&w->group, &all[i].r->link);
+}
+
+static void move(struct pl_list *from, struct pl_list *to, uint32_t max, uint32_t *count)
+{
+    struct pl_list *link;
+    while (*count < max && (link = pl_list_shift(from)) != NULL) {
+        pl_list_push(to, link);
+        (*count)++;
+    }
+}
+
+static bool gather(struct pl_pg_writer *w)
+{
+    struct pl_postgres *db = w->db;
+    w->group_len = 0;
+    if (!pl_list_empty(&w->again)) {
+        move(&w->again, &w->group, UINT32_MAX, &w->group_len);
+    } else if (!pl_list_empty(&w->alone)) {
+        move(&w->alone, &w->group, 1, &w->group_len);
+    } else {
+        move(&db->writes, &w->group, db->config.group_max, &w->group_len);
+        db->writes_len -= w->group_len;
+        sort_group(w);
+    }
+    return w->group_len > 0;
+}
+
+static bool needs_a_look(const struct pl_pg_writer *w)
+{
+    struct pl_list *pos, *tmp;
+    pl_list_each (pos, tmp, &w->group) {
+        const struct pl_sql_request *r = request_of(pos);
+        for (uint32_t i = 0; i < r->statements_len; i++)
+            if (r->statements[i].expect >= 0)
+                return true;
+    }
+    return false;
+}
+
+void pl_pg_writer_go(struct pl_pg_writer *w)
+{
+    if (w->phase != PL_PG_IDLE || w->conn.state != PL_PG_UP || !gather(w))
+        return;
+    w->phase = PL_PG_RUN;
+    w->begin_ns = pl_now_ns();
+    w->commit_err.code = NULL;
+    /* Without BEGIN the sync commits, in the same flight. */
+    w->explicit_begin = needs_a_look(w);
+    if (w->explicit_begin)
+        pl_pg_conn_control(&w->conn, "BEGIN");
+    struct pl_list *pos, *tmp;
+    pl_list_each (pos, tmp, &w->group) {
+        struct pl_sql_request *r = request_of(pos);
+        r->carrier = w;
+        for (uint32_t i = 0; i < r->statements_len; i++)
+            pl_pg_conn_exec(&w->conn, r, i);
+    }
+    pl_pg_conn_sync(&w->conn, NULL);
+    pl_pg_conn_flush(&w->conn);
+}
+
+/* --- what comes of it
+ * ------------------------------------------------------------------------------ */
+
+static void count(struct pl_pg_writer *w)
+{
+    struct pl_sql_stats *s = &w->db->stats;
+    uint64_t took = pl_now_ns() - w->begin_ns;
+    s->groups++;
+    s->transactions += w->group_len;
+    s->commit_ns += took;
+    if (took > s->commit_max_ns)
+        s->commit_max_ns = took;
+}
+
+/* The list is detached first: whoever is woken may submit more, or close the database. */
+static void finish_all(struct pl_postgres *db, struct pl_list *list, const struct pl_err *err)
+{
+    struct pl_list *link;
+    while ((link = pl_list_shift(list)) != NULL) {
+        struct pl_sql_request *r = request_of(link);
+        if (err != NULL && r->err.code == NULL)
+            r->err = *err;
+        if (r->err.code != NULL)
+            db->stats.failed++;
+        pl_pg_finish(db, r);
+    }
+}
+
+static void finish_group(struct pl_pg_writer *w, const struct pl_err *err)
+{
+    struct pl_postgres *db = w->db;
+    count(w);
+    w->phase = PL_PG_IDLE;
+    db->refs++;
+    finish_all(db, &w->group, err);
+    if (!db->closing)
+        pl_pg_writer_go(w);
+    pl_pg_finish(db, NULL);
+}
+
+/* After a rollback: what failed goes again alone, the others together. Who was alone has failed. */
+static void split(struct pl_pg_writer *w)
+{
+    struct pl_list *link;
+    if (w->group_len == 1) {
+        struct pl_sql_request *r = request_of(w->group.next);
+        bool again = strcmp(r->err.code, PL_E_BUSY) == 0 && r->attempts++ < TRANSIENT_MAX;
+        if (!again) {
+            finish_group(w, NULL);
+            return;
+        }
+    }
+    uint32_t n = 0;
+    while ((link = pl_list_shift(&w->group)) != NULL) {
+        struct pl_sql_request *r = request_of(link);
+        bool failed = r->err.code != NULL;
+        pl_sql_rewind(r);
+        if (pl_op_pending(&r->op)) {
+            pl_list_push(failed ? &w->alone : &w->again, link);
+            n++;
+        } else { /* nobody waits any more: nothing was done, and nothing need be */
+            pl_fail(&r->err, PL_E_TIMEOUT, true, "postgres.commit", "given up");
+            pl_pg_finish(w->db, r);
+        }
+    }
+    w->db->stats.retried += n;
+    w->phase = PL_PG_IDLE;
+    pl_pg_writer_go(w);
+}
+
+static bool any_failed(const struct pl_pg_writer *w)
+{
+    struct pl_list *pos, *tmp;
+    pl_list_each (pos, tmp, &w->group)
+        if (request_of(pos)->err.code != NULL)
+            return true;
+    return false;
+}
+
+static void on_result(struct pl_pg_conn *c, const struct pl_pg_unit *unit, const PGresult *result)
+{
+    struct pl_pg_writer *w = c->data;
+    ExecStatusType status = PQresultStatus(result);
+    if (status == PGRES_PIPELINE_ABORTED)
+        return;
+    if (status == PGRES_FATAL_ERROR && pl_pg_error_ends_connection(result)) {
+        pl_pg_error_of_result(result, &w->commit_err);
+        return; /* told to all at the sync, or when the connection breaks */
+    }
+    if (unit->kind == PL_PG_EXEC) {
+        if (pl_pg_take_result(unit->r, unit->at, result) < 0 && unit->r->failed_statement < 0)
+            unit->r->failed_statement = (int)unit->at;
+    } else if (status == PGRES_FATAL_ERROR) {
+        pl_pg_error_of_result(result, &w->commit_err);
+    } else if (w->phase == PL_PG_COMMIT && strcmp(PQcmdStatus((PGresult *)result), "COMMIT") != 0) {
+        pl_fail(&w->commit_err, PL_E_IO, true, "postgres.commit", "the server rolled back");
+    }
+}
+
+static void on_sync(struct pl_pg_conn *c, const struct pl_pg_unit *unit)
+{
+    (void)unit;
+    struct pl_pg_writer *w = c->data;
+    if (w->phase == PL_PG_IDLE)
+        return;
+    if (w->commit_err.code != NULL) {
+        struct pl_err err = w->commit_err;
+        pl_pg_conn_drop(c, &err); /* fails the group by on_down */
+        return;
+    }
+    bool failed = w->phase == PL_PG_RUN && any_failed(w);
+    if (w->phase == PL_PG_ROLLBACK || (failed && !w->explicit_begin)) {
+        split(w);
+    } else if (w->phase == PL_PG_RUN && w->explicit_begin) {
+        w->phase = failed ? PL_PG_ROLLBACK : PL_PG_COMMIT;
+        pl_pg_conn_control(c, failed ? "ROLLBACK" : "COMMIT");
+        pl_pg_conn_sync(c, NULL);
+        pl_pg_conn_flush(c);
+    } else {
+        finish_group(w, NULL);
+    }
+}
+
+static void on_up(struct pl_pg_conn *c)
+{
+    struct pl_pg_writer *w = c->data;
+    pl_pg_changed(w->db);
+}
+
+static void on_down(struct pl_pg_conn *c, const struct pl_err *err)
+{
+    struct pl_pg_writer *w = c->data;
+    struct pl_postgres *db = w->db;
+    struct pl_err why = *err;
+    if (w->phase == PL_PG_COMMIT || (w->phase == PL_PG_RUN && !w->explicit_begin))
+        pl_fail(&why, "unavailable", true, "postgres.commit",
+                "the connection broke before the commit was confirmed: %s", err->message);
+    w->phase = PL_PG_IDLE;
+    db->refs++;
+    /* A statement's own error came before: it stays what it was. */
+    finish_all(db, &w->group, &why);
+    finish_all(db, &w->again, err);
+    finish_all(db, &w->alone, err);
+    if (!db->closing)
+        pl_pg_changed(db);
+    pl_pg_finish(db, NULL);
+}
+
+static const struct pl_pg_owner owner = {on_up, on_down, on_result, on_sync};
+
+void pl_pg_writer_start(struct pl_pg_writer *w, struct pl_postgres *db)
+{
+    w->db = db;
+    w->conn.data = w;
+    pl_list_init(&w->group);
+    pl_list_init(&w->alone);
+    pl_list_init(&w->again);
+    pl_pg_conn_start(&w->conn, db->sql.loop, &owner, db->url, db->config.unsafe_allowed,
+                     &db->attempted);
+}
