@@ -19,7 +19,12 @@ local KEYS = {
   ops_listen = {
     "string", "127.0.0.1:8081", env = "PARLEY_OPS_LISTEN", address = true, restart = true,
   },
+  -- sqlite:PATH, or a postgres:// address of libpq, with its sslmode and the like
   database_url = { "string", nil, env = "PARLEY_DATABASE_URL", restart = true },
+  -- PostgreSQL only: connections of each worker, and whether one that runs without fsync will do
+  database_writers = { "number", 2, min = 1, max = 16, restart = true },
+  database_readers = { "number", 2, min = 1, max = 16, restart = true },
+  database_unsafe = { "boolean", false, restart = true },
   workers = { "number", 1, env = "PARLEY_WORKERS", min = 1, max = 64, restart = true },
   drain_seconds = { "number", 10, min = 0, max = 600 },
   log_level = {
@@ -196,7 +201,12 @@ function M.load(home, opts)
   local ok, err = fill(config, given, KEYS, "", path, source, getenv)
   if not ok then return nil, err end
   config.database_url = config.database_url or "sqlite:" .. home .. "/data/parley.db"
-  if config.database_url:match "^sqlite:" and config.workers > 1 then
+  local scheme = config.database_url:match "^(%w+):"
+  if scheme ~= "sqlite" and scheme ~= "postgres" and scheme ~= "postgresql" then
+    return fail("database_url: expected sqlite:PATH or postgres://..., got '%s'",
+      config.database_url:gsub("://[^@/]*@", "://***@"))
+  end
+  if scheme == "sqlite" and config.workers > 1 then
     return fail("workers: %d workers need PostgreSQL; with SQLite there is one", config.workers)
   end
   if config.llm.provider ~= "mock" and not config.llm.url then

@@ -3,6 +3,7 @@
 local config = require "parley.config"
 local core = require "parley.core"
 local crypto = require "host.crypto"
+local database = require "spec.support.database"
 local fs = require "host.fs"
 local json = require "host.json"
 local log = require "parley.ops.log"
@@ -29,7 +30,7 @@ function M.start(opts)
     assert(fs.write(self.home .. "/conf/parley.lua", opts.config))
   end
   for name, p in pairs(opts.plugins or {}) do self:write_plugin(name, p) end
-  local cfg = assert(config.load(self.home, { getenv = function() end }))
+  local cfg = assert(config.load(self.home, { getenv = database.environment(self.home) }))
   local err
   self.core, err = core.new(cfg)
   if not self.core then error(err.message) end

@@ -2,22 +2,16 @@
 
 local fs = require "host.fs"
 local migrate = require "parley.store.migrate"
+local postgres = require "host.postgres"
 local sqlite = require "host.sqlite"
+local task = require "host.task"
+local time = require "host.time"
 
 local M = {}
 
----@param config table
----@param opts {migrate: boolean|nil}|nil migrate = false: leave the schema as it is
----@return table|nil db
----@return table|nil err
-function M.open(config, opts)
-  local path = config.database_url:match "^sqlite:(.+)$"
-  if not path then
-    return nil, {
-      code = "config", retryable = false, op = "store.open",
-      message = "database_url: expected sqlite:PATH, got '" .. config.database_url .. "'",
-    }
-  end
+local RETRY_S = 0.25
+
+local function open_sqlite(path)
   local dir = path:match "^(.*)/[^/]*$"
   if dir then
     local ok, err = fs.mkdir(dir, tonumber("700", 8))
@@ -28,18 +22,61 @@ function M.open(config, opts)
     err.message = path .. ": " .. err.message
     return nil, err
   end
-  if not (opts and opts.migrate == false) then
-    local list, version
-    list, err = migrate.load(M.migrations_dir())
-    if list then version, err = migrate.to(db, list) end
-    if not version then
-      db:close()
-      return nil, err
-    end
-  end
   return db
 end
 
-function M.migrations_dir() return fs.data_dir() .. "/migrations/sqlite" end
+-- A server that is away may come back; one that refuses us will go on doing so.
+local function open_postgres(config, opts)
+  local db = postgres.open {
+    url = config.database_url, unsafe = config.database_unsafe,
+    writers = config.database_writers, readers = config.database_readers,
+  }
+  local until_s, told = time.mono() + (opts.patience or 0), nil
+  repeat
+    local ok, err = postgres.wait(db)
+    if ok then return db end
+    local again = err.retryable and time.mono() < until_s
+    if not again then
+      db:close()
+      err.message = "the database cannot be reached: " .. err.message
+      return nil, err
+    end
+    if not told and opts.waiting then opts.waiting(err) end
+    told = true
+    task.sleep(RETRY_S)
+  until false
+end
+
+---@param config table
+---@param opts {migrate: boolean?, patience: number?, waiting: fun(err: table)?}|nil migrate =
+---   false: leave the schema as it is; patience: seconds to wait for a server that is away, and
+---   `waiting` is called once when that begins
+---@return table|nil db
+---@return table|nil err
+function M.open(config, opts)
+  opts = opts or {}
+  local path = config.database_url:match "^sqlite:(.+)$"
+  local db, err
+  if path then
+    db, err = open_sqlite(path)
+  else
+    db, err = open_postgres(config, opts)
+  end
+  if not db or opts.migrate == false then return db, err end
+  local list, version
+  list, err = M.migrations(db)
+  if list then version, err = migrate.to(db, list) end
+  if version then return db end
+  db:close()
+  return nil, err
+end
+
+---The migrations of the database's kind.
+---@param db table
+---@return table[]|nil list of parley.store.migrate
+---@return table|nil err
+function M.migrations(db)
+  return migrate.load(fs.data_dir() .. "/migrations/" .. db:dialect())
+end
 
 return M

@@ -12,7 +12,7 @@ CREATE TABLE IF NOT EXISTS migrations_info (
   version_num INTEGER PRIMARY KEY,
   name        TEXT NOT NULL,
   checksum    TEXT NOT NULL,
-  applied_at  INTEGER NOT NULL
+  applied_at  BIGINT NOT NULL
 )]]
 
 local function fail(code, fmt, ...)

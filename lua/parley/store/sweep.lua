@@ -13,22 +13,51 @@ local BATCH = 500
 -- how to delete one of them: the writer is never held long.
 local RULES = {
   {
-    find = "SELECT '' AS plugin, scope, key FROM idempotency WHERE created_at < $1 "
-      .. "AND (scope, key) > ($4, $5) ORDER BY scope, key LIMIT $2", before = KEPT_MS,
+    key = { "scope", "key" }, before = KEPT_MS,
+    find = "SELECT scope, key FROM idempotency WHERE created_at < $1 "
+      .. "AND (scope, key) > ($3, $4) ORDER BY scope, key LIMIT $2",
     delete = "DELETE FROM idempotency WHERE scope = $1 AND key = $2",
   },
   {
-    find = "SELECT '' AS plugin, source AS scope, key FROM inbox WHERE state = 'done' "
-      .. "AND received_at < $1 AND (source, key) > ($4, $5) ORDER BY source, key LIMIT $2",
-    before = KEPT_MS,
+    key = { "source", "key" }, before = KEPT_MS,
+    find = "SELECT source, key FROM inbox WHERE state = 'done' AND received_at < $1 "
+      .. "AND (source, key) > ($3, $4) ORDER BY source, key LIMIT $2",
     delete = "DELETE FROM inbox WHERE source = $1 AND key = $2 AND state = 'done'",
   },
   {
+    key = { "plugin", "scope", "key" }, before = 0,
     find = "SELECT plugin, scope, key FROM kv WHERE expires_at < $1 "
-      .. "AND (plugin, scope, key) > ($3, $4, $5) ORDER BY plugin, scope, key LIMIT $2", before = 0,
-    delete = "DELETE FROM kv WHERE plugin = $3 AND scope = $1 AND key = $2",
+      .. "AND (plugin, scope, key) > ($3, $4, $5) ORDER BY plugin, scope, key LIMIT $2",
+    delete = "DELETE FROM kv WHERE plugin = $1 AND scope = $2 AND key = $3",
   },
 }
+
+local function delete(db, rule, rows)
+  local statements = {}
+  for i, row in ipairs(rows) do
+    local statement = { rule.delete }
+    for k, column in ipairs(rule.key) do statement[k + 1] = row[column] end
+    statements[i] = statement
+  end
+  return db:commit(statements)
+end
+
+local function sweep(db, rule)
+  local total, after = 0, {}
+  for i in ipairs(rule.key) do after[i] = "" end
+  while true do
+    local rows, err = db:query(rule.find, time.now_ms() - rule.before, BATCH, unpack(after))
+    if not rows then return nil, err end
+    if #rows > 0 then
+      local ok
+      ok, err = delete(db, rule, rows)
+      if not ok then return nil, err end
+    end
+    total = total + #rows
+    if #rows < BATCH then return total end
+    for i, column in ipairs(rule.key) do after[i] = rows[#rows][column] end
+  end
+end
 
 ---Sweeps once.
 ---@param db table
@@ -37,23 +66,9 @@ local RULES = {
 function M.once(db)
   local total = 0
   for _, rule in ipairs(RULES) do
-    local rows, err
-    local last = { plugin = "", scope = "", key = "" }
-    repeat
-      rows, err = db:query(rule.find, time.now_ms() - rule.before, BATCH, last.plugin, last.scope,
-        last.key)
-      if not rows then return nil, err end
-      local statements = {}
-      for i, row in ipairs(rows) do
-        statements[i] = { rule.delete, row.scope, row.key, row.plugin }
-      end
-      if #rows > 0 then
-        local ok
-        ok, err = db:commit(statements)
-        if not ok then return nil, err end
-      end
-      total, last = total + #rows, rows[#rows] or last
-    until #rows < BATCH
+    local n, err = sweep(db, rule)
+    if not n then return nil, err end
+    total = total + n
   end
   return total
 end

@@ -26,7 +26,7 @@ local function query_for(condition, with_earlier)
   columns(out, "d", DIALOG)
   columns(out, "u", USER)
   if with_earlier then columns(out, "e", EARLIER) end
-  return "SELECT " .. table.concat(out, ", ") .. " FROM (SELECT 1) "
+  return "SELECT " .. table.concat(out, ", ") .. " FROM (SELECT 1) AS one "
     .. "LEFT JOIN dialogs d ON d.id = $1 LEFT JOIN users u ON " .. condition
     .. (with_earlier and " LEFT JOIN inbox e ON e.source = $3 AND e.key = $4" or "")
 end

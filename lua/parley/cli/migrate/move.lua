@@ -23,7 +23,7 @@ M.options = {
 ---@return integer exit code
 function M.run(o, target, allowed)
   return database.with(o, { migrate = false }, function(db)
-    local list, err = migrate.load(store.migrations_dir())
+    local list, err = store.migrations(db)
     if not list then return exit.failed(err) end
     local status
     status, err = migrate.status(db, list)

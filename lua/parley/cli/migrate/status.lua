@@ -15,7 +15,7 @@ local M = {
 
 function M.run(o)
   return database.with(o, { existing = true, migrate = false }, function(db)
-    local list, err = migrate.load(store.migrations_dir())
+    local list, err = store.migrations(db)
     if not list then return exit.failed(err) end
     local s
     s, err = migrate.status(db, list)
