@@ -2,9 +2,9 @@
 #include "drivers/http_client.h"
 #include "base/address.h"
 #include "bind/bind.h"
+#include "drivers/http_head.h"
 #include "engine/engine.h"
 
-#include <ctype.h>
 #include <lauxlib.h>
 #include <string.h>
 
@@ -99,46 +99,22 @@ static int body_read(lua_State *L)
 /* --- requests ------------------------------------------------------------------------------------
  */
 
-/* Adds one line of the head to the table on top: names in lower case, repeated ones joined. */
-static void add_header(lua_State *L, const char *line, size_t len)
-{
-    const char *colon = memchr(line, ':', len);
-    if (colon == NULL)
-        return;
-    char name[128];
-    size_t n = (size_t)(colon - line);
-    if (n == 0 || n >= sizeof name)
-        return;
-    for (size_t i = 0; i < n; i++)
-        name[i] = (char)tolower((unsigned char)line[i]);
-    const char *value = colon + 1, *end = line + len;
-    while (value < end && (*value == ' ' || *value == '\t'))
-        value++;
-    while (end > value && strchr(" \t\r\n", end[-1]) != NULL)
-        end--;
-    lua_pushlstring(L, name, n);
-    lua_pushvalue(L, -1);
-    lua_rawget(L, -3);
-    if (lua_isstring(L, -1)) {
-        lua_pushliteral(L, ", ");
-        lua_pushlstring(L, value, (size_t)(end - value));
-        lua_concat(L, 3);
-    } else {
-        lua_pop(L, 1);
-        lua_pushlstring(L, value, (size_t)(end - value));
-    }
-    lua_rawset(L, -3);
-}
-
+/* A table of the fields: repeated ones are joined. */
 static void push_headers(lua_State *L, const struct pl_buf *lines)
 {
+    struct pl_http_head_field field;
     lua_newtable(L);
-    for (size_t at = 0; at < lines->len;) {
-        const char *line = lines->data + at;
-        const char *end = memchr(line, '\n', lines->len - at);
-        size_t len = end != NULL ? (size_t)(end - line) + 1 : lines->len - at;
-        add_header(L, line, len);
-        at += len;
+    for (size_t at = 0; pl_http_head_next(lines, &at, &field);) {
+        lua_getfield(L, -1, field.name);
+        if (lua_isnil(L, -1)) {
+            lua_pop(L, 1);
+            lua_pushlstring(L, field.value, field.value_len);
+        } else {
+            lua_pushliteral(L, ", ");
+            lua_pushlstring(L, field.value, field.value_len);
+            lua_concat(L, 3);
+        }
+        lua_setfield(L, -2, field.name);
     }
 }
 

@@ -24,8 +24,6 @@
 #define PL_E_PRIVATE_ADDRESS  "private_address"
 #define PL_E_CONNECTION       "connection"
 
-#define PL_FETCH_HEAD_MAX (64u << 10) /* bytes of status line and headers */
-
 struct pl_http_client;
 struct pl_fetch;
 
@@ -78,7 +76,7 @@ struct pl_fetch *pl_fetch_of(struct pl_op *op);
 
 int pl_fetch_status(const struct pl_fetch *fetch);
 
-/* The header lines of the response as they came, each "Name: value" with its line end. */
+/* The header lines of the response as they came; pl_http_head_next reads them. */
 const struct pl_buf *pl_fetch_headers(const struct pl_fetch *fetch);
 
 /* What has come and was not consumed. The reader consumes it (pl_buf_consume). */

@@ -3,6 +3,7 @@
 #define PL_DRIVERS_HTTP_CLIENT_IMPL_H
 
 #include "drivers/http_client.h"
+#include "drivers/http_head.h"
 
 #include <curl/curl.h>
 
@@ -35,13 +36,13 @@ struct pl_fetch {
     struct pl_op *waiting; /* a reference is held */
     uint32_t refs;
     int status;
-    struct pl_buf headers, body;
+    struct pl_http_head head;
+    struct pl_buf body;
     uint64_t max_body, received;
-    size_t head_len;
     const char *refused_kind;          /* an address that the policy has refused */
     bool allow_private, stream, typed; /* of the request: `typed` has a Content-Type */
     bool paused, reading;              /* of a stream */
-    bool too_large, head_done, ended;
+    bool too_large, ended;
     struct pl_err err; /* how it has ended; code NULL: well */
     char detail[CURL_ERROR_SIZE];
 };

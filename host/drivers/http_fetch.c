@@ -73,7 +73,7 @@ static bool ready(const struct pl_fetch *fetch)
 {
     if (fetch->ended)
         return true;
-    return fetch->stream && (fetch->reading ? fetch->body.len > 0 : fetch->head_done);
+    return fetch->stream && (fetch->reading ? fetch->body.len > 0 : fetch->head.done);
 }
 
 /* What came before a streamed response failed is still delivered. */
@@ -83,7 +83,7 @@ static bool has_failed(const struct pl_fetch *fetch)
         return false;
     if (!fetch->stream)
         return true;
-    return fetch->reading ? fetch->body.len == 0 : !fetch->head_done;
+    return fetch->reading ? fetch->body.len == 0 : !fetch->head.done;
 }
 
 void pl_fetch_settle(struct pl_fetch *fetch)
@@ -129,28 +129,22 @@ static int close_socket(void *arg, curl_socket_t fd)
 static size_t on_header(char *data, size_t size, size_t n, void *arg)
 {
     struct pl_fetch *fetch = arg;
+    long status = 0;
     n *= size;
-    fetch->head_len += n;
-    if (fetch->head_len > PL_FETCH_HEAD_MAX) {
+    switch (pl_http_head_take(&fetch->head, data, n)) {
+    case PL_HTTP_HEAD_MORE:
+        break;
+    case PL_HTTP_HEAD_TOO_LARGE:
         fetch->too_large = true;
         return 0;
-    }
-    if (n > 5 && memcmp(data, "HTTP/", 5) == 0) { /* the status line; another one after a 1xx */
-        pl_buf_clear(&fetch->headers);
-        return n;
-    }
-    if (n <= 2 && (data[0] == '\r' || data[0] == '\n')) {
-        long status = 0;
+    case PL_HTTP_HEAD_END:
         curl_easy_getinfo(fetch->easy, CURLINFO_RESPONSE_CODE, &status);
         fetch->status = (int)status;
-        if (status >= 200 && !fetch->head_done) {
-            fetch->head_done = true;
-            pl_http_settle_later(fetch);
-        }
-        return n;
+        if (status < 200)
+            break;
+        fetch->head.done = true;
+        pl_http_settle_later(fetch);
     }
-    if (!fetch->head_done) /* what follows the body, trailers, is nobody's business here */
-        pl_buf_append(&fetch->headers, data, n);
     return n;
 }
 
@@ -196,7 +190,7 @@ static void explain(struct pl_fetch *fetch, CURLcode result)
         pl_fail(err, sent == 0 ? PL_E_INVALID_URL : PL_E_INVALID_RESPONSE, false, OP, "%s", detail);
         break;
     case CURLE_OUT_OF_MEMORY: /* that is also how libcurl meets a header line of 100 KB */
-        pl_fail(err, sent > 0 && !fetch->head_done ? PL_E_TOO_LARGE : PL_E_NO_MEMORY, false, OP,
+        pl_fail(err, sent > 0 && !fetch->head.done ? PL_E_TOO_LARGE : PL_E_NO_MEMORY, false, OP,
                 "a header line is too long, or there is no memory");
         break;
     case CURLE_SSL_CONNECT_ERROR:
@@ -223,10 +217,13 @@ static void explain(struct pl_fetch *fetch, CURLcode result)
 void pl_fetch_done(struct pl_fetch *fetch, CURLcode result)
 {
     struct pl_http_client_stats *stats = &fetch->client->stats;
-    if (fetch->too_large)
-        pl_fail(&fetch->err, PL_E_TOO_LARGE, false, OP, "the response has more than %llu bytes%s",
-                (unsigned long long)(fetch->head_done ? fetch->max_body : PL_FETCH_HEAD_MAX),
-                fetch->head_done ? "" : " of headers");
+    if (fetch->too_large && fetch->head.done)
+        pl_fail(&fetch->err, PL_E_TOO_LARGE, false, OP, "the response has more than %llu bytes",
+                (unsigned long long)fetch->max_body);
+    else if (fetch->too_large)
+        pl_fail(&fetch->err, PL_E_TOO_LARGE, false, OP,
+                "the response has more than %u bytes or %u lines of headers", PL_HTTP_HEAD_BYTES,
+                PL_HTTP_HEAD_LINES);
     else if (fetch->refused_kind != NULL && result != CURLE_OK)
         pl_fail(&fetch->err, PL_E_PRIVATE_ADDRESS, false, OP,
                 "the host has a %s address, which may not be called", fetch->refused_kind);
@@ -397,7 +394,7 @@ int pl_fetch_status(const struct pl_fetch *fetch)
 
 const struct pl_buf *pl_fetch_headers(const struct pl_fetch *fetch)
 {
-    return &fetch->headers;
+    return &fetch->head.lines;
 }
 
 struct pl_buf *pl_fetch_body(struct pl_fetch *fetch)
@@ -422,7 +419,7 @@ void pl_fetch_unref(struct pl_fetch *fetch)
     if (fetch->easy != NULL)
         curl_easy_cleanup(fetch->easy);
     curl_slist_free_all(fetch->request_headers);
-    pl_buf_free(&fetch->headers);
+    pl_buf_free(&fetch->head.lines);
     pl_buf_free(&fetch->body);
     pl_http_client_unref(fetch->client);
     free(fetch);

@@ -69,8 +69,8 @@ describe("the HTTP client", function()
   for path, code in pairs {
     ["/close"] = "connection", ["/reset"] = "connection", ["/cut"] = "connection", ["/cut-chunk"] = "connection",
     ["/garbage"] = "invalid_response", ["/http09"] = "invalid_response", ["/bad-chunk"] = "connection",
-    ["/headers"] = "too_large", ["/header-line"] = "too_large", ["/big"] = "too_large",
-    ["/big-chunked"] = "too_large", ["/hang"] = "timeout", ["/drip"] = "timeout",
+    ["/headers"] = "too_large", ["/header-line"] = "too_large", ["/header-lines"] = "too_large",
+    ["/big"] = "too_large", ["/big-chunked"] = "too_large", ["/hang"] = "timeout", ["/drip"] = "timeout",
   } do
     it("says " .. code .. " for " .. path, function()
       local r, err = get(path, { timeout = 0.5 })

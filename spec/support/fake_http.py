@@ -93,6 +93,8 @@ def answer(c, n, method, path, headers, body):
         return False
     elif path == "/headers":
         c.sendall(b"HTTP/1.1 200 OK\r\n" + b"".join(b"X-%d: %s\r\n" % (i, b"y" * 1000) for i in range(200)) + b"\r\n")
+    elif path == "/header-lines":
+        c.sendall(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 300 + b"Content-Length: 0\r\n\r\n")
     elif path == "/header-line":
         c.sendall(b"HTTP/1.1 200 OK\r\nX: " + b"y" * 400000 + b"\r\n\r\n")
     elif path == "/big":
