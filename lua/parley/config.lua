@@ -9,8 +9,23 @@ local suggest = require "parley.util.suggest"
 
 local M = {}
 
+-- So many requests in so many seconds.
+local RATE = {
+  "table", nil, keys = {
+    requests = { "number", nil, min = 1, max = 1e6, integer = true, needed = true },
+    seconds = { "number", nil, min = 1, max = 86400, integer = true, needed = true },
+  },
+}
+
+-- Limits of a profile whose configuration has none: far above what people do, below what a broken
+-- client does to everybody else.
+local PRODUCTION_RATES = {
+  user = { requests = 20, seconds = 10 }, bot = { requests = 12000, seconds = 60 },
+  plugin = { requests = 12000, seconds = 60 },
+}
+
 -- Every key: its type, default, the variable that overrides it, and its bounds. `restart`: a reload
--- cannot change it.
+-- cannot change it. `needed`: it must be given. `profiles`: defaults of a profile.
 local KEYS = {
   profile = { "string", "dev", one_of = { "dev", "staging", "prod" }, env = "PARLEY_PROFILE" },
   http_listen = {
@@ -47,6 +62,10 @@ local KEYS = {
     -- per million tokens, by model: { ["gpt-4o-mini"] = { prompt = 0.15, completion = 0.6 } }
     prices = { "table", {}, open = true },
   } },
+  rate_limits = {
+    "table", {}, keys = { user = RATE, bot = RATE, plugin = RATE },
+    profiles = { staging = PRODUCTION_RATES, prod = PRODUCTION_RATES },
+  },
   plugins = { "table", {}, open = true },
   secrets = { "table", {}, open = true },
 }
@@ -55,14 +74,16 @@ local function fail(fmt, ...)
   return nil, { code = "config", message = fmt:format(...), retryable = false, op = "config" }
 end
 
--- Where a key stands in the source, for the message; the first line that assigns it.
-local function line_of(source, key)
-  local n = 0
-  for line in (source .. "\n"):gmatch "(.-)\n" do
-    n = n + 1
-    if line:find("%f[%w_]" .. key .. "%s*=") then return n end
+-- Where a key stands in the source, for the message: the first place that assigns it behind the
+-- ones that assign the tables it is in.
+local function line_of(source, path)
+  local at = 1
+  for key in path:gmatch "[^.]+" do
+    local _, last = source:find("%f[%w_]" .. key:gsub("%p", "%%%0") .. "%f[^%w_]%s*=", at)
+    if not last then break end
+    at = last
   end
-  return 1
+  return select(2, source:sub(1, at):gsub("\n", "")) + 1
 end
 
 local function check_value(where, key, spec, value)
@@ -77,6 +98,9 @@ local function check_value(where, key, spec, value)
   end
   if spec.min and (value < spec.min or value > spec.max or value ~= value) then
     return fail("%s: '%s': expected %g to %g, got %g", where, key, spec.min, spec.max, value)
+  end
+  if spec.integer and value % 1 ~= 0 then
+    return fail("%s: '%s': expected a whole number, got %g", where, key, value)
   end
   if spec.address and not M.split_address(value) then
     return fail("%s: '%s': expected HOST:PORT with a numeric host, got '%s'", where, key, value)
@@ -104,22 +128,25 @@ end
 local function fill(out, given, keys, prefix, file, source, getenv)
   for key in pairs(given) do
     if not keys[key] then
-      return fail("%s:%d: unknown key '%s%s'.%s", file, line_of(source, tostring(key)), prefix,
-        tostring(key), suggest.hint(tostring(key), keys))
+      return fail("%s:%d: unknown key '%s%s'.%s", file, line_of(source, prefix .. tostring(key)),
+        prefix, tostring(key), suggest.hint(tostring(key), keys))
     end
   end
   for key, spec in pairs(keys) do
     local value, variable = from_environment(spec, getenv)
     local where = variable
     if value == nil and given[key] ~= nil then
-      value, where = given[key], ("%s:%d"):format(file, line_of(source, key))
+      value, where = given[key], ("%s:%d"):format(file, line_of(source, prefix .. key))
+    end
+    if value == nil and spec.needed then
+      return fail("%s:%d: '%s%s' is missing", file, line_of(source, prefix), prefix, key)
     end
     if value == nil then value, where = spec[2], "default" end
     if value ~= nil then
       local ok, err = check_value(where, prefix .. key, spec, value)
       if not ok then return nil, err end
     end
-    if spec.keys then
+    if spec.keys and value ~= nil then
       local inner = {}
       local ok, err = fill(inner, value, spec.keys, prefix .. key .. ".", file, source, getenv)
       if not ok then return nil, err end
@@ -200,6 +227,10 @@ function M.load(home, opts)
   local config = { home = home, file = path, again = function() return M.load(home, opts) end }
   local ok, err = fill(config, given, KEYS, "", path, source, getenv)
   if not ok then return nil, err end
+  for key, spec in pairs(KEYS) do
+    local default = spec.profiles and given[key] == nil and spec.profiles[config.profile]
+    if default then config[key] = default end
+  end
   config.database_url = config.database_url or "sqlite:" .. home .. "/data/parley.db"
   local scheme = config.database_url:match "^(%w+):"
   if scheme ~= "sqlite" and scheme ~= "postgres" and scheme ~= "postgresql" then

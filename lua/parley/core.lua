@@ -10,6 +10,8 @@ local http_server = require "host.http_server"
 local jobs = require "parley.turn.jobs"
 local json = require "host.json"
 local lanes = require "parley.turn.lanes"
+local limits = require "parley.limits"
+local limits_sql = require "parley.limits.sql"
 local log = require "parley.ops.log"
 local manager = require "parley.plugins.manager"
 local meters = require "parley.ops.meters"
@@ -40,8 +42,12 @@ function M.open(cfg)
   if not self.db then return nil, err end
   self.lanes = lanes.new(cfg.lane_queue)
   self.verify = verify.new { get = function(id) return tokens.get(self.db, id) end }
+  self.limits = limits.new {
+    driver = limits_sql.new(self.db, time.now_ms), clock = time.mono, log = log.write,
+  }
+  self.limits:configure(cfg.rate_limits)
   self.turn = turn.new {
-    db = self.db, lanes = self.lanes, manager = self.manager, log = log.write,
+    db = self.db, lanes = self.lanes, manager = self.manager, limits = self.limits, log = log.write,
     on_jobs = function() self.jobs:wake() end,
   }
   self.jobs = jobs.new {
@@ -50,6 +56,7 @@ function M.open(cfg)
   self.scrape = scrape.new(meters.registry)
   meters.watch("db", self.db)
   meters.watch("lanes", self.lanes)
+  meters.watch("limits", self.limits)
   meters.watch("manager", self.manager)
   self.router = router.new()
   for _, name in ipairs { "dialogs", "users", "tokens", "audit" } do
@@ -91,6 +98,7 @@ function M:begin()
   if #resumed > 0 then log.write("warn", "turns were cut off and go on", { turns = #resumed }) end
   self.scheduler = task.spawn(self.jobs.run, self.jobs)
   self.sweeper = task.spawn(sweep.run, self.db, log.write)
+  self.limiter = task.spawn(self.limits.run, self.limits)
   return #resumed
 end
 
@@ -129,6 +137,7 @@ function M:reload()
   }
   self.config = cfg
   self.lanes.max = cfg.lane_queue
+  self.limits:configure(cfg.rate_limits)
   log.write("info", "reloaded", result)
   note_reload(self, "info", result)
   return result
@@ -165,8 +174,8 @@ function M:listen(where)
   end
   local err
   self.server, err = http_server.listen(where, app.new {
-    router = self.router, verify = self.verify, db = self.db, log = log.write,
-    level = log.level,
+    router = self.router, verify = self.verify, limits = self.limits, db = self.db,
+    log = log.write, level = log.level,
   })
   if self.server then meters.watch("server", self.server) end
   return self.server, err
@@ -196,13 +205,17 @@ function M:drain(seconds)
   while (self.server:stats().busy > 0 or self.lanes:busy()) and time.mono() < deadline do
     task.sleep(0.02)
   end
+  self.limits:configure {}
   self:close()
 end
 
 function M:close()
   if self.scheduler then self.scheduler:cancel() end
   if self.sweeper then self.sweeper:cancel() end
-  for _, kind in ipairs { "server", "db", "lanes", "manager" } do meters.watch(kind, nil) end
+  if self.limiter then self.limiter:cancel() end
+  for _, kind in ipairs { "server", "db", "lanes", "limits", "manager" } do
+    meters.watch(kind, nil)
+  end
   if self.server then self.server:close() end
   if self.ops_server then self.ops_server:close() end
   self.db:close()

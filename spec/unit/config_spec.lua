@@ -34,6 +34,18 @@ describe("the configuration", function()
     assert.equal("m", c.llm.model)
   end)
 
+  it("limits rates in staging and production, unless the file says otherwise", function()
+    assert.same({}, assert(load()).rate_limits)
+    for _, profile in ipairs { "staging", "prod" } do
+      local text = "return { profile = '" .. profile .. "', %s }"
+      local c = assert(load(text:format ""))
+      assert.same({ requests = 20, seconds = 10 }, c.rate_limits.user)
+      c = assert(load(text:format "rate_limits = { bot = { requests = 1, seconds = 2 } }"))
+      assert.same({ bot = { requests = 1, seconds = 2 } }, c.rate_limits)
+      assert.same({}, assert(load(text:format "rate_limits = {}")).rate_limits)
+    end
+  end)
+
   it("offers env, secret and include, and nothing else", function()
     local home = home_with "return { locale = env('L', 'ru'), llm = include 'llm.lua' }"
     assert(fs.write(home .. "/conf/llm.lua", "return { key = secret 'K' }"))
@@ -56,6 +68,20 @@ describe("the configuration", function()
       ["return { workers = 2 }"] = "2 workers need PostgreSQL",
       ["return { profile = 'pord' }"] = "expected one of dev, staging, prod, got 'pord'. Did you mean 'prod'?",
       ["return { llm = { provder = 1 } }"] = "unknown key 'llm.provder'. Did you mean 'provider'?",
+      ["return { rate_limits = {\n bot = { requests = 5 },\n} }"] = "parley.lua:2: 'rate_limits.bot.seconds' is missing",
+      ["return { rate_limits = {\n bot = { requests = 5, seconds = 1 },\n user = { seconds = 1,\n requests = 0 } } }"] =
+        "parley.lua:4: 'rate_limits.user.requests': expected 1 to 1e+06, got 0",
+      ["return { rate_limits = { user = { requests = 1.5, seconds = 1 } } }"] =
+        "parley.lua:1: 'rate_limits.user.requests': expected a whole number, got 1.5",
+      ["return { rate_limits = { user = { requests = 0 / 0, seconds = 1 } } }"] =
+        "'rate_limits.user.requests': expected 1 to 1e+06, got ",
+      ["return { rate_limits = { user = 5 } }"] = "'rate_limits.user': expected a table, got number",
+      ["return { rate_limits = { user = { 20, 10 } } }"] = "unknown key 'rate_limits.user.1'",
+      ["return { rate_limits = { users = {} } }"] = "unknown key 'rate_limits.users'. Did you mean 'user'?",
+      ["return { rate_limits = { bot = { requests = '5', seconds = 1 } } }"] =
+        "'rate_limits.bot.requests': expected a number, got '5'",
+      ["return { rate_limits = { bot = { requests = 5, seconds = 86401 } } }"] =
+        "'rate_limits.bot.seconds': expected 1 to 86400, got 86401",
       ["return 1"] = "must return a table, got number",
       ["return {"] = "parley.lua:1: unexpected symbol near '<eof>'",
       ["return { llm = include '../x' }"] = "a file beside this one expected",

@@ -3,6 +3,8 @@
 local crypto = require "host.crypto"
 local idempotency = require "parley.http.idempotency"
 local json = require "host.json"
+local limit_headers = require "parley.limits.headers"
+local limits = require "parley.limits"
 local meters = require "parley.ops.meters"
 local problem = require "parley.http.problem"
 local task = require "host.task"
@@ -47,6 +49,23 @@ local function authorize(self, ctx, route)
   end
   ctx.who = who
   return true
+end
+
+-- Bots and plugins are counted by their tokens; the keys of operators are not.
+local COUNTED = { bot = "bot", plg = "plugin" }
+
+-- A request that is one too many may still repeat one that was answered: then it goes on as far as
+-- that answer (ctx.refused). Nothing else of it is looked at.
+local function count(self, ctx, route)
+  local kind = COUNTED[ctx.who.kind]
+  if not kind then return true end
+  local verdict, err = self.limits:take(kind, ctx.who.id)
+  if err then return nil, err end
+  ctx.verdicts[1] = verdict
+  if not verdict or verdict.allowed then return true end
+  ctx.refused = limits.refusal(verdict)
+  if route.repeatable or idempotency.key_of(ctx, route) then return true end
+  return nil, ctx.refused
 end
 
 -- JSON is UTF-8 (RFC 8259 section 8.1), and a body that is packed is not read.
@@ -99,6 +118,8 @@ local function dispatch(self, ctx, method, path)
       meters.auth_failures:with(err.code):inc()
       return nil, err
     end
+    ok, err = count(self, ctx, route)
+    if not ok then return nil, err end
   end
   if route.read_query then
     ctx.args, err = route.read_query(ctx.query)
@@ -108,10 +129,7 @@ local function dispatch(self, ctx, method, path)
     ok, err = read_body(ctx, route)
     if not ok then return nil, err end
   end
-  if idempotency.applies(route) then
-    return idempotency.run(self.db, ctx, route.handler, M.json)
-  end
-  return route.handler(ctx)
+  return idempotency.run(self.db, ctx, route, M.json)
 end
 
 local JSON_HEADERS = "Content-Type: application/json\r\nCache-Control: no-store\r\n"
@@ -124,16 +142,21 @@ local JSON_HEADERS = "Content-Type: application/json\r\nCache-Control: no-store\
 ---@param headers string|nil further lines
 function M.json(ctx, status, text, headers)
   ctx.status = status
-  ctx.req:respond(status, JSON_HEADERS .. ctx.trace_id .. "\r\n" .. (headers or ""), text)
+  ctx.req:respond(status, JSON_HEADERS .. ctx.trace_id .. "\r\n"
+    .. limit_headers.lines(ctx.verdicts) .. (headers or ""), text)
   return true
 end
 
----@param deps {router: table, verify: table, db: table, log: function, level: fun(): string}
+---@param deps {router: table, verify: table, limits: table, db: table, log: function,
+---  level: fun(): string}
 ---@return fun(req: table, method: string, path: string, query: string|nil) for host.http_server
 function M.new(deps)
   local self = deps
   return function(req, method, path, query)
-    local ctx = { req = req, method = method, path = path, query = query, trace_id = trace_of(req) }
+    local ctx = {
+      req = req, method = method, path = path, query = query, trace_id = trace_of(req),
+      verdicts = {},
+    }
     local since = time.mono()
     task.trace(ctx.trace_id)
     local good, ok, err = xpcall(dispatch, debug.traceback, self, ctx, method, path)
@@ -144,7 +167,8 @@ function M.new(deps)
       ok, err = nil, { code = "internal" }
     end
     if not ok and not ctx.status then
-      ctx.status = problem.respond(req, ctx.trace_id, err)
+      ctx.status =
+        problem.respond(req, ctx.trace_id, err, limit_headers.lines(ctx.verdicts))
       if ctx.status >= 500 and good then
         self.log("error", "request failed", {
           method = method, path = path, code = err.code, error = err.message,

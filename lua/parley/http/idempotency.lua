@@ -36,7 +36,12 @@ local function leave(id)
   cond:broadcast()
 end
 
-local function first_time(db, ctx, scope, key, hash, handler, answer)
+local function handle(ctx, route)
+  if ctx.refused and not route.repeatable then return nil, ctx.refused end
+  return route.handler(ctx)
+end
+
+local function first_time(db, ctx, scope, key, hash, route, answer)
   local row, err = db:first(FIND, scope, key)
   if err then return nil, err end
   if row then
@@ -51,20 +56,26 @@ local function first_time(db, ctx, scope, key, hash, handler, answer)
   ctx.once = function(status, text)
     return { INSERT, scope, key, hash, status, text, time.now_ms(), n = 6 }
   end
-  return handler(ctx)
+  return handle(ctx, route)
 end
 
 ---Whether Idempotency-Key works on a route.
 function M.applies(route) return route.method == "POST" and route.auth ~= nil end
 
----Runs the handler of a POST, once for each key.
+---@return string|nil key as it came
+function M.key_of(ctx, route)
+  return M.applies(route) and ctx.req:header "idempotency-key" or nil
+end
+
+---Runs the handler of a route; of a POST with a key once for each key.
 ---@param db table
----@param ctx table of parley.http.app; `who` and `body_text` are set
----@param handler fun(ctx: table): boolean|nil, table|nil
+---@param ctx table of parley.http.app; `who` and `body_text` are set when the route has them;
+---  `refused`: only an answer that was given before may be given
+---@param route table `repeatable`: its handler knows more repetitions, and sees to `refused`
 ---@param answer fun(ctx: table, status: integer, text: string, headers: string) sends JSON
-function M.run(db, ctx, handler, answer)
-  local key = ctx.req:header "idempotency-key"
-  if not key then return handler(ctx) end
+function M.run(db, ctx, route, answer)
+  local key = M.key_of(ctx, route)
+  if not key then return handle(ctx, route) end
   if key == "" or #key > KEY_MAX or key:find "[^\33-\126]" then
     return nil, {
       code = "validation_failed",
@@ -76,7 +87,7 @@ function M.run(db, ctx, handler, answer)
   local ok, err = enter(id)
   if not ok then return nil, err end
   local hash = crypto.hex(crypto.sha256(ctx.body_text)):sub(1, 32)
-  local good, result, failure = pcall(first_time, db, ctx, scope, key, hash, handler, answer)
+  local good, result, failure = pcall(first_time, db, ctx, scope, key, hash, route, answer)
   leave(id)
   if not good then error(result, 0) end
   return result, failure

@@ -78,6 +78,7 @@ local function problems_of(route)
   if route.auth then
     codes[#codes + 1] = "unauthorized"
     codes[#codes + 1] = "forbidden"
+    codes[#codes + 1] = "rate_limited"
   end
   if route.request then
     for _, code in ipairs {

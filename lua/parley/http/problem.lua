@@ -52,8 +52,9 @@ local HEADERS = "Content-Type: application/problem+json\r\nCache-Control: no-sto
 ---@param trace_id string
 ---@param err {code: string, message: string|nil, status: integer|nil, errors: table|nil,
 --- retry_after: number|nil, headers: string|nil}
+---@param more string|nil header lines that every answer to this request has
 ---@return integer status
-function M.respond(req, trace_id, err)
+function M.respond(req, trace_id, err, more)
   local known = M.CODES[err.code]
   if not known and storage_failure(err) then
     err = { code = "storage_failed", message = "the database cannot be used now" }
@@ -67,6 +68,7 @@ function M.respond(req, trace_id, err)
     errors = err.errors,
   }
   local headers = HEADERS .. "X-Trace-Id: " .. trace_id .. "\r\n" .. (err.headers or "")
+    .. (more or "")
   if status == 401 then headers = headers .. "WWW-Authenticate: Bearer realm=\"parley\"\r\n" end
   if err.retry_after or status == 503 then
     headers = headers .. "Retry-After: " .. (err.retry_after or 1) .. "\r\n"

@@ -18,11 +18,11 @@ end
 ---@param route {method: string, path: string, summary: string, auth: string|nil, scopes:
 --- string[]|nil, request: table|nil, response: table|nil, statuses: table<integer, string>|nil,
 --- query: table[]|nil, problems: string[]|nil, hidden: boolean|nil, body_optional: boolean|nil,
---- handler: function}
+--- repeatable: boolean|nil, handler: function}
 --- `auth` names the header of its token; nil: open to all. `path` has {parameters}. `statuses`: of
 --- success, default 200; `problems`: codes beside those that auth and request bring; `hidden`: not
 --- part of the contract. `body_optional`: an empty body is as good as {}. What `query` declares is
---- in ctx.args.
+--- in ctx.args. `repeatable`: see parley.http.idempotency.
 function M:add(route)
   assert(route.method and route.path and route.handler, "a route needs method, path and handler")
   route.validate = route.request and compile(route.request)

@@ -60,6 +60,8 @@ M.auth_failures = r:counter("parley_auth_failures_total",
 M.rate_limited = r:counter("parley_rate_limited_total",
   "Requests that were refused because a limit was used up: of a user, a bot or a plugin.",
   { "kind" })
+M.rate_blocks = r:counter("parley_rate_limit_blocks_total",
+  "Round trips for a block of an allowance: granted, refused or failed.", { "driver", "result" })
 M.audit_events = r:counter("parley_audit_events_total", "Events for audit_logs.", { "severity" })
 
 -- A series that begins at its first event has no rise that Prometheus could see: what is known to
@@ -136,7 +138,7 @@ end
 process_metrics.register(r)
 
 --- Reads the statistics of a part of the worker from now on, one object of each kind.
----@type fun(kind: "server"|"db"|"lanes"|"manager"|"shared", object: table|nil)
+---@type fun(kind: "server"|"db"|"lanes"|"limits"|"manager"|"shared", object: table|nil)
 M.watch = watch.new(r)
 
 return M

@@ -68,6 +68,12 @@ function KINDS.lanes(r)
   end
 end
 
+function KINDS.limits(r)
+  local keys = r:gauge("parley_rate_limit_keys",
+    "Users, bots and plugins that workers hold a part of an allowance of, or have refused.")
+  return function(limits) keys:set(limits:stats().keys) end
+end
+
 function KINDS.manager(r)
   local memory = r:gauge("parley_plugin_memory_bytes",
     "Memory of the plugin's state in the generation that serves, where it is largest.",

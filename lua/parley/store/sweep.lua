@@ -30,13 +30,21 @@ local RULES = {
       .. "AND (plugin, scope, key) > ($3, $4, $5) ORDER BY plugin, scope, key LIMIT $2",
     delete = "DELETE FROM kv WHERE plugin = $1 AND scope = $2 AND key = $3",
   },
+  -- No window is longer than a day. One that has begun since it was found stays.
+  {
+    key = { "key" }, same = { "window_start" }, before = KEPT_MS,
+    find = "SELECT key, window_start FROM rates WHERE window_start < $1 AND key > $3 "
+      .. "ORDER BY key LIMIT $2",
+    delete = "DELETE FROM rates WHERE key = $1 AND window_start = $2",
+  },
 }
 
 local function delete(db, rule, rows)
   local statements = {}
   for i, row in ipairs(rows) do
     local statement = { rule.delete }
-    for k, column in ipairs(rule.key) do statement[k + 1] = row[column] end
+    for _, column in ipairs(rule.key) do statement[#statement + 1] = row[column] end
+    for _, column in ipairs(rule.same or {}) do statement[#statement + 1] = row[column] end
     statements[i] = statement
   end
   return db:commit(statements)

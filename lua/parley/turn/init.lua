@@ -10,6 +10,7 @@ local crypto = require "host.crypto"
 local invoke = require "parley.turn.invoke"
 local jobs = require "parley.turn.jobs"
 local json = require "host.json"
+local limits = require "parley.limits"
 local load = require "parley.turn.load"
 local meters = require "parley.ops.meters"
 local time = require "host.time"
@@ -17,7 +18,8 @@ local time = require "host.time"
 local M = {}
 M.__index = M
 
----@param deps {db: table, lanes: table, manager: table, log: function, on_jobs: function|nil}
+---@param deps {db: table, lanes: table, manager: table, limits: table, log: function,
+---   on_jobs: function|nil}
 function M.new(deps)
   return setmetatable(deps, M)
 end
@@ -45,15 +47,24 @@ local function compare(turn, earlier)
   return true
 end
 
+-- Counts the message for its user, whatever name the bot has called them by. A repetition counts,
+-- and still gets the first answer; one that was taken in before the host went down is finished.
+local function count(self, turn, user)
+  local verdict, err = self.limits:take("user", user.id)
+  if err then return nil, err end
+  turn.verdicts[#turn.verdicts + 1] = verdict
+  if not verdict or verdict.allowed or turn.replayed or turn.admitted then return true end
+  return nil, limits.refusal(verdict)
+end
+
 local function prepare(self, turn, config)
   local locale = turn.message and turn.message.locale
   local loaded, err = load.turn(self.db, turn, locale or config.locale)
   if not loaded then return nil, err end
-  if loaded.earlier and not turn.admitted then
-    local ok
-    ok, err = compare(turn, loaded.earlier)
-    if not ok or turn.replayed then return ok, err end
-  end
+  local ok = true
+  if loaded.earlier and not turn.admitted then ok, err = compare(turn, loaded.earlier) end
+  if ok and turn.verdicts then ok, err = count(self, turn, loaded.user) end
+  if not ok or turn.replayed then return ok, err end
   turn.dialog, turn.user = loaded.dialog, loaded.user
   turn.user.locale = locale or turn.user.locale or config.locale
   return true
@@ -112,13 +123,16 @@ end
 ---@param dialog_id string
 ---@param message table DialogMessageCreateV1, validated
 ---@param opts {trace_id: string, body: string, token_id: string?, idempotency_key: string?,
----   once: (fun(status: integer, text: string): table)?} of parley.http.idempotency
+---   once: (fun(status: integer, text: string): table)?, of parley.http.idempotency
+---   verdicts: parley.limits.Verdict[]?, what limits have said so far; the user's is added,
+---   refused: table?} the err for a message that has no earlier answer
 ---@return table|nil turn {response_text, status, replayed}
 ---@return table|nil err {code, message, status?}
 function M:receive(dialog_id, message, opts)
   local turn = new(dialog_id, opts.trace_id)
   turn.message, turn.message_id = message, message.message_id
   turn.inbound_id = crypto.uuid7()
+  turn.verdicts, turn.refused = opts.verdicts, opts.refused
   turn.source, turn.key = "dialog:" .. dialog_id, message.message_id or turn.inbound_id
   turn.keyed = message.message_id ~= nil
   if opts.idempotency_key and not turn.keyed then

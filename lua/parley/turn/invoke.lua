@@ -7,6 +7,7 @@ local history = require "parley.plugins.services.history"
 local ids = require "parley.turn.ids"
 local json = require "host.json"
 local kv = require "parley.plugins.services.kv"
+local limits = require "parley.limits"
 local meters = require "parley.ops.meters"
 local record = require "parley.turn.record"
 local response_of = require "parley.turn.response"
@@ -87,17 +88,29 @@ local function ask(self, turn, generation, plugin, invited, id, delivery)
   return response, err, attempts
 end
 
+-- One that is asked too often is left alone, as by its circuit; it has not failed, though.
+local function within_limit(self, plugin)
+  local verdict, err = self.limits:take("plugin", plugin.name)
+  if err then return nil, err end
+  if not verdict or verdict.allowed then return true end
+  err = limits.refusal(verdict)
+  err.plugin = plugin.name
+  return nil, err
+end
+
+local function call(self, turn, generation, plugin, ...)
+  -- Nobody stands behind the fallback: it is always asked.
+  if plugin == generation.fallback then return ask(self, turn, generation, plugin, ...) end
+  local ok, err = within_limit(self, plugin)
+  if not ok then return nil, err, 0 end
+  return circuit.call(plugin.circuit, plugin.name, ask, self, turn, generation, plugin, ...)
+end
+
 local function invoke(self, turn, generation, plugin, invited)
   local id, delivery = ids.invocation(turn, plugin.name)
   local begun, since = time.now_ms(), time.mono()
   record.event(turn, plugin.name, "plugin_invocation_started", "info", { invocation_id = id })
-  local response, err, attempts
-  if plugin == generation.fallback then -- nobody stands behind it: it is always asked
-    response, err, attempts = ask(self, turn, generation, plugin, invited, id, delivery)
-  else
-    response, err, attempts = circuit.call(plugin.circuit, plugin.name, ask, self, turn, generation,
-      plugin, invited, id, delivery)
-  end
+  local response, err, attempts = call(self, turn, generation, plugin, invited, id, delivery)
   local took = record.ms_since(since)
   turn.plugin_ms = (turn.plugin_ms or 0) + took
   meters.plugin(plugin.name, err and err.code, took / 1000)

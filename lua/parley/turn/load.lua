@@ -74,7 +74,8 @@ local function key_of(who)
 end
 
 ---@param db table
----@param turn table `message`, or `job` of a dialog that is there
+---@param turn table `message`, or `job` of a dialog that is there; `refused`: the err for a message
+---  that has no earlier answer
 ---@param locale string of a user that is new
 ---@return {dialog: table, user: table, earlier: table|nil}|nil loaded
 ---@return table|nil err "user_not_found" for an id that nobody has
@@ -93,6 +94,7 @@ function M.turn(db, turn, locale)
   end
   if not row then return nil, err end
   local out = { earlier = row.e_state and pick(row, "e", EARLIER) }
+  if turn.refused and not out.earlier then return nil, turn.refused end
   if row.d_user_id then
     out.dialog = pick(row, "d", DIALOG)
     out.dialog.id = turn.dialog_id

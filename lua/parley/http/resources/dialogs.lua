@@ -39,10 +39,14 @@ local function post_message(deps, ctx)
   local ok, err = check_id(ctx.params.dialog_id)
   if ok then ok, err = check_message(ctx.body) end
   if not ok then return nil, err end
+  if ctx.refused and not (ctx.body.message_id or ctx.idempotency_key) then
+    return nil, ctx.refused
+  end
   local turn
   turn, err = deps.turn:receive(ctx.params.dialog_id, ctx.body, {
     trace_id = ctx.trace_id, body = ctx.body_text, token_id = ctx.who.id,
-    idempotency_key = ctx.idempotency_key, once = ctx.once,
+    idempotency_key = ctx.idempotency_key, once = ctx.once, verdicts = ctx.verdicts,
+    refused = ctx.refused,
   })
   if not turn then return nil, err end
   return app.json(ctx, 200, turn.response_text,
@@ -154,7 +158,7 @@ function M.register(router, deps)
     problems = {
       "invalid_dialog_id", "user_not_found", "message_failed", "conflict", "dialog_busy",
     },
-    handler = function(ctx) return post_message(deps, ctx) end,
+    repeatable = true, handler = function(ctx) return post_message(deps, ctx) end,
   }
   router:add {
     method = "POST", path = "/api/v1/dialogs/{dialog_id}/reset", auth = "bot",
