@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "bind/bind.h"
 #include "engine/engine.h"
+#include "loop/process.h"
 #include "loop/supervisor.h"
 #include "loop/worker.h"
 
@@ -159,6 +160,7 @@ int main(int argc, char **argv)
 {
     static struct program p;
     struct pl_err err;
+    pl_process_raise_descriptors();
     if (argc > 1 && strcmp(argv[1], "--supervise") == 0)
         return pl_supervisor_main(argc, argv);
     if (pl_loop_init(&p.loop, &err) < 0 || pl_engine_init(&p.engine, &p.loop, &err) < 0 ||

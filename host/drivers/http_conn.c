@@ -12,6 +12,9 @@
 /* Bytes of a pipelined request that may wait while one is served. */
 #define IN_MAX (64 * 1024)
 
+/* Who has been idle for so long makes room for a newcomer when the server is full. */
+#define SPARED_NS PL_NS_PER_S
+
 static void process(struct pl_http_conn *conn);
 
 static void set_phase(struct pl_http_conn *conn, enum pl_http_phase phase)
@@ -35,8 +38,14 @@ static void set_phase(struct pl_http_conn *conn, enum pl_http_phase phase)
         ms = linger_ms;
         break;
     }
+    uint64_t now = pl_now_ns();
     conn->phase = phase;
-    conn->deadline = ms != 0 ? pl_now_ns() + ms * PL_NS_PER_MS : 0;
+    conn->deadline = ms != 0 ? now + ms * PL_NS_PER_MS : 0;
+    if (phase == PL_HTTP_IDLE) {
+        conn->idle_since = now;
+        pl_list_remove(&conn->link);
+        pl_list_push(&conn->server->connections, &conn->link);
+    }
 }
 
 /* --- closing
@@ -341,9 +350,26 @@ static void name_peer(struct pl_http_conn *conn)
         uv_ip6_name((struct sockaddr_in6 *)&ss, conn->remote, sizeof conn->remote);
 }
 
+/* Closes the connection that has been idle for longest: many that say nothing must not keep out
+ * one that has something to say. */
+static bool make_room(struct pl_http_server *server)
+{
+    struct pl_list *pos, *tmp;
+    pl_list_each (pos, tmp, &server->connections) {
+        struct pl_http_conn *conn = pl_container_of(pos, struct pl_http_conn, link);
+        if (conn->phase != PL_HTTP_IDLE || conn->out.len + conn->writing.len > 0)
+            continue;
+        if (pl_now_ns() - conn->idle_since < SPARED_NS)
+            return false; /* so are all behind it */
+        pl_http_conn_close(conn);
+        return true;
+    }
+    return false;
+}
+
 static bool too_many(struct pl_http_server *server, const struct pl_http_conn *conn)
 {
-    if (server->stats.open >= server->config.connections)
+    if (server->stats.open >= server->config.connections && !make_room(server))
         return true;
     if (server->config.per_address == 0)
         return false;
@@ -373,7 +399,6 @@ void pl_http_conn_accept(struct pl_http_server *server)
     bool refused = server->draining || too_many(server, conn);
     server->stats.accepted++;
     server->stats.open++;
-    pl_list_push(&server->connections, &conn->link);
     uv_tcp_nodelay(&conn->tcp, 1);
     set_phase(conn, PL_HTTP_IDLE);
     conn->deadline = pl_now_ns() + server->config.head_ms * PL_NS_PER_MS;

@@ -18,7 +18,7 @@ enum pl_http_phase {
 struct pl_http_conn {
     uv_tcp_t tcp;
     struct pl_http_server *server;
-    struct pl_list link;               /* server->connections */
+    struct pl_list link;               /* server->connections: who became idle last is the last */
     struct pl_http_exchange *exchange; /* while BUSY */
     struct pl_http_request_data request;
     struct pl_buf in;      /* read, not yet taken by the parser */
@@ -27,6 +27,7 @@ struct pl_http_conn {
     uv_write_t write;
     uint64_t deadline;   /* of the phase, pl_now_ns; 0: none */
     uint64_t body_since; /* pl_now_ns when the body began */
+    uint64_t idle_since; /* pl_now_ns when it had nothing to do */
     enum pl_http_phase phase;
     bool reading, close_after_write, closing, write_pending, processing;
     char remote[46];

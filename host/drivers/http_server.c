@@ -6,8 +6,12 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #define TICK_MS 250
+
+/* Descriptors that clients leave alone: the database, other servers, the supervisor need them. */
+#define RESERVED 96
 
 void pl_http_server_unref(struct pl_http_server *server)
 {
@@ -73,6 +77,17 @@ static int open_socket(struct pl_http_server *server, int fd, const char *host, 
     return 0;
 }
 
+/* A connection is refused before descriptors run out: without them nothing works any more, not even
+ * refusing. */
+static uint32_t affordable(uint32_t connections)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
+        return connections;
+    uint64_t n = limit.rlim_cur > 2 * RESERVED ? limit.rlim_cur - RESERVED : limit.rlim_cur / 2;
+    return n < connections ? (uint32_t)n : connections;
+}
+
 struct pl_http_server *pl_http_server_start(struct pl_loop *loop, int fd, const char *host,
                                             int port, const struct pl_http_config *config,
                                             pl_http_handler handler, void *arg, struct pl_err *err)
@@ -80,6 +95,7 @@ struct pl_http_server *pl_http_server_start(struct pl_loop *loop, int fd, const 
     struct pl_http_server *server = pl_xcalloc(1, sizeof *server);
     server->loop = loop;
     server->config = *config;
+    server->config.connections = affordable(config->connections);
     server->handler = handler;
     server->arg = arg;
     server->handles = 2;

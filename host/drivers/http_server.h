@@ -16,7 +16,8 @@ struct pl_http_config {
     struct pl_http_limits limits;
     uint32_t head_ms, body_ms, idle_ms, write_ms;
     uint32_t body_rate;   /* bytes per second that a body must reach on average */
-    uint32_t connections; /* in all; more are closed at once */
+    uint32_t connections; /* in all, and no more than descriptors allow. When there are so many, who
+                             has been idle for longest makes room, or the newcomer gets 503 */
     uint32_t per_address; /* connections of one address; 0: any number */
     uint32_t high_water;  /* bytes not yet taken by the socket: above, a stream must wait */
 };

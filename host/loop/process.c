@@ -20,6 +20,15 @@ void pl_process_harden(void)
     signal(SIGPIPE, SIG_IGN);
 }
 
+void pl_process_raise_descriptors(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 uint64_t pl_process_rss(pid_t pid)
 {
     char path[64];

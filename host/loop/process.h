@@ -12,6 +12,10 @@
  * others of the same user; a closed peer is an error code, not a signal. */
 void pl_process_harden(void);
 
+/* As many descriptors as this process may have at most; the usual limit is that of programs which
+ * use select(). What it starts has them too. */
+void pl_process_raise_descriptors(void);
+
 /* Resident bytes, 0 when the process is gone. */
 uint64_t pl_process_rss(pid_t pid);
 

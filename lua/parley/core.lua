@@ -31,6 +31,8 @@ require "parley.plugins.services"
 local M = {}
 M.__index = M
 
+local OPS_CONNECTIONS = 32 -- a few probes and scrapers: they must not use up descriptors
+
 ---Opens the database and puts the parts together; nothing is served yet.
 ---@param cfg table from parley.config
 ---@return table|nil core
@@ -190,6 +192,7 @@ function M:listen_ops(where)
     local host, port = config.split_address(self.config.ops_listen)
     where = { host = host, port = port }
   end
+  where.connections = OPS_CONNECTIONS
   local err
   self.ops_server, err = http_server.listen(where, endpoints.new(self))
   return self.ops_server, err

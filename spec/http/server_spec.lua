@@ -299,6 +299,22 @@ describe("the server", function()
     server:close()
   end)
 
+  it("closes who has been idle for longest when it is full", function()
+    local server = listen { connections = 2 }
+    local first = assert(tcp.connect("127.0.0.1", server:port()))
+    local second = assert(tcp.connect("127.0.0.1", server:port()))
+    task.sleep(1.1)
+    -- A request makes the first one the more recent of the two.
+    first:write "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+    assert.matches("^HTTP/1.1 200", first:read("\r\n\r\n", 2))
+    assert.same({ 200 }, statuses(raw(server, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")))
+    local _, err = second:read(nil, 2)
+    assert.equal("closed", err.code)
+    assert.equal(1, server:stats().open)
+    first:close()
+    server:close()
+  end)
+
   it("finishes what runs when it drains, and takes nothing new", function()
     local server = listen(nil, function(req) task.sleep(0.1) req:respond(200, "", "done") end)
     local port = server:port()
