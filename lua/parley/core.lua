@@ -61,7 +61,7 @@ function M.open(cfg)
   meters.watch("limits", self.limits)
   meters.watch("manager", self.manager)
   self.router = router.new()
-  for _, name in ipairs { "dialogs", "users", "tokens", "audit" } do
+  for _, name in ipairs { "dialogs", "turns", "users", "tokens", "audit" } do
     require("parley.http.resources." .. name).register(self.router, self)
   end
   require("parley.http.resources.pages").register(self.router)

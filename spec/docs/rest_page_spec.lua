@@ -51,16 +51,21 @@ describe("docs/rest-plugins.md", function()
     assert.equal(sent.deadline_ms > 0 and sent.deadline_ms <= 5000, true)
   end)
 
-  it("shows an answer that is taken whole", function()
+  it("shows answers that are taken whole", function()
     local text = block "answer"
-    local value, unknown = answer.read { headers = { ["content-type"] = "application/json" }, body = text }
+    local value, unknown = answer.read { status = 200, headers = { ["content-type"] = "application/json" }, body = text }
     assert.same({}, unknown)
+    local later = block "later"
+    local promise, rest = answer.read { status = 202, headers = { ["content-type"] = "application/json" }, body = later }
+    assert.same({}, rest)
+    assert(promise.continue)
     local m = assert(manifest.check(json.encode {
       schema = "v1alpha", name = "dice", version = "1.0.0", api = "1", transport = "rest",
       endpoint = "https://dice.example", permissions = { "jobs" },
     }))
     local taken, err = response.check({ name = "dice", manifest = m }, value)
     assert(taken, err and err.message)
+    assert(response.check({ name = "dice", manifest = m }, promise))
   end)
 
   it("names every action", function()

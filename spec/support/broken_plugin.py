@@ -482,7 +482,7 @@ class Handler(BaseHTTPRequestHandler):
             self.reply(200, *make(plugin, "/" + path))
         except Refusal as refusal:
             if refusal.status == 202:
-                return self.reply(202, {"continue": "token"})
+                return self.reply(202, {"continue": "a-token-of-16-or-more"})
             self.reply(refusal.status, {"error": str(refusal)})
         except Exception as error:
             self.reply(500, {"error": repr(error)})

@@ -149,6 +149,10 @@ class Handler(BaseHTTPRequestHandler):
         time.sleep(float(seconds))
         self.say("slow and sure")
 
+    def mode_later(self, request, n, token, *more):
+        self.send(202, {"continue": token, "actions": [{"type": "typing"}] if "typing" in more else None,
+                        "declined": True if "declined" in more else None})
+
     def mode_job(self, request, n):
         self.say("the job: " + request["event"]["job"])
 

@@ -130,7 +130,7 @@ end
 
 local function continues(r)
   local value = json.decode(r.body)
-  return type(value) == "table" and type(value.continue) == "string" and value.continue ~= ""
+  return type(value) == "table" and answer.token(value) ~= nil
 end
 
 ---Whether a plugin has answered: with status 200 and a JSON object, or with 202 and a token. What

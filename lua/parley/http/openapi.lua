@@ -14,6 +14,10 @@ local HEADERS = {
 
 -- What a parameter of a path is.
 local PARAMETERS = {
+  token = {
+    description = "the plugin's own, from its answer 202",
+    schema = { type = "string", pattern = "^[A-Za-z0-9._~-]{16,128}$" },
+  },
   dialog_id = {
     description = "the client's own; a dialog begins with its first message",
     schema = { type = "string", pattern = "^[A-Za-z0-9._:-]{1,64}$" },
@@ -31,6 +35,7 @@ local PARAMETERS = {
 -- Lua patterns are no regular expressions: the few that stand in schemas, translated.
 local PATTERNS = {
   ["^%a%a%a?[%-_%w]*$"] = "^[A-Za-z]{2,3}[-_A-Za-z0-9]*$",
+  ["^[%w._~-]+$"] = "^[A-Za-z0-9._~-]+$",
   ["^[%w._:%-]+$"] = "^[A-Za-z0-9._:-]+$",
   ["^[%w-]+$"] = "^[A-Za-z0-9-]+$",
   ["^%l[%l%d_]*$"] = "^[a-z][a-z0-9_]*$",

@@ -21,7 +21,22 @@ end
 local FIELDS = { actions = true, state = true, ["end"] = true, intent = true, error = true,
   declined = true }
 
-local function trim(value)
+---The token under which a plugin will go on: long enough that nobody guesses it.
+---@param value table of an answer with status 202
+---@return string|nil token
+---@return string|nil problem
+function M.token(value)
+  local token = value.continue
+  if type(token) ~= "string" or #token < 16 or #token > 128 or token:find "[^%w._~-]" then
+    return nil, "continue: a token of 16 to 128 characters of A-Za-z0-9._~- was expected"
+  end
+  return token
+end
+
+---Takes out of an answer what the host does not know, and what is null.
+---@param value table changed in place
+---@return string[] unknown paths of fields
+function M.trim(value)
   local unknown = {}
   for key, v in pairs(value) do
     if not FIELDS[key] then unknown[#unknown + 1] = key end
@@ -45,7 +60,7 @@ function M.type_problem(r)
     M.quote(r.body))
 end
 
----@param r {headers: table<string, string>, body: string} status 200
+---@param r {status: integer|nil, headers: table<string, string>, body: string} 202: with a token
 ---@return table|nil response
 ---@return string|string[] result what is wrong with it; else the paths of unknown fields
 function M.read(r)
@@ -56,7 +71,14 @@ function M.read(r)
   if type(value) ~= "table" or json.is_array(value) then
     return nil, "the answer: an object was expected"
   end
-  return value, trim(value)
+  if r.status ~= 202 then return value, M.trim(value) end
+  local token
+  token, problem = M.token(value)
+  if not token then return nil, problem end
+  value.continue = nil
+  local unknown = M.trim(value)
+  value.continue, value.actions = token, value.actions or json.array()
+  return value, unknown
 end
 
 return M

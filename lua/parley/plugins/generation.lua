@@ -71,7 +71,9 @@ local function check_settings(config, found)
 end
 
 -- What of a plugin's settings is for the host; the rest is the plugin's own configuration.
-local OURS = { enabled = true, signing_secret = true, allow_private = true, intents = true }
+local OURS = {
+  enabled = true, signing_secret = true, allow_private = true, intents = true, token_id = true,
+}
 
 local function split_settings(settings)
   local ours, own = {}, {}

@@ -111,7 +111,7 @@ local function exchange(self, request, delivery, attempt, deadline)
     return nil, plugin_error(self, CODES[err.code] or "connect", err.message .. hint),
       NOT_SENT[err.code] and 0 or nil
   end
-  if r.status == 200 then
+  if r.status == 200 or r.status == 202 then
     local response, result = answer.read(r)
     if not response then return nil, plugin_error(self, "invalid_response", result) end
     note_unknown(self, result)

@@ -110,6 +110,37 @@ M.DialogMessageResponseV1 = {
   },
 }
 
+M.InvokeResponseV1 = {
+  title = "InvokeResponseV1", type = "object",
+  description = "what a plugin answers; fields that are not known are ignored and counted",
+  properties = {
+    actions = { type = { "array", "null" }, items = action },
+    state = { type = { "object", "null" }, description = "a patch of what is kept: null deletes" },
+    ["end"] = { type = { "boolean", "null" }, description = "true: nothing is kept" },
+    intent = { type = { "object", "null" } },
+    error = {
+      type = { "object", "null" },
+      properties = {
+        code = { type = "string" }, message = { type = "string" }, retryable = { type = "boolean" },
+      },
+    },
+  },
+  examples = { { actions = { { type = "send", text = "Your report is ready." } } } },
+}
+
+M.TurnActionsResponseV1 = {
+  title = "TurnActionsResponseV1", type = "object",
+  required = { "dialog_id", "invocation_id", "status", "reset_version", "trace_id" },
+  properties = {
+    dialog_id = { type = "string" },
+    invocation_id = { type = "string", description = "of the call that was answered 202" },
+    status = { type = "string", enum = { "answered", "fallback", "queued", "failed" } },
+    reset_version = { type = "integer" },
+    reply_message_id = { type = "string" },
+    trace_id = { type = "string", description = "of the turn that goes on" },
+  },
+}
+
 M.UserUpsertResponseV1 = {
   title = "UserUpsertResponseV1", type = "object", required = { "user", "created" },
   properties = { user = { type = "object" }, created = { type = "boolean" } },

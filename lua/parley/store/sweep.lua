@@ -25,6 +25,12 @@ local RULES = {
     delete = "DELETE FROM inbox WHERE source = $1 AND key = $2 AND state = 'done'",
   },
   {
+    key = { "token_hash" }, before = KEPT_MS,
+    find = "SELECT token_hash FROM continuations WHERE expires_at < $1 AND token_hash > $3 "
+      .. "ORDER BY token_hash LIMIT $2",
+    delete = "DELETE FROM continuations WHERE token_hash = $1",
+  },
+  {
     key = { "plugin", "scope", "key" }, before = 0,
     find = "SELECT plugin, scope, key FROM kv WHERE expires_at < $1 "
       .. "AND (plugin, scope, key) > ($3, $4, $5) ORDER BY plugin, scope, key LIMIT $2",

@@ -66,4 +66,13 @@ function M.response(turn)
   }
 end
 
+---@return table TurnActionsResponseV1
+function M.late_response(turn)
+  return {
+    dialog_id = turn.dialog.id, invocation_id = turn.continued.invocation_id, status = turn.status,
+    reset_version = turn.dialog.reset_version, reply_message_id = turn.reply_id,
+    trace_id = turn.trace_id,
+  }
+end
+
 return M

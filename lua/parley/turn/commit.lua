@@ -62,6 +62,13 @@ local function inbox(turn, out)
     if after.state == "failed" then out[#out + 1] = dead_letter(turn) end
     return
   end
+  if turn.continued then
+    out[#out + 1] = {
+      "UPDATE continuations SET done_at = $2 WHERE token_hash = $1 AND done_at IS NULL",
+      turn.continued.token_hash, turn.finished_at, expect = 1,
+    }
+    return
+  end
   local keep = turn.keyed
   if turn.admitted then
     out[#out + 1] = {
@@ -163,6 +170,17 @@ local function jobs(turn, out)
   end
 end
 
+local function continuations(turn, out)
+  for _, c in ipairs(turn.continuations) do
+    out[#out + 1] = {
+      "INSERT INTO continuations (token_hash, plugin, dialog_id, invocation_id, reset_version, "
+        .. "trace_id, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+      c.token_hash, c.plugin, turn.dialog.id, c.invocation_id, turn.dialog.reset_version,
+      turn.trace_id, c.expires_at,
+    }
+  end
+end
+
 ---@param turn table
 ---@return table[] statements for one db:commit
 function M.statements(turn)
@@ -173,6 +191,7 @@ function M.statements(turn)
   calls(turn, out)
   events(turn, out)
   jobs(turn, out)
+  continuations(turn, out)
   if turn.once then out[#out + 1] = turn.once(200, turn.response_text) end
   for _, write in ipairs(turn.writes) do out[#out + 1] = write end
   return out

@@ -13,7 +13,11 @@ local derived = crypto.uuid7_derived
 ---@return string delivery_id of the event for this plugin, however often it is delivered
 function M.invocation(turn, plugin)
   local n = #turn.calls
-  if not turn.job then
+  if turn.continued then
+    local row = turn.continued
+    local id = derived(row.expires_at, row.token_hash, plugin, n)
+    return id, id
+  elseif not turn.job then
     local id = derived(turn.received_at, turn.source, turn.key, plugin, n)
     return id, id
   end

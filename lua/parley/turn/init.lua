@@ -75,7 +75,10 @@ local function run(self, turn, generation)
   if not ok then return nil, err end
   if turn.replayed then return turn end
 
-  apply.actions(turn, invoke.answer(self, turn, generation))
+  local parts
+  parts, err = invoke.answer(self, turn, generation)
+  if not parts then return nil, err end
+  apply.actions(turn, parts)
   turn.finished_at = time.now_ms()
   if turn.job then turn.job_after = jobs.after(turn) end
   turn.reply_id = (turn.message or #turn.actions > 0) and crypto.uuid7() or nil
@@ -84,6 +87,7 @@ local function run(self, turn, generation)
     plugin = turn.plugin and turn.plugin.name, status = turn.status,
   }
   turn.response_text = turn.message and json.encode(apply.response(turn))
+    or turn.continued and json.encode(apply.late_response(turn))
   ok, err = self.db:commit(commit.statements(turn))
   if not ok then return nil, err end
   if #turn.jobs > 0 and self.on_jobs then self.on_jobs() end
@@ -115,7 +119,7 @@ end
 local function new(dialog_id, trace_id)
   return {
     dialog_id = dialog_id, trace_id = trace_id, received_at = time.now_ms(), since = time.mono(),
-    calls = {}, events = {}, jobs = {}, writes = {},
+    calls = {}, events = {}, jobs = {}, writes = {}, continuations = {},
   }
 end
 
@@ -155,6 +159,18 @@ function M:resume(row)
   turn.keyed = turn.message_id ~= nil or row.source:find "^key:" ~= nil
   turn.source, turn.key, turn.body_hash = row.source, row.key, row.body_hash
   turn.inbound_text, turn.received_at, turn.admitted = row.payload, row.received_at, true
+  return in_lane(self, turn)
+end
+
+---Takes the actions that a plugin brings after it has answered 202.
+---@param row table of continuations
+---@param response table InvokeResponseV1, not yet checked
+---@param once (fun(status: integer, text: string): table)|nil of parley.http.idempotency
+---@return table|nil turn {response_text}
+---@return table|nil err {code, message}
+function M:continue(row, response, once)
+  local turn = new(row.dialog_id, row.trace_id)
+  turn.continued, turn.late, turn.once = row, response, once
   return in_lane(self, turn)
 end
 

@@ -2,6 +2,7 @@
 
 local chain = require "parley.turn.chain"
 local circuit = require "parley.plugins.circuit"
+local continue = require "parley.turn.continue"
 local gate = require "parley.plugins.gate"
 local history = require "parley.plugins.services.history"
 local ids = require "parley.turn.ids"
@@ -23,6 +24,7 @@ local MESSAGE_MAX = 1024 -- bytes of an error's message
 -- What has happened. An event of a client names itself in its payload, and the plugin it is for.
 local function event_of(turn)
   if turn.job then return { type = "job", job = turn.job.job, data = turn.job.data } end
+  if turn.continued then return { type = "continue" } end
   local message = turn.message
   local event = { type = message.type, message = message }
   if message.type == "event" and message.payload then
@@ -80,6 +82,10 @@ local function ask(self, turn, generation, plugin, invited, id, delivery)
   if response then
     response, err = response_of.check(plugin, response, turn.dialog.state[plugin.name])
   end
+  if response and response.continue then
+    response, err = continue.note(self.db, turn, plugin, id, response,
+      generation.config.continue_seconds)
+  end
   if response then
     for _, write in ipairs(invocation.writes) do
       turn.writes[#turn.writes + 1] = kv.statement(plugin.name, write)
@@ -115,12 +121,14 @@ local function invoke(self, turn, generation, plugin, invited)
   turn.plugin_ms = (turn.plugin_ms or 0) + took
   meters.plugin(plugin.name, err and err.code, took / 1000)
   turn.calls[#turn.calls + 1] = {
-    id = id, plugin = plugin.name, attempt = attempts or 1, status = response and "ok" or "failed",
-    latency_ms = took, error_code = err and err.code, started_at = begun,
-    finished_at = time.now_ms(),
+    id = id, plugin = plugin.name, attempt = attempts or 1,
+    status = response and (response.continue and "queued" or "ok") or "failed", latency_ms = took,
+    error_code = err and err.code, started_at = begun, finished_at = time.now_ms(),
   }
   if response then
-    record.event(turn, plugin.name, "plugin_invocation_completed", "info", { invocation_id = id })
+    if not response.continue then
+      record.event(turn, plugin.name, "plugin_invocation_completed", "info", { invocation_id = id })
+    end
     return response
   end
   -- Some of the words are the plugin's: the audit and the log keep what helps.
@@ -141,7 +149,8 @@ end
 local function instead(self, turn, generation, plugin)
   local fallback, on_error = generation.fallback, plugin.manifest.on_error
   if plugin == fallback or turn.job or on_error == "stop" then return nil end
-  if on_error == "reply" then
+  -- What comes late has no message that another plugin could answer.
+  if on_error == "reply" or turn.continued then
     return { actions = json.array { { type = "send", text = sorry.text(turn.user.locale) } } }
   end
   return invoke(self, turn, generation, fallback), fallback
@@ -176,16 +185,25 @@ end
 ---@return parley.Part[] parts
 function M.settle(self, turn, generation, response, plugin)
   turn.plugin = plugin
-  return chain.unfold(turn, plugin, response, {
+  local parts = chain.unfold(turn, plugin, response, {
     find = function(action) return route.invited(turn, generation, action) end,
     invoke = function(other, invited) return invoke(self, turn, generation, other, invited) end,
     instead = function(failed) return instead(self, turn, generation, failed) end,
   })
+  if #turn.continuations > 0 then turn.status = "queued" end
+  return parts
 end
 
 ---What is answered; turn.plugin and turn.status say by whom, and how that went.
----@return parley.Part[] parts
+---@return parley.Part[]|nil parts
+---@return table|nil err of a late answer that is refused
 function M.answer(self, turn, generation)
+  if turn.continued then
+    return continue.parts(self.db, turn, generation, {
+      settle = function(late, by) return M.settle(self, turn, generation, late, by) end,
+      instead = function(failed) return instead(self, turn, generation, failed) end,
+    })
+  end
   local response, plugin
   if turn.message then
     route.rules(turn, generation, self.log)

@@ -74,14 +74,14 @@ local function key_of(who)
 end
 
 ---@param db table
----@param turn table `message`, or `job` of a dialog that is there; `refused`: the err for a message
----  that has no earlier answer
+---@param turn table `message`, or none when the dialog must be there; `refused`: the err for a
+---  message that has no earlier answer
 ---@param locale string of a user that is new
 ---@return {dialog: table, user: table, earlier: table|nil}|nil loaded
 ---@return table|nil err "user_not_found" for an id that nobody has
 function M.turn(db, turn, locale)
   local row, err, who, key
-  if turn.job then
+  if not turn.message then
     row, err = db:first(OF_DIALOG, turn.dialog_id)
   else
     who = turn.message.user
@@ -99,8 +99,8 @@ function M.turn(db, turn, locale)
     out.dialog = pick(row, "d", DIALOG)
     out.dialog.id = turn.dialog_id
     out.dialog.state = row.d_state and json.decode(row.d_state) or {}
-  elseif turn.job then
-    return nil, { code = "not_found", message = "the job's dialog is gone", retryable = false }
+  elseif not turn.message then
+    return nil, { code = "not_found", message = "the dialog is gone", retryable = false }
   else
     out.dialog = new_dialog(turn.dialog_id, turn.message)
   end

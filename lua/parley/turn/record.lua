@@ -34,7 +34,7 @@ end
 ---@return boolean|nil ok
 ---@return table|nil err
 function M.admit(db, turn)
-  if turn.admitted or turn.job then return true end
+  if turn.admitted or turn.job or turn.continued then return true end
   local ok, err = db:commit { commit.admit_statement(turn) }
   if not ok then return nil, err end
   turn.admitted = true

@@ -80,6 +80,9 @@ function M.check(plugin, r, before)
       return bad(plugin, "%s: true or false expected", field)
     end
   end
+  if r.declined and r.continue then
+    return bad(plugin, "continue: what is declined is not gone on with")
+  end
   local ok, err = check_actions(plugin, r.actions)
   if ok then ok, err = check_session(plugin, r, before) end
   if not ok then return nil, err end
