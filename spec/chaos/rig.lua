@@ -60,7 +60,7 @@ end
 ---@field argv? string[] instead of `parley serve`
 ---@field env? table<string, string> of the instances
 ---@field proxy? boolean some clients come through one that has faults
----@field database_url? string of PostgreSQL; default: SQLite in the home
+---@field sqlite? string path of the database, default: in the home
 
 ---@param o spec.RigOptions|nil
 function M.start(o)
@@ -68,7 +68,10 @@ function M.start(o)
   local self = setmetatable({ argv = o.argv, instances = {}, secret = webhook.new_secret() }, M)
   self.vendor = python.start "spec/chaos/acting_plugin.py"
   self.vendor_url = ("http://127.0.0.1:%d"):format(self.vendor.port)
-  self.env = { PARLEY_WORKERS = tostring(o.workers or 1), PARLEY_DATABASE_URL = o.database_url }
+  self.sqlite = o.sqlite
+  self.env = {
+    PARLEY_WORKERS = tostring(o.workers or 1), PARLEY_DATABASE_URL = o.sqlite and "sqlite:" .. o.sqlite or nil,
+  }
   self.by_arrival = (o.workers or 1) * (o.instances or 1) == 1
   for name, value in pairs(o.env or {}) do self.env[name] = value end
   for i = 1, o.instances or 1 do
@@ -106,7 +109,7 @@ end
 
 ---The database that the instances share.
 function M:database()
-  self.db = self.db or assert(sqlite.open { path = self.instances[1].home .. "/data/parley.db" })
+  self.db = self.db or assert(sqlite.open { path = self.sqlite or self.instances[1].home .. "/data/parley.db" })
   return self.db
 end
 
