@@ -1,5 +1,5 @@
 // Registers a plugin with Parley, and tells it again and again that the plugin is alive.
-import { readFile, writeFile } from 'node:fs/promises'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 const PATIENCE = 60_000 // milliseconds between two attempts, at most
@@ -11,7 +11,8 @@ export class Registration {
    */
   constructor({ url, registryKey, manifest, path }) {
     this.api = url.replace(/\/+$/, '') + '/api/v1/plugins/'
-    Object.assign(this, { registryKey, manifest, path, given: {} })
+    const given = existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : {}
+    Object.assign(this, { registryKey, manifest, path, given, registered: false })
   }
 
   async post(path, header, token, document) {
@@ -26,17 +27,15 @@ export class Registration {
     return JSON.parse(text)
   }
 
-  /** Registers; the signing secret. */
+  /**
+   * Registers, and returns the signing secret. The same manifest again changes nothing; who has lost what was given
+   * asks for another token and secret.
+   */
   async register() {
-    const kept = await readFile(this.path, 'utf8').catch((problem) => {
-      if (problem.code !== 'ENOENT') throw problem
-      return '{}'
-    })
-    const answer = await this.post('register', 'X-API-Key', this.registryKey, { manifest: this.manifest })
-    // The same manifest again is no new registration: what was given before stays as it is.
-    const given = Object.entries(answer).filter(([, value]) => value !== null)
-    this.given = { ...JSON.parse(kept), ...Object.fromEntries(given) }
-    await writeFile(this.path, JSON.stringify(this.given), { mode: 0o600 })
+    const rotate = this.given.signing_secret === undefined
+    const answer = await this.post('register', 'X-API-Key', this.registryKey, { manifest: this.manifest, rotate })
+    Object.assign(this.given, answer)
+    writeFileSync(this.path, JSON.stringify(this.given), { mode: 0o600 })
     return this.given.signing_secret
   }
 
@@ -47,25 +46,33 @@ export class Registration {
     })
   }
 
+  /** One heartbeat, after the registration when there was none yet. */
+  async beat(useSecret, inflight) {
+    if (!this.registered) {
+      useSecret(await this.register())
+      this.registered = true
+      console.error('plugin: registered as', this.given.plugin_id)
+    }
+    await this.heartbeat(inflight()).catch((refusal) => {
+      // Parley does not know the plugin or its token any more.
+      if ([401, 404].includes(refusal.status)) Object.assign(this, { given: {}, registered: false })
+      throw refusal
+    })
+  }
+
   /**
-   * For ever: registers, hands the secret to useSecret(secret), sends heartbeats. When Parley is away it tries
-   * again; when Parley does not know the plugin any more (401, 404) it registers anew.
+   * For ever: registers, hands the secret to useSecret(secret), sends heartbeats. When that fails it tries again, ever
+   * more patiently.
    */
   async run(useSecret, inflight) {
-    let [pause, registered] = [1000, false]
+    let pause = 1000
     for (;;) {
       try {
-        if (!registered) {
-          useSecret(await this.register())
-          registered = true
-          console.error('plugin: registered as', this.given.plugin_id)
-        }
-        await this.heartbeat(inflight())
+        await this.beat(useSecret, inflight)
         pause = 1000
         await sleep(this.given.heartbeat_interval_sec * 1000)
       } catch (problem) {
         console.error('plugin: Parley:', problem.message, problem.cause?.message ?? '')
-        if (problem.status === 401 || problem.status === 404) registered = false
         await sleep(pause)
         pause = Math.min(2 * pause, PATIENCE)
       }

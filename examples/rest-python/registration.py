@@ -18,7 +18,10 @@ class Registration:
     def __init__(self, url, registry_key, manifest, path):
         self.api = url.rstrip("/") + "/api/v1/plugins/"
         self.registry_key, self.manifest, self.path = registry_key, manifest, path
-        self.given = {}
+        self.given, self.registered = {}, False
+        if os.path.exists(path):
+            with open(path, encoding="utf-8") as file:
+                self.given = json.load(file)
 
     def post(self, path, header, token, document):
         request = urllib.request.Request(self.api + path, data=json.dumps(document).encode(), headers={
@@ -28,13 +31,11 @@ class Registration:
             return json.load(response)
 
     def register(self):
-        """Registers, and returns the signing secret."""
-        if os.path.exists(self.path):
-            with open(self.path, encoding="utf-8") as file:
-                self.given = json.load(file)
-        answer = self.post("register", "X-API-Key", self.registry_key, {"manifest": self.manifest})
-        # The same manifest again is no new registration: what was given before stays as it is.
-        self.given.update({name: value for name, value in answer.items() if value is not None})
+        """Registers, and returns the signing secret. The same manifest again changes nothing; who has lost what
+        was given asks for another token and secret."""
+        self.given.update(self.post("register", "X-API-Key", self.registry_key, {
+            "manifest": self.manifest, "rotate": "signing_secret" not in self.given,
+        }))
         with open(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
             json.dump(self.given, file)
         return self.given["signing_secret"]
@@ -44,24 +45,31 @@ class Registration:
             "status": "ok", "version": self.manifest["version"], "inflight": inflight,
         })
 
+    def beat(self, use_secret, inflight):
+        """One heartbeat, after the registration when there was none yet."""
+        if not self.registered:
+            use_secret(self.register())
+            self.registered = True
+            print("plugin: registered as", self.given["plugin_id"], file=sys.stderr)
+        try:
+            self.heartbeat(inflight())
+        except urllib.error.HTTPError as refusal:
+            if refusal.code in (401, 404):  # Parley does not know the plugin or its token any more
+                self.given, self.registered = {}, False
+            raise
+
     def run(self, use_secret, inflight):
-        """For ever: registers, hands the secret to use_secret(secret), sends heartbeats. When Parley is away it
-        tries again; when Parley does not know the plugin any more (401, 404) it registers anew."""
-        pause, registered = 1, False
+        """For ever: registers, hands the secret to use_secret(secret), sends heartbeats. When that fails it tries
+        again, ever more patiently."""
+        pause = 1
         while True:
             try:
-                if not registered:
-                    use_secret(self.register())
-                    registered = True
-                    print("plugin: registered as", self.given["plugin_id"], file=sys.stderr)
-                self.heartbeat(inflight())
+                self.beat(use_secret, inflight)
                 pause = 1
                 time.sleep(self.given["heartbeat_interval_sec"])
             except (OSError, KeyError, ValueError) as problem:  # urllib's errors are OSErrors
-                detail = problem.read(500) if isinstance(problem, urllib.error.HTTPError) else problem
+                detail = problem.read(500) if isinstance(problem, urllib.error.HTTPError) else ""
                 print("plugin: Parley:", problem, detail, file=sys.stderr)
-                if isinstance(problem, urllib.error.HTTPError) and problem.code in (401, 404):
-                    registered = False
                 time.sleep(pause)
                 pause = min(2 * pause, PATIENCE)
 

@@ -9,6 +9,7 @@ import json
 import os
 import random
 import re
+import secrets
 import sys
 import threading
 import time
@@ -34,6 +35,7 @@ def send(text):
 
 
 class Plugin:
+    status = 200
     kind = "application/json"
     manifest_kind = "application/json"
     body_max = 1 << 20
@@ -447,9 +449,20 @@ class NoJson(Plugin):
 
 class Later(Plugin):
     """No fault: answers 202, and would post the actions afterwards."""
+    status = 202
 
     def answer(self, request):
-        raise Refusal(202, "token")
+        return {"continue": secrets.token_hex(16)}
+
+
+class LaterSame(Later):
+    def answer(self, request):
+        return {"continue": "the-same-for-each-call"}
+
+
+class LaterShort(Later):
+    def answer(self, request):
+        return {"continue": str(random.random())[:9]}
 
 
 FAULTS = {name: value() for name, value in list(globals().items())
@@ -479,16 +492,14 @@ class Handler(BaseHTTPRequestHandler):
         plugin = FAULTS[name]
         self.close_connection = plugin.closes
         try:
-            self.reply(200, *make(plugin, "/" + path))
+            self.reply(*make(plugin, "/" + path))
         except Refusal as refusal:
-            if refusal.status == 202:
-                return self.reply(202, {"continue": "a-token-of-16-or-more"})
             self.reply(refusal.status, {"error": str(refusal)})
         except Exception as error:
             self.reply(500, {"error": repr(error)})
 
     def do_GET(self):
-        self.serve(lambda plugin, path: (plugin.get(self.command, path), plugin.manifest_kind))
+        self.serve(lambda plugin, path: (200, plugin.get(self.command, path), plugin.manifest_kind))
 
     do_HEAD = do_GET
 
@@ -498,7 +509,7 @@ class Handler(BaseHTTPRequestHandler):
             if length > plugin.body_max:
                 self.close_connection = True
                 raise Refusal(413)
-            return plugin.post(path, self.headers, self.rfile.read(length)), plugin.kind
+            return plugin.status, plugin.post(path, self.headers, self.rfile.read(length)), plugin.kind
         self.serve(make)
 
 

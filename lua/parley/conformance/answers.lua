@@ -8,17 +8,17 @@ local response = require "parley.turn.response"
 ---@return string[]|string result unknown fields, or what is wrong
 local function read(a)
   return answer.read {
-    headers = { ["content-type"] = "application/json" }, body = a.response.body,
+    status = a.response.status, headers = { ["content-type"] = "application/json" },
+    body = a.response.body,
   }
 end
 
 -- The first answer of which `problem(t, a)` says something.
 local function over_all(problem)
   return function(t)
-    if #t.answers == 0 then return nil, "every answer was put off with 202" end
     for _, a in ipairs(t.answers) do
       local found = problem(t, a)
-      if found then return ("to %s: %s"):format(a.what, found) end
+      if found then return ("to %s: %s"):format(a.call.what, found) end
     end
   end
 end
@@ -33,6 +33,20 @@ local function breaks(...)
     local good, err = response.check({ name = t.manifest.name, manifest = t.manifest }, value)
     if not good and codes[err.code] then return err.message end
   end)
+end
+
+-- A token stands for one turn; a call that comes again gets the same one.
+local function tokens(t)
+  local owner = {}
+  for _, a in ipairs(t.answers) do
+    local value = a.response.status == 202 and read(a) or {}
+    local token = value.continue
+    if token and owner[token] and owner[token] ~= a.call.id then
+      return ("'%s' came with two calls"):format(token)
+    end
+    if token then owner[token] = a.call.id end
+  end
+  if next(owner) == nil then return nil, "no answer was put off with 202" end
 end
 
 return {
@@ -74,5 +88,11 @@ return {
       local value, unknown = read(a)
       if value and #unknown > 0 then return table.concat(unknown, ", ") end
     end),
+  },
+  {
+    name = "answers that are put off have a token each",
+    level = "must", needs = "answer",
+    fix = "make `continue` of 16 random bytes at least, anew for each webhook-id",
+    run = tokens,
   },
 }

@@ -9,7 +9,7 @@ local checks = {}
 local function answers(name, fix, make)
   checks[#checks + 1] = {
     name = name, level = "must", needs = "answer", fix = fix,
-    run = function(t) return (t:ask(make(t))) end,
+    run = function(t) return t:ask(make(t)) end,
   }
 end
 

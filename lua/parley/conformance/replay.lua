@@ -34,8 +34,9 @@ end
 
 local function in_turn(t)
   local request = t:envelope()
-  local first, err = t:send(t:sign(request))
-  local problem = t:judge("text", first, err)
+  local call = t:sign(request)
+  local first, err = t:send(call)
+  local problem = t:judge(call, first, err)
   if problem then return problem end
   for attempt = 2, TIMES do
     problem = says_otherwise(t, first, t:send(again(t, request, attempt)))
@@ -45,9 +46,10 @@ end
 
 -- The second comes while the first may still be running.
 local function at_once(t)
-  local request, tasks, first = t:envelope(), {}, nil
+  local request, calls, tasks, first = t:envelope(), {}, {}, nil
   for attempt = 1, TIMES do
     local call = again(t, request, attempt)
+    calls[attempt] = call
     tasks[attempt] = task.spawn(function() return { t:send(call) } end)
   end
   for i = 1, TIMES do
@@ -56,7 +58,7 @@ local function at_once(t)
     if not (r and r.status == 409) then
       local problem
       if first then problem = says_otherwise(t, first, r, err)
-      else problem = t:judge("text", r, err) end
+      else problem = t:judge(calls[i], r, err) end
       if problem then return problem end
       first = first or r
     end
@@ -81,7 +83,7 @@ return {
     run = function(t)
       local good = t:sign(t:envelope())
       local forged = t:sign(good.body, { id = good.headers["webhook-id"], key = ("x"):rep(32) })
-      return t:refused(forged) or (t:judge("text", t:send(good)))
+      return t:refused(forged) or t:judge(good, t:send(good))
     end,
   },
 }

@@ -28,7 +28,7 @@ end
 takes("a signed call is answered, within limits.timeout_ms",
   "the signature is HMAC-SHA256, with the bytes behind whsec_, over \"id.timestamp.body\"; try the "
     .. "vectors of docs/rest-plugins.md, and see that both sides have the same secret",
-  function(t) return (t:ask(t:envelope())) end)
+  function(t) return t:ask(t:envelope()) end)
 
 takes("one good signature among several is enough",
   "split webhook-signature at spaces and take the call when any of them fits: there are two while "
@@ -39,7 +39,7 @@ takes("one good signature among several is enough",
       call.headers["webhook-timestamp"], call.body)
     call.headers["webhook-signature"] = ("v1a,%s %s %s"):format(crypto.base64(crypto.random(64)),
       other, call.headers["webhook-signature"])
-    return (t:judge("text", t:send(call)))
+    return t:judge(call, t:send(call))
   end)
 
 takes("names of headers are taken in any case",
@@ -48,7 +48,7 @@ takes("names of headers are taken in any case",
     local call, headers = t:sign(t:envelope()), {}
     for name, value in pairs(call.headers) do headers[name:upper()] = value end
     call.headers = headers
-    return (t:judge("text", t:send(call)))
+    return t:judge(call, t:send(call))
   end)
 
 refuses("a changed signature is refused",

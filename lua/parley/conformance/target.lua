@@ -15,11 +15,13 @@ local CONNECT = 3 -- seconds
 local MAX_BODY = 4 * 1024 * 1024
 
 ---@class parley.ConformanceCall
+---@field id string the webhook-id
+---@field what string the type of the event
 ---@field body string
 ---@field headers table<string, string|integer>
 
 ---@class parley.ConformanceAnswer
----@field what string the type of the event
+---@field call parley.ConformanceCall
 ---@field response table of host.http_client
 
 -- Until the plugin has shown its own.
@@ -35,7 +37,6 @@ function M.new(url, key, text)
   return setmetatable({
     url = url:gsub("/+$", ""), key = key, text = text, manifest = UNKNOWN,
     answers = {}, ---@type parley.ConformanceAnswer[] all that came to good calls
-    later = 0, -- calls that were answered 202
   }, M)
 end
 
@@ -87,7 +88,7 @@ function M:sign(request, o)
   local timestamp = o.timestamp or math.floor(time.now_ms() / 1000)
   local trace = crypto.trace_id()
   return {
-    body = body,
+    id = id, what = type(request) == "table" and request.event.type or "bytes", body = body,
     headers = {
       ["Content-Type"] = "application/json", Accept = "application/json",
       ["webhook-id"] = id, ["webhook-timestamp"] = timestamp,
@@ -128,40 +129,29 @@ function M.describe(r, err)
   return ("status %d: %s"):format(r.status, answer.quote(r.body))
 end
 
-local function continues(r)
-  local value = json.decode(r.body)
-  return type(value) == "table" and answer.token(value) ~= nil
-end
-
----Whether a plugin has answered: with status 200 and a JSON object, or with 202 and a token. What
----the answer holds is judged later, for all answers together (checks/answer.lua).
----@param what string the type of the event
+---Whether a plugin has answered: with a JSON object and status 200, or 202 when it goes on later.
+---What the answer holds is judged for all answers together (answers.lua).
+---@param call parley.ConformanceCall
 ---@param r table|nil
 ---@param err table|nil
 ---@return string|nil problem
----@return table|nil document when it came at once
-function M:judge(what, r, err)
-  if r and r.status == 202 and continues(r) then
-    self.later = self.later + 1
-    return nil
-  end
-  if not r or r.status ~= 200 then return M.describe(r, err) end
+function M:judge(call, r, err)
+  if not r or (r.status ~= 200 and r.status ~= 202) then return M.describe(r, err) end
   local document, problem = json.decode(r.body)
   if document == nil then return "the answer is no JSON: " .. problem.message end
   if type(document) ~= "table" or json.is_array(document) then
     return "the answer is no object: " .. answer.quote(r.body)
   end
-  self.answers[#self.answers + 1] = { what = what, response = r }
-  return nil, document
+  self.answers[#self.answers + 1] = { call = call, response = r }
 end
 
 ---Signs, sends and judges.
 ---@param request table InvokeRequestV1
 ---@param timeout number|nil seconds
 ---@return string|nil problem
----@return table|nil document
 function M:ask(request, timeout)
-  return self:judge(request.event.type, self:send(self:sign(request), timeout))
+  local call = self:sign(request)
+  return self:judge(call, self:send(call, timeout))
 end
 
 ---What is wrong when a call that must be refused was not.

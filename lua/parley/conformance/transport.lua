@@ -49,7 +49,7 @@ end
 local function heeds_deadline(t)
   local request = t:envelope()
   request.deadline_ms = math.min(SHORT, request.deadline_ms)
-  return (t:ask(request, request.deadline_ms / 1000))
+  return t:ask(request, request.deadline_ms / 1000)
 end
 
 return {
@@ -110,6 +110,6 @@ return {
     name = "after all of this a call is still answered",
     level = "must", needs = "answer",
     fix = "see the plugin's log: something above has broken it",
-    run = function(t) return (t:ask(t:envelope())) end,
+    run = function(t) return t:ask(t:envelope()) end,
   },
 }
