@@ -59,6 +59,32 @@ describe("a circuit breaker", function()
     assert.same({ 0, 0 }, { b:stats().good, b:stats().bad })
   end)
 
+  it("shuns who can go elsewhere, until a probe is due", function()
+    assert.is_false(b:shuns())
+    calls(4, false)
+    assert.is_true(b:shuns())
+    now = now + 5
+    assert.is_false(b:shuns())
+    local permit = b:enter()
+    assert.is_true(b:shuns())
+    b:report(permit, true)
+    assert.is_false(b:shuns())
+    call(true)
+    assert.same({ "closed", false }, { b.state, b:shuns() })
+  end)
+
+  it("lets one call through at a time when it is told to doubt", function()
+    b:doubt()
+    local permit = assert(b:enter())
+    assert.is_nil((b:enter()))
+    b:report(permit, true)
+    call(true)
+    assert.equal("closed", b.state)
+    calls(4, false)
+    b:doubt() -- knows better already
+    assert.equal("open", b.state)
+  end)
+
   it("opens again at once when a probe fails", function()
     calls(4, false)
     now = now + 5

@@ -7,7 +7,8 @@
 -- The reasons, strongest first: what the rules say; the plugin that made the button; the command;
 -- the plugin whose conversation is under way; a pattern; an intent. Within one reason the plugins'
 -- order (order.lua) decides. Degraded plugins come after all active ones, disabled ones not at all;
--- both are read at the time of the choice.
+-- both are read at the time of the choice. One whose circuit is open counts as degraded until the
+-- next probe is due: the message that makes it finds the plugin in its own place.
 
 local order = require "parley.plugins.order"
 local pattern = require "parley.util.pattern"
@@ -21,6 +22,7 @@ local THRESHOLD = 0.5 -- of an intent that states none
 ---@field name string
 ---@field manifest table PluginManifestV1
 ---@field state "active"|"degraded"|"disabled"
+---@field circuit? table parley.util.breaker
 
 ---@class parley.ChooseInput
 ---@field text? string
@@ -112,6 +114,10 @@ function M.compile(plugins)
   return self
 end
 
+local function is_degraded(p)
+  return p.state == "degraded" or (p.circuit ~= nil and p.circuit:shuns())
+end
+
 -- Candidates as they are found; a plugin counts by its strongest reason only.
 local function collector(chooser, input)
   local c = { active = {}, degraded = {}, trace = {}, seen = {} }
@@ -124,7 +130,7 @@ local function collector(chooser, input)
       plugin = p.name, reason = reason, detail = detail, state = p.state, skipped = skipped,
     }
     if skipped then return end
-    local list = p.state == "degraded" and c.degraded or c.active
+    local list = is_degraded(p) and c.degraded or c.active
     list[#list + 1] = p
   end
   return c

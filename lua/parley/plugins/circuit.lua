@@ -25,18 +25,21 @@ function M.new(name)
   }
 end
 
----Makes a call through the circuit.
----@param circuit table
----@param name string of the plugin
+---Makes a call through the circuit of a plugin. One that has become degraded is called like one
+---whose circuit was open: one at a time, until it has answered again.
+---@param plugin parley.Plugin
 ---@param call fun(...): any returning response | nil, PluginError, attempts
 ---@return any response
 ---@return table|nil PluginError
 ---@return integer|nil attempts
-function M.call(circuit, name, call, ...)
+function M.call(plugin, call, ...)
+  local circuit, degraded = plugin.circuit, plugin.state == "degraded"
+  if degraded and not plugin.doubted then circuit:doubt() end
+  plugin.doubted = degraded
   local permit, again = circuit:enter()
   if not permit then
     return nil, {
-      code = "circuit_open", retryable = true, plugin = name,
+      code = "circuit_open", retryable = true, plugin = plugin.name,
       message = ("it has failed too often and is asked again in %d s"):format(math.ceil(again)),
     }, 0
   end

@@ -109,7 +109,7 @@ local function call(self, turn, generation, plugin, ...)
   if plugin == generation.fallback then return ask(self, turn, generation, plugin, ...) end
   local ok, err = within_limit(self, plugin)
   if not ok then return nil, err, 0 end
-  return circuit.call(plugin.circuit, plugin.name, ask, self, turn, generation, plugin, ...)
+  return circuit.call(plugin, ask, self, turn, generation, plugin, ...)
 end
 
 local function invoke(self, turn, generation, plugin, invited)
@@ -156,16 +156,24 @@ local function instead(self, turn, generation, plugin)
   return invoke(self, turn, generation, fallback), fallback
 end
 
--- The answer of the first candidate that takes the message. One that fails is the last.
+-- Whether it is no surprise when a plugin fails now.
+local function is_doubtful(plugin)
+  return plugin.state == "degraded" or plugin.circuit.state ~= "closed"
+end
+
+-- The answer of the first candidate that takes the message. One that fails is the last, unless it
+-- was known to be in trouble and another plugin fits, too.
 local function first_answer(self, turn, generation)
-  local fallback = generation.fallback
-  for _, plugin in ipairs(route.candidates(turn, generation)) do
+  local fallback, candidates = generation.fallback, route.candidates(turn, generation)
+  for i, plugin in ipairs(candidates) do
+    local next_fits = candidates[i + 1] ~= nil and candidates[i + 1] ~= fallback
+    local goes_on = next_fits and is_doubtful(plugin)
     local response, err = invoke(self, turn, generation, plugin)
     if response and not response.declined then
       turn.status = plugin == fallback and "fallback" or "answered"
       return response, plugin
     end
-    if err then
+    if err and not goes_on then
       turn.failed = err
       local stand_in
       response, stand_in = instead(self, turn, generation, plugin)

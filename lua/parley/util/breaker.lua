@@ -79,6 +79,21 @@ function M:enter()
   return self.generation
 end
 
+--- Whether whoever can go elsewhere should: calls are refused, or a probe is under way. When one is
+--- due, the next one who comes makes it.
+---@return boolean
+function M:shuns()
+  if self.state == "open" then return self.opened_at + self.open_for > self.clock() end
+  return self.state == "half_open" and self.probing ~= nil
+    and self.clock() - self.probing < self.open_for
+end
+
+--- Lets one call through at a time from now on, until its probes have succeeded: for what is known
+--- from elsewhere to be in trouble.
+function M:doubt()
+  if self.state == "closed" then change(self, "half_open") end
+end
+
 --- Says how a call went.
 ---@param permit integer from enter
 ---@param good boolean
