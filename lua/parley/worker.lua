@@ -6,6 +6,7 @@ local config = require "parley.config"
 local core = require "parley.core"
 local exit = require "parley.cli.exit"
 local log = require "parley.ops.log"
+local meters = require "parley.ops.meters"
 local options = require "parley.cli.options"
 local worker = require "host.worker"
 
@@ -67,6 +68,6 @@ return function(_, ...)
     c:drain(c.config.drain_seconds)
     c.scrape:publish()
   end)
-  c.scrape:begin()
+  if c.scrape:begin() then meters.worker_restarts:inc() end
   worker.ready()
 end

@@ -7,6 +7,8 @@ local metrics = require "parley.ops.metrics"
 local process_metrics = require "parley.ops.process_metrics"
 local watch = require "parley.ops.watch"
 
+local max = math.max
+
 local M = { registry = metrics.new() }
 local r = M.registry
 
@@ -20,6 +22,8 @@ M.turns = r:counter("parley_turns_total",
   { "status" })
 M.turn_seconds = r:histogram("parley_turn_seconds",
   "Time of a turn, from its arrival to its durable answer, waiting in its lane included.")
+M.turn_core_seconds = r:histogram("parley_turn_core_seconds",
+  "The part of it that the host itself takes: without the wait in its lane and without plugins.")
 M.turn_errors = r:counter("parley_turn_errors_total",
   "Turns that left nothing behind, by the code of the error; the sender was told to come again.",
   { "code" })
@@ -89,11 +93,12 @@ function M.http(route, method, status, seconds)
 end
 
 --- Counts one turn that has committed, or was answered before.
----@param turn table
----@param seconds number
-function M.turn(turn, seconds)
+---@param turn table `since` and `entered` say when it came and when it had its lane
+---@param now number of host.time's mono
+function M.turn(turn, now)
   M.turns:with(turn.replayed and "replayed" or turn.status):inc()
-  M.turn_seconds:observe(seconds)
+  M.turn_seconds:observe(now - turn.since)
+  M.turn_core_seconds:observe(max(0, now - turn.entered - (turn.plugin_ms or 0) / 1000))
   for _, event in ipairs(turn.events) do M.audit_events:with(event.severity):inc() end
 end
 
@@ -135,6 +140,8 @@ function M.llm_usage(provider, model, usage)
   M.llm_cost:with(provider, model):inc(usage.cost)
 end
 
+M.worker_restarts = r:counter("parley_worker_restarts_total",
+  "Workers that were started in the place of another one.")
 process_metrics.register(r)
 
 --- Reads the statistics of a part of the worker from now on, one object of each kind.

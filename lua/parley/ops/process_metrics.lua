@@ -17,8 +17,6 @@ end
 
 local function register_engine(r)
   local workers = r:gauge("parley_workers", "Workers that run.")
-  local starts = r:counter("parley_worker_starts_total",
-    "Starts of workers, the first ones included.")
   local info = r:gauge("parley_info", "1; the label is what one wants to know.", { "version" },
     { merge = "max" })
   local cpu = r:counter("process_cpu_seconds_total", "CPU time of the workers.")
@@ -33,10 +31,7 @@ local function register_engine(r)
   local dropped = r:counter("parley_log_lines_dropped_total",
     "Log lines that stderr did not take.")
 
-  -- This process is one worker that was started once; those before it in its place and those beside
-  -- it are added (parley.ops.scrape).
-  workers:set(1)
-  starts:inc()
+  workers:set(1) -- this one; those beside it are added
   info:with(host_fs.version()):set(1)
   r:on_collect(function()
     local status = read "/proc/self/status"

@@ -46,17 +46,18 @@ function M:publish()
 end
 
 ---Takes over the totals of the worker that had this place before, and publishes from now on.
----@return table task that does it
+---@return boolean successor whether there was one
 function M:begin()
   local last = published(worker.index)
   if last then self.before = merge.totals(last.families) end
   self:publish()
-  return task.spawn(function()
+  task.spawn(function()
     while true do
       task.sleep(EVERY_S)
       self:publish()
     end
   end)
+  return last ~= nil
 end
 
 ---The metrics of all workers together; of this process alone when no supervisor has started it.

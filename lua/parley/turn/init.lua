@@ -103,13 +103,14 @@ local function in_lane(self, turn)
     meters.turn_errors:with(code):inc()
     return nil, { code = code, message = err.message, retry_after = 1 }
   end
+  turn.entered = time.mono()
   local generation = self.manager:hold()
   local good, result, failure = pcall(run, self, turn, generation)
   self.manager:release(generation)
   self.lanes:leave(turn.dialog_id)
   if not good then error(result, 0) end
   if result then
-    meters.turn(result, time.mono() - turn.since)
+    meters.turn(result, time.mono())
   else
     meters.turn_errors:with(failure.code):inc()
   end
