@@ -18,7 +18,8 @@ M.http_seconds = r:histogram("parley_http_request_seconds",
   "Time from the whole request to the whole answer.", { "route" })
 
 M.turns = r:counter("parley_turns_total",
-  "Turns that were committed: answered, fallback or failed; replayed ones were sent before.",
+  "Turns that were committed: answered, fallback, failed or queued (the plugin answers later); "
+    .. "replayed ones were sent before.",
   { "status" })
 M.turn_seconds = r:histogram("parley_turn_seconds",
   "Time of a turn, from its arrival to its durable answer, waiting in its lane included.")
@@ -73,7 +74,7 @@ M.audit_events = r:counter("parley_audit_events_total", "Events for audit_logs."
 local function begin(family, values)
   for _, value in ipairs(values) do family:with(value) end
 end
-begin(M.turns, { "answered", "fallback", "failed", "replayed" })
+begin(M.turns, { "answered", "fallback", "failed", "queued", "replayed" })
 begin(M.turn_errors, { "dialog_busy", "timeout", "conflict" })
 begin(M.jobs, { "done", "retried", "failed", "held" })
 begin(M.dead_letters, { "message", "job" })

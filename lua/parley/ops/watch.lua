@@ -24,8 +24,7 @@ function KINDS.server(r)
   end
 end
 
--- What only a driver with a pool of connections counts has labels: without that driver it has no
--- series, instead of zeros that look like an outage.
+-- A database without connections has no series of them, instead of zeros that look like an outage.
 function KINDS.db(r)
   local transactions = r:counter("parley_db_transactions_total",
     "Transactions that were asked for.")
@@ -37,23 +36,24 @@ function KINDS.db(r)
   local queued = r:gauge("parley_db_transactions_waiting", "Transactions before the writer.")
   local reads_queued = r:gauge("parley_db_reads_waiting", "Queries before the readers.")
   local connections = r:gauge("parley_db_connections",
-    "Connections of the pool, by state (up, down); PostgreSQL only.", { "state" })
+    "Connections to the server, by state: up or down.", { "state" })
   local reconnects = r:counter("parley_db_reconnects_total",
-    "Connections of the pool that were opened again.")
-  local errors = r:counter("parley_db_errors_total",
-    "Statements that have failed, by the code of the error; PostgreSQL only.", { "code" })
+    "Connections to the server that were opened again.")
+  local retries = r:counter("parley_db_retries_total",
+    "Transactions that were run again because another one of their commit had failed.")
+  local cancels = r:counter("parley_db_cancels_total",
+    "Statements that the server was asked to stop, since nobody waited for them any more.")
   return function(db)
     local s = db:stats()
     transactions.value, groups.value, failed.value = s.transactions, s.groups, s.failed
     commit_seconds.value, reads.value = s.commit_s, s.reads
     queued:set(s.queued)
     reads_queued:set(s.reads_queued)
-    reconnects.value = s.reconnects or 0
-    if s.connections then
+    reconnects.value, retries.value, cancels.value = s.reconnects, s.retried, s.cancels
+    if s.connections > 0 then
       connections:with("up"):set(s.connected)
       connections:with("down"):set(s.connections - s.connected)
     end
-    for code, n in pairs(s.failures or {}) do errors:with(code).value = n end
   end
 end
 
