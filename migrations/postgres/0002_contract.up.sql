@@ -25,12 +25,12 @@ CREATE TABLE revisions (
 );
 
 -- Work that one worker of all does. `fence` grows with each new holder: a holder that was thought
--- dead cannot write over what its successor has done.
+-- dead cannot write over what its successor has done. `renewals` is counted while it lives.
 CREATE TABLE leases (
-  name       TEXT COLLATE "C" PRIMARY KEY,
-  owner      TEXT COLLATE "C" NOT NULL,
-  fence      BIGINT NOT NULL,
-  expires_at BIGINT NOT NULL
+  name     TEXT COLLATE "C" PRIMARY KEY,
+  owner    TEXT COLLATE "C" NOT NULL,
+  fence    BIGINT NOT NULL,
+  renewals BIGINT NOT NULL
 );
 
 -- Every worker counts its heartbeats here. Others look whether the number grows, by their own

@@ -25,12 +25,12 @@ CREATE TABLE revisions (
 ) WITHOUT ROWID;
 
 -- Work that one worker of all does. `fence` grows with each new holder: a holder that was thought
--- dead cannot write over what its successor has done.
+-- dead cannot write over what its successor has done. `renewals` is counted while it lives.
 CREATE TABLE leases (
-  name       TEXT PRIMARY KEY,
-  owner      TEXT NOT NULL,
-  fence      INTEGER NOT NULL,
-  expires_at INTEGER NOT NULL
+  name     TEXT PRIMARY KEY,
+  owner    TEXT NOT NULL,
+  fence    INTEGER NOT NULL,
+  renewals INTEGER NOT NULL
 ) WITHOUT ROWID;
 
 -- Every worker counts its heartbeats here. Others look whether the number grows, by their own

@@ -1,0 +1,135 @@
+-- A lease: the right to do what only one worker of all may do, for as long as it is renewed.
+--
+-- A row counts its renewals. Whoever wants the lease watches the count and takes over when it has
+-- stood still for some seconds of the watcher's own clock. The fence grows with each new holder, and
+-- transactions that begin with lease:guard() fail for a holder that has been overtaken.
+
+local task = require "host.task"
+local time = require "host.time"
+
+local M = {}
+
+---@class parley.Lease
+local Lease = {}
+Lease.__index = Lease
+
+local STALE_S = 4  -- a count that stands still this long is nobody's
+local OWN_S = 3    -- the holder stops by itself before
+local RENEW_S = 1
+local AGAIN_S = 1  -- between two runs of a function that has returned or failed
+
+---@param cluster table
+---@param name string
+---@param fn fun(lease: parley.Lease)
+---@return parley.Lease
+function M.new(cluster, name, fn)
+  return setmetatable({ cluster = cluster, name = name, fn = fn, changed = task.cond() }, Lease)
+end
+
+---Whether this worker may go on.
+---@return boolean
+function Lease:held()
+  return self.fence ~= nil and time.mono() < self.until_s
+end
+
+---A statement for the beginning of a transaction: it fails ("conflict") when somebody else has
+---taken the lease.
+---@return table statement
+function Lease:guard()
+  return {
+    "UPDATE leases SET renewals = renewals + 1 WHERE name = $1 AND owner = $2 AND fence = $3",
+    self.name, self.cluster.id, self.fence or 0, expect = 1,
+  }
+end
+
+---Sleeps, but not longer than the lease is held.
+---@param seconds number
+function Lease:sleep(seconds)
+  if self:held() then self.changed:wait(seconds) end
+end
+
+local function lose(self)
+  self.fence = nil
+  self.changed:broadcast()
+end
+
+local function renew(self)
+  if time.mono() < self.renewed_s + RENEW_S then return true end
+  local since = time.mono()
+  local ok, err = self.cluster.db:commit { self:guard() }
+  if ok then
+    self.renewed_s, self.until_s = since, since + OWN_S
+  elseif err.code == "conflict" then
+    lose(self)
+  else
+    return nil, err -- perhaps it goes better the next time; until_s runs out otherwise
+  end
+  return true
+end
+
+local function work(self)
+  while self:held() do
+    local ok, err = pcall(self.fn, self)
+    if not ok then
+      self.cluster.log("error", "work of one worker has failed", {
+        name = self.name, error = tostring(err),
+      })
+    end
+    self:sleep(AGAIN_S)
+  end
+  self.running = false
+end
+
+local function take(self, fence)
+  local since = time.mono()
+  local done, err = self.cluster.db:commit {
+    {
+      "INSERT INTO leases (name, owner, fence, renewals) VALUES ($1, $2, $3, 0) "
+        .. "ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, fence = excluded.fence "
+        .. "WHERE leases.fence = excluded.fence - 1",
+      self.name, self.cluster.id, fence, expect = 1,
+    },
+  }
+  if not done then
+    if err.code == "conflict" then return true end -- somebody was faster
+    return nil, err
+  end
+  self.fence, self.renewed_s, self.until_s = fence, since, since + OWN_S
+  if not self.running then
+    self.running = true
+    task.spawn(work, self)
+  end
+  return true
+end
+
+---Renews the lease, or takes it when nobody has it. Called by the cluster, a few times a second.
+---@return boolean|nil ok
+---@return table|nil err of the database
+function Lease:step()
+  if self:held() then return renew(self) end
+  if self.fence then lose(self) end
+  if self.running then return true end -- what was lost is still being wound up
+  local row, err = self.cluster.db:first(
+    "SELECT owner, fence, renewals FROM leases WHERE name = $1", self.name)
+  if err then return nil, err end
+  if not row then return take(self, 1) end
+  local now, mark = time.mono(), row.fence .. ":" .. row.renewals
+  if self.mark ~= mark then self.mark, self.mark_since = mark, now end
+  -- Its own name in the row: this worker has had it before a restart. A database in a file has one
+  -- worker, so whoever stands there is gone.
+  local free = row.owner == "" or row.owner == self.cluster.id or not self.cluster.shared
+    or now - self.mark_since >= STALE_S
+  return not free or take(self, row.fence + 1)
+end
+
+---Gives it up.
+function Lease:release()
+  if not self.fence then return end
+  local guard = self:guard()
+  lose(self)
+  self.cluster.db:commit {
+    guard, { "UPDATE leases SET owner = '' WHERE name = $1", self.name },
+  }
+end
+
+return M
