@@ -3,6 +3,7 @@
 local app = require "parley.http.app"
 local audit = require "parley.store.audit"
 local circuit = require "parley.plugins.circuit"
+local cluster = require "parley.cluster"
 local config = require "parley.config"
 local crypto = require "host.crypto"
 local endpoints = require "parley.ops.endpoints"
@@ -33,15 +34,37 @@ M.__index = M
 
 local OPS_CONNECTIONS = 32 -- a few probes and scrapers: they must not use up descriptors
 
+-- What this worker keeps a copy of is told to it from here on, before anything is read.
+local function join(self, index)
+  local id, err = cluster.identity(self.config.home, index)
+  if not id then return nil, err end
+  self.cluster = cluster.new { db = self.db, id = id, log = log.write }
+  self.cluster:on("tokens", function() self.verify:forget() end)
+  return self.cluster:begin()
+end
+
 ---Opens the database and puts the parts together; nothing is served yet.
 ---@param cfg table from parley.config
+---@param opts {index: integer?, migrate: boolean?, patience: number?}|nil index of the worker; the
+---   rest is for parley.store
 ---@return table|nil core
 ---@return table|nil err
-function M.open(cfg)
+function M.open(cfg, opts)
+  opts = opts or {}
   local self = setmetatable({ config = cfg, manager = manager.new() }, M)
-  local err
-  self.db, err = store.open(cfg)
+  local ok, err
+  self.db, err = store.open(cfg, {
+    migrate = opts.migrate, patience = opts.patience,
+    waiting = function(problem)
+      log.write("error", "waiting for the database", { error = problem.message })
+    end,
+  })
   if not self.db then return nil, err end
+  ok, err = join(self, opts.index)
+  if not ok then
+    self.db:close()
+    return nil, err
+  end
   self.lanes = lanes.new(cfg.lane_queue)
   self.verify = verify.new { get = function(id) return tokens.get(self.db, id) end }
   self.limits = limits.new {
@@ -221,6 +244,7 @@ function M:close()
   end
   if self.server then self.server:close() end
   if self.ops_server then self.ops_server:close() end
+  self.cluster:close()
   self.db:close()
 end
 

@@ -47,7 +47,9 @@ return function(_, ...)
     process = worker.count > 1 and "worker " .. worker.index or nil,
   }
   local c
-  c, err = core.open(cfg)
+  -- `serve` has brought the schema up to date. A worker that comes back while PostgreSQL is away
+  -- waits for it.
+  c, err = core.open(cfg, { index = worker.index, migrate = false, patience = math.huge })
   if not c then return refuse(err) end
   set_aside(c)
   local ok

@@ -22,8 +22,8 @@ function defects.early_ack()
     end)
   end
   local open = core.open
-  function core.open(cfg)
-    local c, err = open(cfg)
+  function core.open(...)
+    local c, err = open(...)
     if not c then return nil, err end
     local db = c.db
     c.turn.db = setmetatable({}, { __index = function(_, name)

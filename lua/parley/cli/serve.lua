@@ -1,5 +1,6 @@
 -- parley serve: sets the home up and becomes the supervisor.
 
+local cluster = require "parley.cluster"
 local config = require "parley.config"
 local exit = require "parley.cli.exit"
 local fs = require "host.fs"
@@ -40,6 +41,8 @@ or from a terminal:
 
 ]]
 
+local DATABASE_S = 15 -- a server that is started together with this host
+
 local DEV_SCOPES = { "dialogs:read", "dialogs:write", "users:write" }
 
 -- Whether the token of the file is one of this database. Its secret is not checked: that takes the
@@ -69,8 +72,16 @@ end
 
 -- The database is brought up to date here, once, before there are workers.
 local function prepare(cfg)
-  local db, err = store.open(cfg)
+  local id, db, err
+  db, err = store.open(cfg, {
+    patience = DATABASE_S,
+    waiting = function(problem)
+      log.write("warn", "waiting for the database", { error = problem.message })
+    end,
+  })
   if not db then return nil, err end
+  id, err = cluster.identity(cfg.home) -- made once, before there are workers that share it
+  if not id then return nil, err end
   local greeting = READY
   if cfg.profile == "dev" then
     local text

@@ -1,8 +1,9 @@
 -- A lease: the right to do what only one worker of all may do, for as long as it is renewed.
 --
 -- A row counts its renewals. Whoever wants the lease watches the count and takes over when it has
--- stood still for some seconds of the watcher's own clock. The fence grows with each new holder, and
--- transactions that begin with lease:guard() fail for a holder that has been overtaken.
+-- stood still for some seconds of the watcher's own clock. The fence grows with each new holder:
+-- transactions that begin with lease:guard() fail for a holder that has been overtaken. A database
+-- in a file has one worker, which holds what it has taken.
 
 local task = require "host.task"
 local time = require "host.time"
@@ -95,6 +96,7 @@ local function take(self, fence)
     return nil, err
   end
   self.fence, self.renewed_s, self.until_s = fence, since, since + OWN_S
+  if not self.cluster.shared then self.renewed_s, self.until_s = math.huge, math.huge end
   if not self.running then
     self.running = true
     task.spawn(work, self)
@@ -115,8 +117,7 @@ function Lease:step()
   if not row then return take(self, 1) end
   local now, mark = time.mono(), row.fence .. ":" .. row.renewals
   if self.mark ~= mark then self.mark, self.mark_since = mark, now end
-  -- Its own name in the row: this worker has had it before a restart. A database in a file has one
-  -- worker, so whoever stands there is gone.
+  -- Its own name in the row: this worker has had it before a restart.
   local free = row.owner == "" or row.owner == self.cluster.id or not self.cluster.shared
     or now - self.mark_since >= STALE_S
   return not free or take(self, row.fence + 1)

@@ -1,6 +1,7 @@
 -- /api/v1/admin/tokens: make, list, revoke, and change the secret of one without a pause.
 
 local app = require "parley.http.app"
+local cluster = require "parley.cluster"
 local audit = require "parley.store.audit"
 local issue = require "parley.auth.issue"
 local json = require "host.json"
@@ -93,7 +94,9 @@ local function revoke(deps, ctx)
   if not row then return nil, err end
   if not row.revoked_at then
     local ok
-    ok, err = deps.db:commit { tokens.revoke(row.id), note(ctx, "token_revoked", row) }
+    ok, err = deps.db:commit {
+      tokens.revoke(row.id), note(ctx, "token_revoked", row), cluster.bump "tokens",
+    }
     if not ok then return nil, err end
     row.revoked_at = time.now_ms()
   end
@@ -113,7 +116,7 @@ local function rotate(deps, ctx)
   if not made then return nil, err end
   local ok
   ok, err = hand_out(deps, ctx, 200, tokens.view(row), made.text,
-    { made.statement, note(ctx, "token_rotated", row) })
+    { made.statement, note(ctx, "token_rotated", row), cluster.bump "tokens" })
   if ok then deps.verify:forget(row.id) end
   return ok, err
 end
