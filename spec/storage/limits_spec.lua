@@ -1,5 +1,6 @@
 -- Allowances as the workers of one database share them, by a clock of the spec.
 
+local database = require "spec.support.database"
 local limits = require "parley.limits"
 local sql = require "parley.limits.sql"
 local store = require "parley.store"
@@ -35,7 +36,8 @@ describe("an allowance that workers share", function()
   end
 
   before_each(function()
-    db = assert(store.open { database_url = "sqlite:" .. support.temp_dir() .. "/limits.db" })
+    local home = support.temp_dir()
+    db = assert(store.open { database_url = database.url(home) or "sqlite:" .. home .. "/limits.db" })
     now, trips = 0, 0
   end)
   after_each(function() db:close() end)
