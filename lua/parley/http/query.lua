@@ -33,7 +33,6 @@ local function reader(parameter)
     local errors = check(value)
     if errors then return nil, errors[1].code, errors[1].message end
     if schema.format == "date-time" then value = rfc3339.parse(value) end
-    if not value then return nil, "format", "there is no such time" end
     return value
   end
 end

@@ -7,6 +7,7 @@
 -- not.
 
 local json = require "host.json"
+local rfc3339 = require "parley.util.rfc3339"
 local suggest = require "parley.util.suggest"
 
 local M = {}
@@ -46,9 +47,11 @@ local function length(s)
   return #s - tails
 end
 
+local UUID = "^%x%x%x%x%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%x%x%x%x%x%x%x%x$"
+
 local FORMATS = {
-  uuid = "^%x%x%x%x%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%x%x%x%x%x%x%x%x$",
-  ["date-time"] = "^%d%d%d%d%-%d%d%-%d%d[Tt]%d%d:%d%d:%d%d%.?%d*[Zz+-]%d?%d?:?%d?%d?$",
+  uuid = function(v) return v:find(UUID) ~= nil end,
+  ["date-time"] = function(v) return rfc3339.parse(v) ~= nil end, -- a day that there is
 }
 
 local function pointer(key) return "/" .. tostring(key):gsub("~", "~0"):gsub("/", "~1") end
@@ -89,7 +92,7 @@ local function string_check(schema)
       add(errors, path, "min_length", ("at least %d characters"):format(min))
     elseif pattern and not v:find(pattern) then
       add(errors, path, "pattern", "does not have the form " .. schema.pattern)
-    elseif format and not v:find(format) then
+    elseif format and not format(v) then
       add(errors, path, "format", "not a valid " .. schema.format)
     end
     return true

@@ -33,6 +33,7 @@ function M.parse(text)
   if m < 1 or m > 12 or hour > 23 or min > 59 or sec > 60 then return nil end
   if d < 1 or d > DAYS[m] + (m == 2 and is_leap(y) and 1 or 0) then return nil end
   local seconds = ((days(y, m, d) * 24 + hour) * 60 + min) * 60 + sec - shift
+  if sec == 60 and seconds % 86400 ~= 0 then return nil end -- a leap second ends a day of UTC
   local ms = seconds * 1000 + math.floor((tonumber("0" .. fraction) or 0) * 1000)
   return ms >= 0 and ms or nil
 end
