@@ -99,6 +99,63 @@ describe("Idempotency-Key", function()
     assert.equal(409, post("/api/v1/users", { external_id = "twice" }, "u1").status)
   end)
 
+  it("keeps the answer about a user in the transaction of the user, or neither", function()
+    local own = host.start()
+    local real = own.core.db
+    own.core.db = setmetatable({
+      first = function(_, ...) return real:first(...) end,
+      commit = function(_, list)
+        list[#list + 1] = { "UPDATE users SET name = 'x' WHERE id = 'nobody'", expect = 1 }
+        return real:commit(list)
+      end,
+    }, { __index = function(_, name) return function(_, ...) return real[name](real, ...) end end })
+    local function send()
+      return own:request("POST", "/api/v1/users", { external_id = "eve" }, { headers = { ["Idempotency-Key"] = "k" } })
+    end
+    assert.equal(409, send().status)
+    assert.same({ 0, 0 }, { own:count "users", own:count "idempotency" })
+    own.core.db = real
+    assert.equal(201, send().status)
+    assert.same({ 1, 1 }, { own:count "users", own:count "idempotency" })
+    own:stop()
+  end)
+
+  it("gives one answer to a request that comes to two workers at once", function()
+    local a = host.start()
+    local b = host.start { home = a.home }
+    local function send(worker, body, key)
+      return worker:request("POST", "/api/v1/users", body, { headers = { ["Idempotency-Key"] = key }, token = a.token })
+    end
+    local tasks, texts = {}, {}
+    for i = 1, 16 do
+      tasks[i] = task.spawn(send, i % 2 == 0 and a or b, { external_id = "zoe", name = "Zoe" }, "same")
+    end
+    for i = 1, 16 do
+      local _, r = tasks[i]:join(10)
+      assert.equal(201, r.status, r.text)
+      texts[r.text] = true
+    end
+    local text = next(texts)
+    assert.is_nil(next(texts, text))
+    -- And with keys of their own no change is lost.
+    for i = 1, 16 do
+      local change = i % 4 < 2 and { name = "n" .. i } or { locale = "uk" }
+      change.external_id = "yan"
+      tasks[i] = task.spawn(send, i % 2 == 0 and a or b, change, "k" .. i)
+    end
+    local created = 0
+    for i = 1, 16 do
+      local _, r = tasks[i]:join(10)
+      assert.is_true(r.status == 200 or r.status == 201, r.text)
+      if r.body.created then created = created + 1 end
+    end
+    assert.equal(1, created)
+    local row = a.core.db:first "SELECT name, locale FROM users WHERE external_id = 'yan'"
+    assert.same({ true, "uk" }, { row.name ~= nil, row.locale })
+    a:stop()
+    b:stop()
+  end)
+
   it("does not keep what was refused", function()
     assert.equal(400, post(path "bad", "{}", "b").status)
     assert.equal("n 1", post(path "bad", message "/count", "b").body.text)

@@ -18,7 +18,8 @@ local FIND = "SELECT body_hash, status, response FROM idempotency WHERE scope = 
 local INSERT = "INSERT INTO idempotency (scope, key, body_hash, status, response, created_at) "
   .. "VALUES ($1, $2, $3, $4, $5, $6)"
 
--- In this worker; what another worker does at the same time meets the primary key.
+-- In this worker; what another worker does at the same time meets the primary key, and gets the
+-- answer of the one that was first.
 local flights = {}
 
 local function enter(id)
@@ -41,22 +42,31 @@ local function handle(ctx, route)
   return route.handler(ctx)
 end
 
-local function first_time(db, ctx, scope, key, hash, route, answer)
+-- The answer that the key has got before, if it has.
+local function replay(db, ctx, scope, key, hash, answer)
   local row, err = db:first(FIND, scope, key)
-  if err then return nil, err end
-  if row then
-    if row.body_hash ~= hash then
-      return nil, {
-        code = "idempotency_mismatch", message = "the Idempotency-Key was used for another body",
-      }
-    end
-    return answer(ctx, row.status, row.response, "Idempotency-Replayed: true\r\n")
+  if not row then return nil, err end
+  if row.body_hash ~= hash then
+    return nil, {
+      code = "idempotency_mismatch", message = "the Idempotency-Key was used for another body",
+    }
   end
+  return answer(ctx, row.status, row.response, "Idempotency-Replayed: true\r\n")
+end
+
+local function first_time(db, ctx, scope, key, hash, route, answer)
+  local ok, err = replay(db, ctx, scope, key, hash, answer)
+  if ok or err then return ok, err end
   ctx.idempotency_key = key
   ctx.once = function(status, text)
     return { INSERT, scope, key, hash, status, text, time.now_ms(), n = 6 }
   end
-  return handle(ctx, route)
+  ok, err = handle(ctx, route)
+  if ok or not err or err.code ~= "unique" then return ok, err end
+  -- Another worker had the same request at the same time, and was first.
+  local given, problem = replay(db, ctx, scope, key, hash, answer)
+  if given or problem then return given, problem end
+  return nil, err
 end
 
 ---Whether Idempotency-Key works on a route.
