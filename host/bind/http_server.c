@@ -109,6 +109,16 @@ static int request_header(lua_State *L)
     return 1;
 }
 
+/* req:count(name) -> how many headers have this name */
+static int request_count(lua_State *L)
+{
+    const struct pl_http_request_data *r = pl_http_exchange_request(check_request(L));
+    size_t len;
+    const char *name = luaL_checklstring(L, 2, &len);
+    lua_pushinteger(L, (lua_Integer)pl_http_request_count(r, name, len));
+    return 1;
+}
+
 /* req:headers() -> { {name, value}, ... } in the order they came */
 static int request_headers(lua_State *L)
 {
@@ -333,11 +343,17 @@ static int server_close(lua_State *L)
 int pl_bind_http_server(lua_State *L)
 {
     static const luaL_Reg request_methods[] = {
-        {"header", request_header}, {"headers", request_headers},
-        {"body", request_body},     {"remote", request_remote},
-        {"closed", request_closed}, {"respond", request_respond},
-        {"start", request_start},   {"write", request_write},
-        {"finish", request_finish}, {NULL, NULL},
+        {"header", request_header},
+        {"count", request_count},
+        {"headers", request_headers},
+        {"body", request_body},
+        {"remote", request_remote},
+        {"closed", request_closed},
+        {"respond", request_respond},
+        {"start", request_start},
+        {"write", request_write},
+        {"finish", request_finish},
+        {NULL, NULL},
     };
     static const luaL_Reg server_methods[] = {
         {"port", server_port},

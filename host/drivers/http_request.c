@@ -310,12 +310,25 @@ const char *pl_http_request_method(const struct pl_http_request_data *r)
     return llhttp_method_name((llhttp_method_t)r->parser.method);
 }
 
+static bool is_named(const struct pl_http_request_data *r, const struct pl_http_field *f,
+                     const char *name, size_t len)
+{
+    return f->name_len == len && strncasecmp(r->head.data + f->name, name, len) == 0;
+}
+
 const struct pl_http_field *pl_http_request_field(const struct pl_http_request_data *r,
                                                   const char *name, size_t len)
 {
     for (uint32_t i = 0; i < r->fields_len; i++)
-        if (r->fields[i].name_len == len &&
-            strncasecmp(r->head.data + r->fields[i].name, name, len) == 0)
+        if (is_named(r, &r->fields[i], name, len))
             return &r->fields[i];
     return NULL;
+}
+
+uint32_t pl_http_request_count(const struct pl_http_request_data *r, const char *name, size_t len)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < r->fields_len; i++)
+        n += is_named(r, &r->fields[i], name, len);
+    return n;
 }

@@ -68,4 +68,7 @@ const char *pl_http_request_method(const struct pl_http_request_data *r);
 const struct pl_http_field *pl_http_request_field(const struct pl_http_request_data *r,
                                                   const char *name, size_t len);
 
+/* How many fields have this name (case is ignored). */
+uint32_t pl_http_request_count(const struct pl_http_request_data *r, const char *name, size_t len);
+
 #endif

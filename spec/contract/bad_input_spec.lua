@@ -141,6 +141,16 @@ describe("bad input", function()
     ["a payload that is a list of ten thousand"] = {
       body = with('"payload":[' .. ("1,"):rep(9999) .. "1]"), status = 400, code = "validation_failed",
     },
+    ["a day that there is not"] = {
+      body = with '"sent_at":"2026-02-29T12:00:00Z"', status = 400, code = "validation_failed",
+      detail = "/sent_at: not a valid date%-time",
+    },
+    ["an hour that there is not"] = {
+      body = with '"sent_at":"2026-11-21T24:00:00Z"', status = 400, code = "validation_failed",
+    },
+    ["a time without its zone"] = {
+      body = with '"sent_at":"2026-11-21T12:00:00"', status = 400, code = "validation_failed",
+    },
     ["a channel that is none"] = { body = with '"channel":"../etc"', status = 400, code = "validation_failed" },
     ["a locale that is none"] = { body = with '"locale":"?"', status = 400, code = "validation_failed" },
     ["two identities of a user"] = {
@@ -239,6 +249,32 @@ describe("bad input", function()
     end,
     ["in the header of another kind"] = function()
       return header("X-Plugin-Token: " .. h.token .. "\r\n")
+    end,
+    ["one twice"] = function()
+      return {
+        headers = ("X-Bot-Token: " .. h.token .. "\r\n"):rep(2) .. "Content-Type: application/json\r\n",
+        status = 400, code = "bad_request", detail = "X%-Bot%-Token stands twice",
+      }
+    end,
+    ["two for two kinds of authorization"] = function()
+      return {
+        headers = "Authorization: Bearer " .. h.token .. "\r\nauthorization: Basic YTpi\r\n"
+          .. "Content-Type: application/json\r\n",
+        status = 400, code = "bad_request", detail = "Authorization stands twice",
+      }
+    end,
+    ["two keys of one request"] = function()
+      return {
+        headers = "X-Bot-Token: " .. h.token .. "\r\nIdempotency-Key: a\r\nIdempotency-Key: b\r\n"
+          .. "Content-Type: application/json\r\n",
+        status = 400, code = "bad_request", detail = "Idempotency%-Key stands twice",
+      }
+    end,
+    ["two types of one body"] = function()
+      return {
+        headers = "X-Bot-Token: " .. h.token .. "\r\n" .. ("Content-Type: application/json\r\n"):rep(2),
+        status = 400, code = "bad_request", detail = "Content%-Type stands twice",
+      }
     end,
     ["basic authorization"] = header "Authorization: Basic YTpi\r\n",
   })

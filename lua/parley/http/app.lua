@@ -18,6 +18,21 @@ local TOKEN_HEADERS = {
   bot = "x-bot-token", plg = "x-plugin-token", reg = "x-api-key", adm = "x-admin-token",
 }
 
+-- What has one value: of two, a proxy in front may have looked at the other one.
+local SINGLE = {
+  "Authorization", "X-Bot-Token", "X-Plugin-Token", "X-API-Key", "X-Admin-Token",
+  "Idempotency-Key", "Content-Type", "Content-Encoding",
+}
+
+local function check_headers(req)
+  for _, name in ipairs(SINGLE) do
+    if req:count(name) > 1 then
+      return nil, { code = "bad_request", message = "the header " .. name .. " stands twice" }
+    end
+  end
+  return true
+end
+
 -- W3C Trace Context: version 00, a trace id that is not all zeros.
 local function trace_of(req)
   local header = req:header "traceparent"
@@ -111,7 +126,8 @@ local function dispatch(self, ctx, method, path)
     }
   end
   ctx.route, ctx.params = route, params
-  local ok, err
+  local ok, err = check_headers(ctx.req)
+  if not ok then return nil, err end
   if route.auth then
     ok, err = authorize(self, ctx, route)
     if not ok then

@@ -80,6 +80,7 @@ end
 -- The problems of a route, by status: its own and those that its declaration brings with it.
 local function problems_of(route)
   local codes = { "internal", "unavailable", "busy", "timeout", "disk_full", "storage_failed" }
+  codes[#codes + 1] = "bad_request"
   if route.auth then
     codes[#codes + 1] = "unauthorized"
     codes[#codes + 1] = "forbidden"

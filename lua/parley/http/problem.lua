@@ -6,6 +6,7 @@ local M = {}
 
 -- code -> { status, title }. Codes are part of the contract: added, never changed.
 M.CODES = {
+  bad_request = { 400, "Bad request" },
   invalid_json = { 400, "Invalid JSON" },
   invalid_utf8 = { 400, "Invalid UTF-8" },
   too_deep = { 400, "Nested too deep" },
