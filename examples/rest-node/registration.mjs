@@ -55,7 +55,7 @@ export class Registration {
     }
     await this.heartbeat(inflight()).catch((refusal) => {
       // Parley does not know the plugin or its token any more.
-      if ([401, 404].includes(refusal.status)) Object.assign(this, { given: {}, registered: false })
+      if ([401, 403].includes(refusal.status)) Object.assign(this, { given: {}, registered: false })
       throw refusal
     })
   }

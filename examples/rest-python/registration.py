@@ -54,7 +54,7 @@ class Registration:
         try:
             self.heartbeat(inflight())
         except urllib.error.HTTPError as refusal:
-            if refusal.code in (401, 404):  # Parley does not know the plugin or its token any more
+            if refusal.code in (401, 403):  # Parley does not know the plugin or its token any more
                 self.given, self.registered = {}, False
             raise
 

@@ -1,9 +1,11 @@
 -- parley conformance: what is good passes, and each check finds the fault that it is there for.
 
 local conformance = require "parley.conformance"
+local fs = require "host.fs"
 local json = require "host.json"
 local programs = require "spec.support.process"
 local python = require "spec.support.python"
+local support = require "spec.support.host"
 local webhook = require "parley.plugins.webhook"
 
 local SECRET = webhook.new_secret()
@@ -92,6 +94,16 @@ describe("parley conformance", function()
     assert.matches("\nbroken 1%.0%.0: conformant: 47 passed, 1 failed, 1 skipped\n$", r.out)
   end)
 
+  it("says what it was told to, under the settings that it was given", function()
+    local file = support.temp_dir() .. "/settings.json"
+    assert(fs.write(file, '{"city": "Kyiv"}'))
+    local arguments = { url_of(server, "/TripsUnlessAsked"), "--settings", file, "--text", "weather in Kyiv" }
+    local r = run(arguments, SECRET)
+    assert(r.code == 0, r.out)
+    arguments[5] = "weather in Lviv"
+    assert.equal(1, run(arguments, SECRET).code)
+  end)
+
   it("writes one document for programs", function()
     local url = url_of(server, "/Schedules")
     local r = run({ url, "--json" }, SECRET)
@@ -122,6 +134,8 @@ describe("parley conformance", function()
     for message, arguments in pairs {
       ["URL: a URL like https://plugin.example.org/parley expected, got 'localhost:9000'"] = { "localhost:9000" },
       ["URL: without /invoke: the checks add it"] = { "http://localhost:9000/invoke" },
+      ["--settings: /nowhere: No such file or directory"] = { "http://localhost", "--settings", "/nowhere" },
+      ["--settings: /proc/self/oom_score: an object expected"] = { "http://localhost", "--settings", "/proc/self/oom_score" },
       ["the secret: expected 'whsec_' and the base64 of 24 to 64 random bytes"] = { "http://localhost", "--secret", "x" },
     } do
       local r = run(arguments)

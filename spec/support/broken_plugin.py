@@ -340,6 +340,8 @@ TripsOnUnknown = trips(lambda request: not set(request) <= KNOWN)
 TripsOnNameless = trips(lambda request: "name" not in request["user"])
 TripsOnUkrainian = trips(lambda request: "Привіт" in text_of(request))
 TripsOnLong = trips(lambda request: len(text_of(request)) > 10000)
+TripsUnlessAsked = trips(lambda request: request["event"]["type"] == "text"
+                         and not text_of(request).startswith("weather in " + request["config"].get("city", "?")))
 TripsOnIntent = trips(lambda request: "intent" in request)
 
 

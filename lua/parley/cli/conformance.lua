@@ -3,6 +3,7 @@
 local conformance = require "parley.conformance"
 local exit = require "parley.cli.exit"
 local fs = require "host.fs"
+local json = require "host.json"
 local options = require "parley.cli.options"
 local output = require "parley.cli.output"
 local webhook = require "parley.plugins.webhook"
@@ -18,6 +19,7 @@ The calls are real: whatever the plugin does, it does. Exits with 1 unless every
   options = {
     { name = "secret", value = "SECRET", help = "whsec_...; default: " .. SECRET },
     { name = "text", value = "TEXT", help = "what to say to it; default: its first command" },
+    { name = "settings", value = "FILE", help = "JSON: what comes to it as `config`" },
     { name = "json", help = "the same as --output json" },
     options.output,
   },
@@ -39,18 +41,38 @@ local function print_verdict(report)
     report.passed, report.failed, report.skipped))
 end
 
+local function wrong(fmt, ...) return exit.usage("conformance: " .. fmt:format(...)) end
+
+---@return table|nil settings
+---@return string|nil problem
+local function read_settings(path)
+  local text, err = fs.read(path, 1048576)
+  if not text then return nil, err.message end
+  local settings, problem = json.decode(text)
+  if settings == nil then return nil, ("%s: %s"):format(path, problem.message) end
+  if type(settings) ~= "table" or json.is_array(settings) then
+    return nil, path .. ": an object expected"
+  end
+  return settings
+end
+
 function M.run(o)
   local problem = conformance.url_problem(o[1])
-  if problem then return exit.usage("conformance: URL: " .. problem) end
+  if problem then return wrong("URL: %s", problem) end
   local secret = o.secret or fs.getenv(SECRET)
-  local key
+  local key, settings
   if secret then
     key, problem = webhook.key(secret)
-    if not key then return exit.usage("conformance: the secret: " .. problem) end
+    if not key then return wrong("the secret: %s", problem) end
+  end
+  if o.settings then
+    settings, problem = read_settings(o.settings)
+    if not settings then return wrong("--settings: %s", problem) end
   end
   local as_json = o.json or o.output == "json"
   local report = conformance.run {
-    url = o[1], key = key, text = o.text, each = not as_json and print_result or nil,
+    url = o[1], key = key, text = o.text, settings = settings,
+    each = not as_json and print_result or nil,
   }
   if as_json then output.json(report) else print_verdict(report) end
   return report.conformant and exit.DONE or exit.NO

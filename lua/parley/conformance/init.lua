@@ -72,13 +72,14 @@ end
 ---@field url string the plugin's endpoint
 ---@field key string|nil of its secret (webhook.key)
 ---@field text string|nil what to say to it; default: its first command
+---@field settings table|nil what comes to it as `config`
 ---@field each? fun(r: parley.ConformanceResult) gets every result as soon as it is there
 
 ---Makes all checks, one after the other.
 ---@param o parley.ConformanceOptions
 ---@return parley.ConformanceReport
 function M.run(o)
-  local t = target.new(o.url, o.key, o.text)
+  local t = target.new(o)
   local report = { url = t.url, conformant = true, checks = {} }
   local count = { pass = 0, fail = 0, skip = 0 }
   for number, check in ipairs(M.checks) do

@@ -30,17 +30,16 @@ local UNKNOWN = manifest.check(json.encode {
   endpoint = "http://unknown.invalid",
 })
 
----@param url string without /invoke
----@param key string|nil of the secret (webhook.key); without it nothing can be signed
----@param text string|nil what to say; default: the plugin's first command, or its first example
-function M.new(url, key, text)
+---@param o parley.ConformanceOptions
+function M.new(o)
   return setmetatable({
-    url = url:gsub("/+$", ""), key = key, text = text, manifest = UNKNOWN,
+    url = o.url:gsub("/+$", ""), key = o.key, text = o.text, manifest = UNKNOWN,
+    settings = o.settings or json.decode "{}",
     answers = {}, ---@type parley.ConformanceAnswer[] all that came to good calls
   }, M)
 end
 
----What to say to it.
+---What to say to it: what it was told, else its first command or its first example.
 ---@return string
 function M:words()
   local m = self.manifest
@@ -56,7 +55,7 @@ function M:envelope(event)
   local locale = "en"
   return {
     invocation_id = crypto.uuid7(), attempt = 1, deadline_ms = self.manifest.limits.timeout_ms,
-    plugin = self.manifest.name, config = json.decode "{}", trace_id = crypto.trace_id(),
+    plugin = self.manifest.name, config = self.settings, trace_id = crypto.trace_id(),
     dialog = {
       id = "conformance", channel = "api", locale = locale, reset_version = 0,
       state = json.decode "{}",
