@@ -7,12 +7,14 @@
 local apply = require "parley.turn.apply"
 local commit = require "parley.turn.commit"
 local crypto = require "host.crypto"
+local finish = require "parley.turn.finish"
 local invoke = require "parley.turn.invoke"
 local jobs = require "parley.turn.jobs"
 local json = require "host.json"
 local limits = require "parley.limits"
 local load = require "parley.turn.load"
 local meters = require "parley.ops.meters"
+local task = require "host.task"
 local time = require "host.time"
 
 local M = {}
@@ -42,7 +44,7 @@ local function compare(turn, earlier)
     }
   else
     -- Cut off by a crash: this retry finishes it, under the same ids.
-    turn.admitted, turn.received_at = true, earlier.received_at
+    turn.admitted, turn.maybe_open, turn.received_at = true, true, earlier.received_at
   end
   return true
 end
@@ -94,7 +96,38 @@ local function run(self, turn, generation)
   return turn
 end
 
--- Runs a turn in the lane of its dialog, on the generation that serves when its time has come.
+-- On the generation that serves when its time has come.
+local function run_now(self, turn)
+  turn.entered = time.mono()
+  local generation = self.manager:hold()
+  local good, result, failure = pcall(run, self, turn, generation)
+  self.manager:release(generation)
+  if good then return result, failure end
+  if getmetatable(result) == invoke.Ended then return nil, result.err end
+  error(result, 0)
+end
+
+local function new(dialog_id, trace_id)
+  return {
+    dialog_id = dialog_id, trace_id = trace_id, received_at = time.now_ms(), since = time.mono(),
+    calls = {}, events = {}, jobs = {}, writes = {}, continuations = {},
+  }
+end
+
+-- The turn of a message that is durable and not finished.
+---@param row table of inbox, state 'open'
+local function of_row(row)
+  local turn = new(row.dialog_id, row.trace_id)
+  turn.message = json.decode(row.payload)
+  turn.message_id, turn.inbound_id = turn.message.message_id, crypto.uuid7()
+  turn.keyed = turn.message_id ~= nil or row.source:find "^key:" ~= nil
+  turn.source, turn.key, turn.body_hash = row.source, row.key, row.body_hash
+  turn.inbound_text, turn.received_at = row.payload, row.received_at
+  turn.admitted, turn.maybe_open = true, true
+  return turn
+end
+
+-- Runs a turn in the lane of its dialog.
 local function in_lane(self, turn)
   local seconds = self.manager.current.config.turn_timeout_seconds
   local ok, err = self.lanes:enter(turn.dialog_id, seconds)
@@ -103,11 +136,12 @@ local function in_lane(self, turn)
     meters.turn_errors:with(code):inc()
     return nil, { code = code, message = err.message, retry_after = 1 }
   end
-  turn.entered = time.mono()
-  local generation = self.manager:hold()
-  local good, result, failure = pcall(run, self, turn, generation)
-  self.manager:release(generation)
-  self.lanes:leave(turn.dialog_id)
+  local good, result, failure = pcall(run_now, self, turn)
+  if good and failure and turn.maybe_open then
+    task.spawn(finish.run, self, turn, function(row) return run_now(self, of_row(row)) end)
+  else
+    self.lanes:leave(turn.dialog_id)
+  end
   if not good then error(result, 0) end
   if result then
     meters.turn(result, time.mono())
@@ -115,13 +149,6 @@ local function in_lane(self, turn)
     meters.turn_errors:with(failure.code):inc()
   end
   return result, failure
-end
-
-local function new(dialog_id, trace_id)
-  return {
-    dialog_id = dialog_id, trace_id = trace_id, received_at = time.now_ms(), since = time.mono(),
-    calls = {}, events = {}, jobs = {}, writes = {}, continuations = {},
-  }
 end
 
 ---Takes one message through its turn, after those of its dialog that came before.
@@ -153,15 +180,7 @@ end
 
 ---Takes up a message again whose turn a crash has cut off.
 ---@param row table of inbox, state 'open'
-function M:resume(row)
-  local turn = new(row.dialog_id, row.trace_id)
-  turn.message = json.decode(row.payload)
-  turn.message_id, turn.inbound_id = turn.message.message_id, crypto.uuid7()
-  turn.keyed = turn.message_id ~= nil or row.source:find "^key:" ~= nil
-  turn.source, turn.key, turn.body_hash = row.source, row.key, row.body_hash
-  turn.inbound_text, turn.received_at, turn.admitted = row.payload, row.received_at, true
-  return in_lane(self, turn)
-end
+function M:resume(row) return in_lane(self, of_row(row)) end
 
 ---Takes the actions that a plugin brings after it has answered 202.
 ---@param row table of continuations

@@ -19,6 +19,9 @@ local utf8 = require "parley.util.utf8"
 
 local M = {}
 
+---Raised, with `err`, when the turn can't go on.
+M.Ended = {}
+
 local MESSAGE_MAX = 1024 -- bytes of an error's message
 
 -- What has happened. An event of a client names itself in its payload, and the plugin it is for.
@@ -64,19 +67,22 @@ local function invocation_for(self, turn, generation, plugin, id)
   }
 end
 
--- Asks the plugin, once its message is durable when the plugin itself may act on the outside.
+-- Makes the message durable when the plugin itself may act on the outside. A database that does not
+-- take it is no failure of the plugin, and nobody answers in its place: the turn ends here.
+local function admit(self, turn)
+  local ok, err = record.admit(self.db, turn)
+  if not ok then error(setmetatable({ err = err }, M.Ended), 0) end
+end
+
 local function ask(self, turn, generation, plugin, invited, id, delivery)
   local invocation = invocation_for(self, turn, generation, plugin, id)
   local request =
     request_for(turn, plugin, id, generation.config.turn_timeout_seconds * 1000, invited)
-  if plugin.driver.effect then
-    local ok, err = invocation.admit()
-    if not ok then return nil, err end
-    -- A Lua plugin asks for it at the door when it wants it.
-    if gate.allowed(plugin.manifest, "history") then
-      request.history, err = history.read(self.db, turn.dialog)
-      if not request.history then return nil, err end
-    end
+  -- A Lua plugin asks for it at the door when it wants it.
+  if plugin.driver.effect and gate.allowed(plugin.manifest, "history") then
+    local err
+    request.history, err = history.read(self.db, turn.dialog)
+    if not request.history then return nil, err end
   end
   local response, err, attempts = plugin.driver:invoke(request, gate.door(invocation), delivery)
   if response then
@@ -113,6 +119,7 @@ local function call(self, turn, generation, plugin, ...)
 end
 
 local function invoke(self, turn, generation, plugin, invited)
+  if plugin.driver.effect then admit(self, turn) end
   local id, delivery = ids.invocation(turn, plugin.name)
   local begun, since = time.now_ms(), time.mono()
   record.event(turn, plugin.name, "plugin_invocation_started", "info", { invocation_id = id })

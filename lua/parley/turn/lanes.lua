@@ -10,17 +10,25 @@ function M.new(max)
   return setmetatable({ max = max, lanes = {}, waiting = 0 }, M)
 end
 
+local function closed()
+  return nil, {
+    code = "unavailable", retryable = true, op = "lane",
+    message = "an earlier message of this dialog is not stored yet",
+  }
+end
+
 ---Enters the lane of a dialog, waiting for those before.
 ---@param key string
 ---@param timeout_s number
 ---@return boolean|nil entered
----@return table|nil err "busy" when too many wait, "timeout"
+---@return table|nil err "busy" when too many wait, "timeout", "unavailable" when nobody may wait
 function M:enter(key, timeout_s)
   local lane = self.lanes[key]
   if not lane then
     self.lanes[key] = { waiting = 0 }
     return true
   end
+  if lane.closed then return closed() end
   if lane.waiting >= self.max then
     return nil, {
       code = "busy", retryable = true, op = "lane",
@@ -32,7 +40,16 @@ function M:enter(key, timeout_s)
   local ok, err = lane.free:wait(timeout_s)
   lane.waiting, self.waiting = lane.waiting - 1, self.waiting - 1
   if not ok then return nil, err end
+  if lane.closed then return closed() end
   return true -- the lane was handed over, never free in between
+end
+
+---Who has the lane keeps it for longer than anybody should wait: those who do are sent away, and
+---nobody else may, until it is left.
+function M:shut(key)
+  local lane = self.lanes[key]
+  lane.closed = true
+  if lane.free then lane.free:broadcast() end
 end
 
 ---Whether a turn is under way.

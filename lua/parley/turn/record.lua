@@ -35,6 +35,7 @@ end
 ---@return table|nil err
 function M.admit(db, turn)
   if turn.admitted or turn.job or turn.continued then return true end
+  turn.maybe_open = true -- a commit that fails may be stored nevertheless
   local ok, err = db:commit { commit.admit_statement(turn) }
   if not ok then return nil, err end
   turn.admitted = true
