@@ -43,4 +43,47 @@ M.clients_cut_off = {
   end,
 }
 
+-- Servers: each may be killed, and each may stand still.
+for _, server in ipairs { "postgres", "redis" } do
+  M[server .. "_killed"] = {
+    needs = server,
+    run = function(rig)
+      rig[server]:kill()
+      task.sleep(math.random())
+      rig[server]:again()
+    end,
+  }
+  M[server .. "_stands_still"] = {
+    needs = server,
+    run = function(rig)
+      rig[server]:pause()
+      task.sleep(1 + 2 * math.random())
+      rig[server]:resume()
+    end,
+  }
+end
+
+M.database_link_reset = {
+  needs = "database_proxy",
+  run = function(rig) rig.database_proxy:reset() end,
+}
+
+M.database_link_slow = {
+  needs = "database_proxy",
+  run = function(rig)
+    rig.database_proxy:delay(math.random(20, 100))
+    task.sleep(1)
+    rig.database_proxy:pass()
+  end,
+}
+
+M.database_link_cut_off = {
+  needs = "database_proxy",
+  run = function(rig)
+    rig.database_proxy:blackhole()
+    task.sleep(1 + math.random())
+    rig.database_proxy:pass()
+  end,
+}
+
 return M

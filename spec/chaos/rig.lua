@@ -5,10 +5,12 @@ local checker = require "spec.support.checker"
 local crypto = require "host.crypto"
 local fault_proxy = require "spec.support.fault_proxy"
 local fs = require "host.fs"
+local host_postgres = require "host.postgres"
 local host = require "spec.support.host"
 local http = require "host.http_client"
 local json = require "host.json"
 local load = require "spec.support.load"
+local postgres = require "spec.support.postgres"
 local programs = require "spec.support.process"
 local python = require "spec.support.python"
 local serve = require "spec.support.serve"
@@ -54,12 +56,21 @@ local function start_instance(self, i)
   if self.proxy and i == 1 then self.proxy:to(h.port) end
 end
 
+-- The hosts reach it through a proxy that has faults.
+local function start_postgres(self)
+  self.postgres = postgres.start()
+  local before, port, after = self.postgres.tcp_url:match "^(.-@127%.0%.0%.1:)(%d+)(.*)$"
+  self.database_proxy = fault_proxy.start(tonumber(port))
+  self.env.PARLEY_DATABASE_URL = before .. self.database_proxy.port .. after
+end
+
 ---@class spec.RigOptions
 ---@field workers? integer of each instance, default 1
 ---@field instances? integer default 1
 ---@field argv? string[] instead of `parley serve`
 ---@field env? table<string, string> of the instances
 ---@field proxy? boolean some clients come through one that has faults
+---@field postgres? boolean on a PostgreSQL of its own
 ---@field sqlite? string path of the database, default: in the home
 
 ---@param o spec.RigOptions|nil
@@ -69,9 +80,8 @@ function M.start(o)
   self.vendor = python.start "spec/chaos/acting_plugin.py"
   self.vendor_url = ("http://127.0.0.1:%d"):format(self.vendor.port)
   self.sqlite = o.sqlite
-  self.env = {
-    PARLEY_WORKERS = tostring(o.workers or 1), PARLEY_DATABASE_URL = o.sqlite and "sqlite:" .. o.sqlite or nil,
-  }
+  self.env = { PARLEY_WORKERS = tostring(o.workers or 1), PARLEY_DATABASE_URL = o.sqlite and "sqlite:" .. o.sqlite }
+  if o.postgres then start_postgres(self) end
   self.by_arrival = (o.workers or 1) * (o.instances or 1) == 1
   for name, value in pairs(o.env or {}) do self.env[name] = value end
   for i = 1, o.instances or 1 do
@@ -109,7 +119,13 @@ end
 
 ---The database that the instances share.
 function M:database()
-  self.db = self.db or assert(sqlite.open { path = self.sqlite or self.instances[1].home .. "/data/parley.db" })
+  if self.db then return self.db end
+  if self.postgres then
+    self.db = host_postgres.open { url = self.postgres.url, writers = 1, readers = 1 }
+    assert(host_postgres.wait(self.db))
+  else
+    self.db = assert(sqlite.open { path = self.sqlite or self.instances[1].home .. "/data/parley.db" })
+  end
   return self.db
 end
 
@@ -127,6 +143,8 @@ function M:close()
   if self.db then self.db:close() end
   for _, instance in ipairs(self.instances) do instance.h:close() end
   if self.proxy then self.proxy:stop() end
+  if self.database_proxy then self.database_proxy:stop() end
+  if self.postgres then self.postgres:stop() end
   self.vendor:stop()
 end
 
