@@ -207,3 +207,79 @@ describe("the manifests of a generation", function()
     assert.same({}, manifest.check_together { { name = "aa", manifest = {} } })
   end)
 end)
+
+describe("a manifest of version v1beta", function()
+  local function beta()
+    return base {
+      schema = "v1beta", transport = { type = "rest", endpoint = "https://a.example", heartbeat_interval_sec = 60 },
+      permissions = list({ name = "kv", reason = "remembers orders" },
+        { name = "http:api.example.org", reason = { en = "asks" } }),
+    }
+  end
+
+  it("says the same in the form of v1alpha", function()
+    local m, hash = manifest.check(json.encode(beta()))
+    assert.same({ "rest", "https://a.example", 60 }, { m.transport, m.endpoint, m.heartbeat_interval_sec })
+    assert.same({ "kv", "http:api.example.org" }, { m.permissions[1], m.permissions[2] })
+    assert.same({ kv = "remembers orders", ["http:api.example.org"] = { en = "asks" } }, m.permission_reasons)
+    assert.equal("v1beta", m.schema)
+    assert.equal(manifest.hash(beta()), hash)
+    local alpha = manifest.check(json.encode(base {
+      transport = "rest", endpoint = "https://a.example", heartbeat_interval_sec = 60,
+      permissions = list("kv", "http:api.example.org"),
+    }))
+    alpha.schema, alpha.permission_reasons = m.schema, m.permission_reasons
+    assert.same(alpha, m)
+  end)
+
+  it("leaves what was given as it is", function()
+    local given = beta()
+    manifest.check(json.encode(given))
+    assert.equal("rest", given.transport.type)
+  end)
+
+  -- What is changed, and the problem in the words of the version.
+  for path, case in pairs {
+    ["transport.type"] = { { transport = { type = "soap" } }, "enum", "one of lua, rest expected" },
+    ["transport.endpoint"] = { { transport = { type = "rest", endpoint = "nowhere" } }, "type",
+      "a URL like https://plugin.example.org/parley expected, got 'nowhere'" },
+    ["transport.heartbeat_interval_sec"] = {
+      { transport = { type = "rest", endpoint = "https://a.example", heartbeat_interval_sec = 1 } }, "range",
+      "5 to 3600 expected, got 1" },
+    ["transport.url"] = { { transport = { type = "rest", url = "x" } }, "unknown_field", "is not a known field" },
+    ["transport"] = { { transport = "lua" }, "type", "object expected, got string" },
+    ["endpoint"] = { { endpoint = "https://a.example" }, "unknown_key",
+      "unknown key 'endpoint': in v1beta it is 'transport.endpoint'" },
+    ["permissions[0].name"] = { { permissions = list { name = "fly", reason = "x" } }, "permission",
+      "unknown permission 'fly'." },
+    ["permissions[0].reason"] = { { permissions = list { name = "kv" } }, "required", "is missing" },
+    ["permissions[1]"] = { { permissions = list({ name = "kv", reason = "x" }, "history") }, "type",
+      "object expected, got string" },
+  } do
+    it("names " .. path, function()
+      local m = beta()
+      for k, v in pairs(case[1]) do m[k] = v end
+      local problems = problems_of(m)
+      assert.equal(1, #problems)
+      assert.same({ path, case[2], case[3] }, { problems[1].path, problems[1].code, problems[1].message })
+    end)
+  end
+
+  it("needs a transport", function()
+    local problems = problems_of(base { schema = "v1beta", transport = json.null })
+    assert.same({ "required", "'transport' is missing" }, { problems[1].code, problems[1].message })
+  end)
+
+  it("names the line of what is wrong", function()
+    local _, problems = manifest.check('{"schema":"v1beta","name":"shop","version":"1.0.0","api":"1",\n"transport":{\n'
+      .. '"type":"rest",\n"endpoint":"nowhere"}}')
+    assert.equal(4, problems[1].line)
+  end)
+
+  it("is what the guide shows", function()
+    local shown = fs.read("docs/plugin-guide.md"):match "```json v1beta\n(.-)```"
+    local m, problems = manifest.check(shown)
+    assert(m, not m and manifest.describe(problems))
+    assert.equal("v1beta", m.schema)
+  end)
+end)

@@ -1,5 +1,6 @@
 -- manifest.json: read, checked whole, defaults filled. Every problem names its line.
 
+local adapter = require "parley.schema.adapter"
 local crypto = require "host.crypto"
 local fs = require "host.fs"
 local json = require "host.json"
@@ -104,11 +105,32 @@ function M.hash(manifest)
   return crypto.hex(crypto.sha256((assert(json.encode(manifest, { sorted = true })))))
 end
 
+-- Checks a manifest of any version: its shape, then what its fields mean together.
+---@return table|nil form of v1alpha nil: something was reported
+local function check(report, m, locales)
+  local problems = 0
+  local function count(...)
+    problems = problems + 1
+    report(...)
+  end
+  local form, place = adapter.to_v1alpha(m, count)
+  if not form then return nil end
+  local function placed(path, ...) count(place(path), ...) end
+  fields.check(placed, form, "")
+  -- The meaning can be read only when the shape is right.
+  if problems == 0 then
+    check_meaning(placed, form)
+    if locales then check_locales(placed, form, locales) end
+  end
+  return problems == 0 and form or nil
+end
+
 --- Checks a manifest.
 ---@param source string JSON
 ---@param opts? {file?: string, locales?: table<string, any>} `file` for the problems; `locales`:
 ---   the locale files that are there, by name
----@return table? manifest defaults filled
+---@return table? manifest in the form of v1alpha, defaults filled; `schema` is the one that it has,
+---  `permission_reasons` what v1beta says of them
 ---@return string|parley.Problem[] result its hash, or the problems
 function M.check(source, opts)
   opts = opts or {}
@@ -119,15 +141,11 @@ function M.check(source, opts)
     return nil, { { path = "", code = err.code, message = err.message, line = line, file = file } }
   end
   local report, sorted = collector(file, json_lines.locate(source))
-  fields.check(report, m, "")
-  -- The meaning can be read only when the shape is right.
-  if #sorted() == 0 then
-    check_meaning(report, m)
-    if opts.locales then check_locales(report, m, opts.locales) end
-  end
-  if #sorted() > 0 then return nil, sorted() end
+  local form = check(report, m, opts.locales)
+  if not form then return nil, sorted() end
   local hash = M.hash(m)
-  return fill(m), hash
+  form.schema, form.permission_reasons = m.schema, adapter.reasons(m)
+  return fill(form), hash
 end
 
 --- Checks intents that stand in a configuration instead of a manifest.

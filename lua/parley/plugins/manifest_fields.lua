@@ -226,7 +226,7 @@ M.intents = list(object({
 }, { "name" }), 200, name_of)
 
 M.check = object({
-  schema = one_of "v1alpha",
+  schema = one_of("v1alpha", "v1beta"), -- parley.schema.adapter brings all into the first form
   name = plugin_name,
   version = semver,
   api = one_of "1",
