@@ -166,9 +166,6 @@ void pl_pg_changed(struct pl_postgres *db)
     db->refs++;
     bool writes = can(db, true), reads = can(db, false);
     if (writes && reads) {
-        if (db->was_up)
-            db->stats.reconnects++;
-        db->was_up = true;
         wake_waiters(db, NULL);
     } else if (!pl_list_empty(&db->waiters)) {
         /* Not up yet, or in vain: the connection that has failed says why. */
@@ -398,8 +395,11 @@ static void get_stats(struct pl_sql *sql, struct pl_sql_stats *out)
     out->queued = db->writes_len;
     out->reads_queued = db->reads_len;
     out->connections = (uint32_t)conns(db);
-    for (int i = 0; i < conns(db); i++)
-        out->connected += conn_at(db, i)->state == PL_PG_UP;
+    for (int i = 0; i < conns(db); i++) {
+        const struct pl_pg_conn *c = conn_at(db, i);
+        out->connected += c->state == PL_PG_UP;
+        out->reconnects += c->ups > 1 ? c->ups - 1 : 0;
+    }
 }
 
 static const struct pl_sql_driver driver = {"postgres", submit, get_stats, close_db};

@@ -309,6 +309,7 @@ static void come_up(struct pl_pg_conn *c)
     c->poll->data = c;
     c->state = PL_PG_UP;
     c->failures = 0;
+    c->ups++;
     c->lost = false;
     c->problem.code = NULL;
     uv_poll_init_socket(&c->loop->uv, c->poll, PQsocket(c->pg));

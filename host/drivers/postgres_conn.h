@@ -48,6 +48,7 @@ struct pl_pg_conn {
     bool lost;             /* found broken while sending: taken down at the next chance */
     uint64_t asked_ns;     /* since when the server owes an answer and is silent; 0: it owes none */
     uint32_t failures;     /* attempts in a row */
+    uint64_t ups;          /* how often it was opened */
     struct pl_err problem; /* why it is not up */
 
     struct pl_pg_unit *units; /* a ring of what was sent and not answered */

@@ -52,7 +52,7 @@ struct pl_postgres {
     bool starting;
     uint32_t refs; /* the handle's, and each request's */
     uint32_t handles;
-    bool closing, was_up;
+    bool closing;
 };
 
 /* Hands the outcome to whoever waits: r->err.code NULL is success. Drops one reference of the

@@ -1,8 +1,11 @@
 -- The metrics of a host with several workers, whichever of them answers.
 
+local database = require "spec.support.database"
+local postgres = require "host.postgres"
 local programs = require "spec.support.process"
 local serve = require "spec.support.serve"
 local supervised = require "spec.support.supervised"
+local support = require "spec.support.host"
 
 local eventually = programs.eventually
 
@@ -131,3 +134,43 @@ describe("the metrics of the host", function()
     assert.equal(6, scrape()['parley_turns_total{status="answered"}'])
   end)
 end)
+
+-- SQLite has one worker.
+if database.is_postgres then
+  describe("the metrics of a host with several workers", function()
+    local WORKERS, POOL = 3, 4 -- connections of a worker
+    local host, url
+    setup(function()
+      local home = support.temp_dir()
+      url = database.url(home)
+      host = serve.start { home = home, env = { PARLEY_DATABASE_URL = url, PARLEY_WORKERS = tostring(WORKERS) } }
+    end)
+    teardown(function() host:close() end)
+
+    local function scrape() return read(assert(host:request(host.ops, "GET", "/metrics")).text) end
+
+    it("are those of the whole host", function()
+      for i = 1, 20 do assert.equal(200, host:say("d" .. i, "/echo " .. i).status) end
+      eventually("all turns", function() return scrape()['parley_turns_total{status="answered"}'] == 20 end)
+      local values = scrape()
+      assert.equal(20, values.parley_turn_seconds_count)
+      assert.equal(WORKERS, values.parley_workers)
+      assert.equal(1, values.parley_generation)
+      assert.equal(WORKERS * POOL, values['parley_db_connections{state="up"}'])
+      assert.equal(0, values.parley_db_reconnects_total)
+    end)
+
+    it("tell of connections to the database that were cut off", function()
+      local admin = assert(postgres.open { url = url, writers = 1, readers = 1 })
+      assert(postgres.wait(admin))
+      local cut = assert(admin:first("SELECT count(pg_terminate_backend(a.pid)) AS n FROM pg_stat_activity AS a "
+        .. "WHERE a.pid <> pg_backend_pid() AND a.datname = current_database()")).n
+      admin:close()
+      assert.is_true(cut >= WORKERS * POOL)
+      eventually("all connections again", function()
+        local values = scrape()
+        return values.parley_db_reconnects_total >= WORKERS * POOL and values['parley_db_connections{state="down"}'] == 0
+      end)
+    end)
+  end)
+end
