@@ -40,6 +40,8 @@ local KEYS = {
   database_writers = { "number", 2, min = 1, max = 16, restart = true },
   database_readers = { "number", 2, min = 1, max = 16, restart = true },
   database_unsafe = { "boolean", false, restart = true },
+  -- redis://[:password@]host[:port][/database] or redis+unix://[:password@]/path[?db=database]
+  redis_url = { "string", nil, env = "PARLEY_REDIS_URL", restart = true },
   workers = { "number", 1, env = "PARLEY_WORKERS", min = 1, max = 64, restart = true },
   drain_seconds = { "number", 10, min = 0, max = 600 },
   log_level = {

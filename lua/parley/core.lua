@@ -19,6 +19,7 @@ local meters = require "parley.ops.meters"
 local recover = require "parley.turn.recover"
 local router = require "parley.http.router"
 local scrape = require "parley.ops.scrape"
+local shared = require "parley.shared"
 local store = require "parley.store"
 local sweep = require "parley.store.sweep"
 local task = require "host.task"
@@ -61,7 +62,13 @@ function M.open(cfg, opts)
   })
   if not self.db then return nil, err end
   ok, err = join(self, opts.index)
-  if not ok then
+  if ok then
+    self.shared, err = shared.open {
+      db = self.db, url = cfg.redis_url, log = log.write, id = self.cluster.id,
+    }
+  end
+  if not self.shared then
+    if ok then self.cluster:close() end
     self.db:close()
     return nil, err
   end
@@ -72,8 +79,8 @@ function M.open(cfg, opts)
   }
   self.limits:configure(cfg.rate_limits)
   self.turn = turn.new {
-    db = self.db, lanes = self.lanes, manager = self.manager, limits = self.limits, log = log.write,
-    on_jobs = function() self.jobs:wake() end,
+    db = self.db, lanes = self.lanes, manager = self.manager, limits = self.limits,
+    shared = self.shared, log = log.write, on_jobs = function() self.jobs:wake() end,
   }
   self.jobs = jobs.new {
     db = self.db, turn = self.turn, manager = self.manager, log = log.write,
@@ -83,6 +90,7 @@ function M.open(cfg, opts)
   meters.watch("lanes", self.lanes)
   meters.watch("limits", self.limits)
   meters.watch("manager", self.manager)
+  meters.watch("shared", self.shared)
   self.router = router.new()
   for _, name in ipairs { "dialogs", "turns", "users", "tokens", "audit" } do
     require("parley.http.resources." .. name).register(self.router, self)
@@ -124,6 +132,7 @@ function M:begin()
   self.scheduler = task.spawn(self.jobs.run, self.jobs)
   self.sweeper = task.spawn(sweep.run, self.db, log.write)
   self.limiter = task.spawn(self.limits.run, self.limits)
+  self.shared:begin(self.cluster)
   return #resumed
 end
 
@@ -239,11 +248,12 @@ function M:close()
   if self.scheduler then self.scheduler:cancel() end
   if self.sweeper then self.sweeper:cancel() end
   if self.limiter then self.limiter:cancel() end
-  for _, kind in ipairs { "server", "db", "lanes", "limits", "manager" } do
+  for _, kind in ipairs { "server", "db", "lanes", "limits", "manager", "shared" } do
     meters.watch(kind, nil)
   end
   if self.server then self.server:close() end
   if self.ops_server then self.ops_server:close() end
+  self.shared:close()
   self.cluster:close()
   self.db:close()
 end

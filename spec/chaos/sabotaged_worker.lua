@@ -65,8 +65,8 @@ function defects.lost_update()
   function lanes.enter() return true end
   function lanes.leave() end
   local statements = commit.statements
-  function commit.statements(turn)
-    local list = statements(turn)
+  function commit.statements(...)
+    local list = statements(...)
     for _, s in ipairs(list) do
       if s[1]:find "^UPDATE dialogs" then
         s[1] = s[1]:gsub(" AND version = %$2$", " AND version >= $2 - 100"):gsub("version = %$2 %+ 1", "version = version + 1")

@@ -89,7 +89,7 @@ describe("the ops listener", function()
     for _, path in ipairs { "/livez", "/startupz", "/readyz" } do
       local r = ops("GET", path)
       assert.equal(200, r.status)
-      assert.same({ status = "ok" }, r.body)
+      assert.same({ status = "ok", mode = path == "/readyz" and "sql" or nil }, r.body)
       assert.equal(200, ops("HEAD", path).status)
     end
     local r = ops("GET", "/healthz")

@@ -11,7 +11,8 @@ end
 
 local function tables(db)
   local names = {}
-  for _, row in ipairs(db:query "SELECT name FROM sqlite_master WHERE type = 'table' AND name != 'migrations_info'") do
+  for _, row in ipairs(db:query("SELECT name FROM sqlite_master WHERE type = 'table' "
+    .. "AND name != 'migrations_info' AND name NOT LIKE 'sqlite_%'")) do
     names[#names + 1] = row.name
   end
   return #names

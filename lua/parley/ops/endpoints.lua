@@ -46,7 +46,8 @@ end
 ---@return integer http status
 ---@return table HealthV1
 local function health(core)
-  local checks = { database = check_database(core), plugins = check_plugins(core) }
+  local checks = { database = check_database(core), plugins = check_plugins(core),
+    shared = core.shared:health() }
   local status = core.draining and "draining" or checks.database.status
   return status == "ok" and 200 or 503, {
     status = status, version = host_fs.version(), checks = checks,
@@ -63,7 +64,7 @@ local ROUTES = {
   ["/startupz"] = function(_, req) respond(req, 200, { status = "ok" }) end,
   ["/readyz"] = function(core, req)
     local code, h = health(core)
-    respond(req, code, { status = h.status })
+    respond(req, code, { status = h.status, mode = h.checks.shared.mode })
   end,
   ["/healthz"] = function(core, req) respond(req, health(core)) end,
 }

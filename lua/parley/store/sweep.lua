@@ -43,6 +43,12 @@ local RULES = {
       .. "ORDER BY key LIMIT $2",
     delete = "DELETE FROM rates WHERE key = $1 AND window_start = $2",
   },
+  {
+    key = { "key" }, same = { "expires_at" }, before = 0,
+    find = "SELECT key, expires_at FROM keys WHERE expires_at < $1 AND key > $3 "
+      .. "ORDER BY key LIMIT $2",
+    delete = "DELETE FROM keys WHERE key = $1 AND expires_at = $2",
+  },
 }
 
 local function delete(db, rule, rows)

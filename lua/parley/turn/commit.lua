@@ -1,41 +1,12 @@
 -- Everything a turn leaves behind, in one transaction: inbox, dialog, both messages, plugin
 -- calls, audit rows, jobs, what plugins have written.
 
+local audit_logs = require "parley.store.audit"
 local crypto = require "host.crypto"
+local insert = require "parley.store.insert"
 local json = require "host.json"
 
 local M = {}
-
--- The text of an insert of many rows. There are a few, used again and again: the driver has them
--- prepared.
-local texts = {}
-
-local function text_of(into, columns, rows)
-  local known = texts[into] or {}
-  texts[into] = known
-  if not known[rows] then
-    local out, n = {}, 0
-    for i = 1, rows do
-      local marks = {}
-      for c = 1, columns do
-        n = n + 1
-        marks[c] = "$" .. n
-      end
-      out[i] = "(" .. table.concat(marks, ", ") .. ")"
-    end
-    known[rows] = into .. table.concat(out, ", ")
-  end
-  return known[rows]
-end
-
-local function insert(into, columns, rows)
-  local statement, n = { text_of(into, columns, #rows), n = columns * #rows }, 1
-  for _, row in ipairs(rows) do
-    for c = 1, columns do statement[n + c] = row[c] end
-    n = n + columns
-  end
-  return statement
-end
 
 -- A job that was given up is set aside for a person to look at, like a message.
 local function dead_letter(turn)
@@ -145,15 +116,15 @@ local function event_row(turn, e)
   }
 end
 
-local function events(turn, out)
+local function events(turn, out, shared)
   if #turn.events == 0 then return end
   local audit, of_plugins = {}, {}
   for i, e in ipairs(turn.events) do
     audit[i] = event_row(turn, e)
     if e.of_plugin then of_plugins[#of_plugins + 1] = event_row(turn, e) end
   end
-  out[#out + 1] = insert("INSERT INTO audit_logs (id, source, action, severity, trace_id, details, "
-    .. "created_at) VALUES ", 7, audit)
+  out[#out + 1] = insert(audit_logs.INTO, audit_logs.COLUMNS, audit)
+  out[#out + 1] = shared:events(audit)
   if #of_plugins == 0 then return end
   out[#out + 1] = insert("INSERT INTO plugin_events (id, plugin_id, event_type, severity, "
     .. "trace_id, payload, occurred_at) VALUES ", 7, of_plugins)
@@ -182,14 +153,15 @@ local function continuations(turn, out)
 end
 
 ---@param turn table
+---@param shared table parley.shared: its events go out by the same transaction
 ---@return table[] statements for one db:commit
-function M.statements(turn)
+function M.statements(turn, shared)
   local out = {}
   inbox(turn, out)
   dialog(turn, out)
   messages(turn, out)
   calls(turn, out)
-  events(turn, out)
+  events(turn, out, shared)
   jobs(turn, out)
   continuations(turn, out)
   if turn.once then out[#out + 1] = turn.once(200, turn.response_text) end

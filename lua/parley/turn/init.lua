@@ -20,8 +20,8 @@ local time = require "host.time"
 local M = {}
 M.__index = M
 
----@param deps {db: table, lanes: table, manager: table, limits: table, log: function,
----   on_jobs: function|nil}
+---@param deps {db: table, lanes: table, manager: table, limits: table, shared: table,
+---   log: function, on_jobs: function|nil}
 function M.new(deps)
   return setmetatable(deps, M)
 end
@@ -90,8 +90,9 @@ local function run(self, turn, generation)
   }
   turn.response_text = turn.message and json.encode(apply.response(turn))
     or turn.continued and json.encode(apply.late_response(turn))
-  ok, err = self.db:commit(commit.statements(turn))
+  ok, err = self.db:commit(commit.statements(turn, self.shared))
   if not ok then return nil, err end
+  self.shared:stored(turn.dialog, (turn.dialog.version or 0) + 1)
   if #turn.jobs > 0 and self.on_jobs then self.on_jobs() end
   return turn
 end

@@ -1,7 +1,9 @@
 -- /api/v1/dialogs: messages in, reset, snapshot.
 
 local app = require "parley.http.app"
+local audit = require "parley.store.audit"
 local crypto = require "host.crypto"
+local insert = require "parley.store.insert"
 local json = require "host.json"
 local page = require "parley.http.page"
 local schema = require "parley.schema.v1alpha"
@@ -79,20 +81,23 @@ local function reset(deps, ctx)
   ctx.params.answer_id = crypto.uuid7()
   ok, err = deps.lanes:enter(id, deps.config.turn_timeout_seconds)
   if not ok then return nil, { code = "dialog_busy", message = err.message } end
-  local now = time.now_ms()
-  local results
-  results, err = deps.db:commit {
+  local event = {
+    crypto.uuid7(), "core", "dialog_reset", "info", ctx.trace_id,
+    json.encode { dialog_id = id, reason = ctx.body.reason }, time.now_ms(),
+  }
+  local statements = {
     {
       "UPDATE dialogs SET reset_version = reset_version + 1, state = NULL, version = version + 1, "
-        .. "status = 'active' WHERE id = $1 RETURNING reset_version", id, expect = 1,
+        .. "status = 'active' WHERE id = $1 RETURNING reset_version, version", id, expect = 1,
     },
-    {
-      "INSERT INTO audit_logs (id, source, action, severity, trace_id, details, created_at) "
-        .. "VALUES ($1, 'core', 'dialog_reset', 'info', $2, $3, $4)",
-      crypto.uuid7(), ctx.trace_id, json.encode { dialog_id = id, reason = ctx.body.reason }, now,
-    },
-    ctx.once and with_version(ctx.once(200, reset_answer(ctx, id, VERSION, since)), id) or nil,
+    insert(audit.INTO, audit.COLUMNS, { event }),
   }
+  if ctx.once then
+    statements[3] = with_version(ctx.once(200, reset_answer(ctx, id, VERSION, since)), id)
+  end
+  statements[#statements + 1] = deps.shared:events { event }
+  local results
+  results, err = deps.db:commit(statements)
   deps.lanes:leave(id)
   if not results then
     if err.code == "conflict" then
@@ -100,7 +105,11 @@ local function reset(deps, ctx)
     end
     return nil, err
   end
-  return app.json(ctx, 200, reset_answer(ctx, id, results[1].rows[1].reset_version, since))
+  local dialog = results[1].rows[1]
+  deps.shared:stored({
+    id = id, reset_version = dialog.reset_version, status = "active", state = {},
+  }, dialog.version)
+  return app.json(ctx, 200, reset_answer(ctx, id, dialog.reset_version, since))
 end
 
 local function snapshot(deps, ctx)
