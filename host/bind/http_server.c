@@ -262,6 +262,7 @@ static void read_config(lua_State *L, struct pl_http_config *c)
     OPTION(idle_ms, "idle_ms");
     OPTION(write_ms, "write_ms");
     OPTION(body_rate, "body_rate");
+    OPTION(body_grace_ms, "body_grace_ms");
     OPTION(connections, "connections");
     OPTION(per_address, "per_address");
     OPTION(high_water, "high_water");
@@ -313,7 +314,7 @@ static int server_stats(lua_State *L)
 {
     struct pl_http_stats s;
     pl_http_server_stats(check_server(L)->http, &s);
-    lua_createtable(L, 0, 8);
+    lua_createtable(L, 0, 10);
 #define FIELD(name)                                                                                \
     lua_pushnumber(L, (double)s.name);                                                             \
     lua_setfield(L, -2, #name)
@@ -322,7 +323,9 @@ static int server_stats(lua_State *L)
     FIELD(requests);
     FIELD(bytes_in);
     FIELD(bytes_out);
+    FIELD(refused_address);
     FIELD(bad);
+    FIELD(slow);
     FIELD(open);
     FIELD(busy);
 #undef FIELD

@@ -93,6 +93,8 @@ void pl_http_put_problem(struct pl_buf *out, int status, const char *detail)
     pl_json_put_string(&body, detail, strlen(detail));
     pl_buf_printf(&body, ",\"code\":\"%s\",\"trace_id\":\"%s\"}", problem_code(status), trace);
     pl_http_put_head(out, status, true, false);
+    if (status == 503)
+        pl_buf_puts(out, "Retry-After: 1\r\n");
     pl_buf_printf(out,
                   "Content-Type: application/problem+json\r\nX-Trace-Id: %s\r\n"
                   "Content-Length: %zu\r\n\r\n",

@@ -97,6 +97,7 @@ void pl_http_conn_close(struct pl_http_conn *conn)
     conn->closing = true;
     conn->server->stats.open--;
     pl_list_remove(&conn->link);
+    pl_http_peers_leave(conn->peer);
     uv_close((uv_handle_t *)&conn->tcp, on_closed);
     detach(conn);
 }
@@ -321,9 +322,11 @@ void pl_http_conn_expire(struct pl_http_conn *conn)
     conn->deadline = 0;
     switch (conn->phase) {
     case PL_HTTP_HEAD:
+        conn->server->stats.slow++;
         refuse(conn, 408, "the headers did not come in time");
         break;
     case PL_HTTP_BODY:
+        conn->server->stats.slow++;
         refuse(conn, 408, "the body did not come in time");
         break;
     case PL_HTTP_IDLE:
@@ -339,15 +342,16 @@ void pl_http_conn_expire(struct pl_http_conn *conn)
 
 static void name_peer(struct pl_http_conn *conn)
 {
-    struct sockaddr_storage ss;
+    struct sockaddr_storage ss = {.ss_family = AF_UNSPEC};
     int len = sizeof ss;
     strcpy(conn->remote, "unknown");
     if (uv_tcp_getpeername(&conn->tcp, (struct sockaddr *)&ss, &len) < 0)
-        return;
+        ss.ss_family = AF_UNSPEC;
     if (ss.ss_family == AF_INET)
         uv_ip4_name((struct sockaddr_in *)&ss, conn->remote, sizeof conn->remote);
     else if (ss.ss_family == AF_INET6)
         uv_ip6_name((struct sockaddr_in6 *)&ss, conn->remote, sizeof conn->remote);
+    conn->peer = pl_http_peers_enter(&conn->server->peers, (struct sockaddr *)&ss);
 }
 
 /* Closes the connection that has been idle for longest: many that say nothing must not keep out
@@ -367,18 +371,20 @@ static bool make_room(struct pl_http_server *server)
     return false;
 }
 
-static bool too_many(struct pl_http_server *server, const struct pl_http_conn *conn)
+/* Why there is no place for the connection, NULL when there is. */
+static const char *refusal(struct pl_http_server *server, const struct pl_http_conn *conn)
 {
-    if (server->stats.open >= server->config.connections && !make_room(server))
-        return true;
-    if (server->config.per_address == 0)
-        return false;
-    uint32_t n = 0;
-    struct pl_list *pos, *tmp;
-    pl_list_each (pos, tmp, &server->connections)
-        if (strcmp(pl_container_of(pos, struct pl_http_conn, link)->remote, conn->remote) == 0)
-            n++;
-    return n >= server->config.per_address;
+    const struct pl_http_config *c = &server->config;
+    if (server->draining)
+        return "the host is stopping";
+    /* First: an address that is refused anyway must not drive out others. */
+    if (c->per_address != 0 && conn->peer->connections > c->per_address) {
+        server->stats.refused_address++;
+        return "too many connections from this address";
+    }
+    if (server->stats.open >= c->connections && !make_room(server))
+        return "too many connections";
+    return NULL;
 }
 
 void pl_http_conn_accept(struct pl_http_server *server)
@@ -396,15 +402,15 @@ void pl_http_conn_accept(struct pl_http_server *server)
         return;
     }
     name_peer(conn);
-    bool refused = server->draining || too_many(server, conn);
+    const char *refused = refusal(server, conn);
     server->stats.accepted++;
     server->stats.open++;
     uv_tcp_nodelay(&conn->tcp, 1);
     set_phase(conn, PL_HTTP_IDLE);
     conn->deadline = pl_now_ns() + server->config.head_ms * PL_NS_PER_MS;
     start_reading(conn);
-    if (refused) {
+    if (refused != NULL) {
         server->stats.refused++;
-        refuse(conn, 503, "too many connections");
+        refuse(conn, 503, refused);
     }
 }

@@ -2,6 +2,7 @@
 #ifndef PL_DRIVERS_HTTP_CONN_H
 #define PL_DRIVERS_HTTP_CONN_H
 
+#include "drivers/http_peers.h"
 #include "drivers/http_server.h"
 
 #include <uv.h>
@@ -18,6 +19,7 @@ enum pl_http_phase {
 struct pl_http_conn {
     uv_tcp_t tcp;
     struct pl_http_server *server;
+    struct pl_http_peer *peer;         /* its address, until it is closed */
     struct pl_list link;               /* server->connections: who became idle last is the last */
     struct pl_http_exchange *exchange; /* while BUSY */
     struct pl_http_request_data request;
@@ -49,6 +51,7 @@ struct pl_http_server {
     uv_tcp_t tcp;
     uv_timer_t timer; /* looks at the deadlines of all connections: none has a timer of its own */
     struct pl_list connections;
+    struct pl_http_peers peers;
     struct pl_http_stats stats;
     pl_http_handler handler;
     void *arg;

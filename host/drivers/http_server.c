@@ -29,10 +29,11 @@ static void on_closed(uv_handle_t *handle)
 static bool too_slow(const struct pl_http_server *server, const struct pl_http_conn *conn,
                      uint64_t now)
 {
-    if (conn->phase != PL_HTTP_BODY || now - conn->body_since < 5 * PL_NS_PER_S)
+    const struct pl_http_config *c = &server->config;
+    if (conn->phase != PL_HTTP_BODY)
         return false;
-    uint64_t due = (now - conn->body_since) / PL_NS_PER_S * server->config.body_rate;
-    return conn->request.body.len < due;
+    uint64_t ms = (now - conn->body_since) / PL_NS_PER_MS;
+    return ms >= c->body_grace_ms && conn->request.body.len < ms * c->body_rate / 1000;
 }
 
 static void on_tick(uv_timer_t *timer)
@@ -100,6 +101,7 @@ struct pl_http_server *pl_http_server_start(struct pl_loop *loop, int fd, const 
     server->arg = arg;
     server->handles = 2;
     pl_list_init(&server->connections);
+    pl_http_peers_init(&server->peers);
     uv_tcp_init(&loop->uv, &server->tcp);
     uv_timer_init(&loop->uv, &server->timer);
     server->tcp.data = server->timer.data = server;

@@ -15,23 +15,26 @@ struct pl_http_exchange;
 struct pl_http_config {
     struct pl_http_limits limits;
     uint32_t head_ms, body_ms, idle_ms, write_ms;
-    uint32_t body_rate;   /* bytes per second that a body must reach on average */
+    uint32_t body_rate;     /* bytes per second that a body must reach on average */
+    uint32_t body_grace_ms; /* before it is looked at */
     uint32_t connections; /* in all, and no more than descriptors allow. When there are so many, who
                              has been idle for longest makes room, or the newcomer gets 503 */
-    uint32_t per_address; /* connections of one address; 0: any number */
+    uint32_t per_address; /* connections of one address, more get 503; 0: any number */
     uint32_t high_water;  /* bytes not yet taken by the socket: above, a stream must wait */
 };
 
 #define PL_HTTP_CONFIG_DEFAULT                                                                     \
     {                                                                                              \
         .limits = PL_HTTP_LIMITS_DEFAULT, .head_ms = 10000, .body_ms = 30000, .idle_ms = 30000,    \
-        .write_ms = 30000, .body_rate = 1024, .connections = 10000, .per_address = 0,              \
-        .high_water = 256 * 1024                                                                   \
+        .write_ms = 30000, .body_rate = 1024, .body_grace_ms = 5000, .connections = 10000,         \
+        .per_address = 0, .high_water = 256 * 1024                                                 \
     }
 
 struct pl_http_stats {
     uint64_t accepted, refused, requests, bytes_in, bytes_out;
-    uint64_t bad; /* requests that were not let through */
+    uint64_t refused_address; /* of those refused: their address had too many */
+    uint64_t bad;             /* requests that were not let through */
+    uint64_t slow;            /* of those: they did not come in time */
     uint32_t open, busy;
 };
 

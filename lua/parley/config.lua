@@ -31,6 +31,12 @@ local KEYS = {
   http_listen = {
     "string", "127.0.0.1:8080", env = "PARLEY_HTTP_LISTEN", address = true, restart = true,
   },
+  -- connections of a worker: in all, and of one address (0: any number)
+  http_connections = { "number", 10000, min = 10, max = 1e6, integer = true, restart = true },
+  http_connections_per_address = {
+    "number", 0, min = 0, max = 1e6, integer = true, restart = true,
+    profiles = { staging = 256, prod = 256 },
+  },
   ops_listen = {
     "string", "127.0.0.1:8081", env = "PARLEY_OPS_LISTEN", address = true, restart = true,
   },

@@ -206,6 +206,8 @@ function M:listen(where)
     local host, port = config.split_address(self.config.http_listen)
     where = { host = host, port = port }
   end
+  where.connections = self.config.http_connections
+  where.per_address = self.config.http_connections_per_address
   local err
   self.server, err = http_server.listen(where, app.new {
     router = self.router, verify = self.verify, limits = self.limits, db = self.db,

@@ -1,3 +1,4 @@
+local fs = require "host.fs"
 local http = require "host.http_server"
 local task = require "host.task"
 local tcp = require "host.tcp"
@@ -278,6 +279,26 @@ describe("the server", function()
     text, err = raw(server, "", 5)
     assert.equal("", text)
     assert.equal("closed", err.code)
+    assert.equal(3, server:stats().slow) -- silence between requests is none
+    server:close()
+  end)
+
+  it("cuts a body that comes too slowly, and no other", function()
+    local server = listen { body_rate = 100, body_grace_ms = 300 }
+    local function send(bytes, every_s)
+      local c = assert(tcp.connect("127.0.0.1", server:port()))
+      c:write "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 4000\r\n\r\n"
+      for _ = 1, 4000 / bytes do
+        if not c:write(("x"):rep(bytes)) or server:stats().slow > 0 then break end
+        task.sleep(every_s)
+      end
+      local text = c:read(nil, 5)
+      c:close()
+      return statuses(text)
+    end
+    assert.same({ 200 }, send(400, 0.05))
+    assert.same({ 408 }, send(1, 0.05))
+    assert.equal(1, server:stats().slow)
     server:close()
   end)
 
@@ -291,11 +312,35 @@ describe("the server", function()
     task.sleep(0.01)
     assert.same({ 200 }, statuses(raw(server, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")))
     server:close()
-    server = listen { per_address = 1 }
-    local c = assert(tcp.connect("127.0.0.1", server:port()))
+  end)
+
+  it("has a bound on the connections of one address", function()
+    -- IPv4 comes as IPv6 to a socket of both, and is still an address of its own.
+    local has_ipv6 = (fs.read "/proc/net/if_inet6" or ""):find(("0"):rep(31) .. "1 ", 1, true)
+    local server = assert(http.listen({
+      host = has_ipv6 and "::" or "127.0.0.1", port = 0, per_address = 2,
+    }, function(req) req:respond(200, "", "") end))
+    local function ask(host)
+      local c = assert(tcp.connect(host, server:port()))
+      c:write "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+      local text = c:read(nil, 3)
+      c:close()
+      return statuses(text)[1], text
+    end
+    local cs = {}
+    for i = 1, 2 do cs[i] = assert(tcp.connect("127.0.0.1", server:port())) end
     task.sleep(0.01)
-    assert.same({ 503 }, statuses(raw(server, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")))
-    c:close()
+    local status, text = ask "127.0.0.1"
+    assert.equal(503, status)
+    assert.matches("too many connections from this address", text)
+    assert.matches("\r\nRetry%-After: 1\r\n", text)
+    if has_ipv6 then assert.equal(200, ask "::1") end
+    cs[1]:close()
+    task.sleep(0.01)
+    assert.equal(200, ask "127.0.0.1")
+    local s = server:stats()
+    assert.same({ 1, 1 }, { s.refused, s.refused_address })
+    cs[2]:close()
     server:close()
   end)
 

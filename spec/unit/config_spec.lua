@@ -36,10 +36,12 @@ describe("the configuration", function()
 
   it("limits rates in staging and production, unless the file says otherwise", function()
     assert.same({}, assert(load()).rate_limits)
+    assert.equal(0, load().http_connections_per_address)
     for _, profile in ipairs { "staging", "prod" } do
       local text = "return { profile = '" .. profile .. "', %s }"
       local c = assert(load(text:format ""))
       assert.same({ requests = 20, seconds = 10 }, c.rate_limits.user)
+      assert.equal(256, c.http_connections_per_address)
       c = assert(load(text:format "rate_limits = { bot = { requests = 1, seconds = 2 } }"))
       assert.same({ bot = { requests = 1, seconds = 2 } }, c.rate_limits)
       assert.same({}, assert(load(text:format "rate_limits = {}")).rate_limits)
@@ -77,6 +79,7 @@ describe("the configuration", function()
         "'rate_limits.user.requests': expected 1 to 1e+06, got ",
       ["return { rate_limits = { user = 5 } }"] = "'rate_limits.user': expected a table, got number",
       ["return { rate_limits = { user = { 20, 10 } } }"] = "unknown key 'rate_limits.user.1'",
+      ["return { http_connections = 5 }"] = "'http_connections': expected 10 to 1e+06, got 5",
       ["return { rate_limits = { users = {} } }"] = "unknown key 'rate_limits.users'. Did you mean 'user'?",
       ["return { rate_limits = { bot = { requests = '5', seconds = 1 } } }"] =
         "'rate_limits.bot.requests': expected a number, got '5'",

@@ -9,8 +9,12 @@ function KINDS.server(r)
   local accepted = r:counter("parley_http_connections_total", "Connections that were accepted.")
   local refused = r:counter("parley_http_connections_refused_total",
     "Connections closed at once, because too many were open.")
+  local crowded = r:counter("parley_http_connections_refused_by_address_total",
+    "Those of them whose own address had too many.")
   local bad = r:counter("parley_http_bad_requests_total",
     "Requests refused before a route was looked for: not HTTP, too large, too slow.")
+  local slow = r:counter("parley_http_slow_requests_total",
+    "Those of them that did not come in time, or too few bytes a second.")
   local bytes_in = r:counter("parley_http_received_bytes_total", "Bytes received.")
   local bytes_out = r:counter("parley_http_sent_bytes_total", "Bytes sent.")
   local open = r:gauge("parley_http_connections", "Connections that are open.")
@@ -18,6 +22,7 @@ function KINDS.server(r)
   return function(server)
     local s = server:stats()
     accepted.value, refused.value, bad.value = s.accepted, s.refused, s.bad
+    crowded.value, slow.value = s.refused_address, s.slow
     bytes_in.value, bytes_out.value = s.bytes_in, s.bytes_out
     open:set(s.open)
     busy:set(s.busy)
