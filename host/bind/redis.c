@@ -347,6 +347,17 @@ static int redis_open(lua_State *L)
         push_client);
 }
 
+/* check(url) -> true | nil, err: whether open would take it */
+static int redis_check(lua_State *L)
+{
+    struct pl_redis_url url;
+    struct pl_err err;
+    if (pl_redis_url_parse(luaL_checkstring(L, 1), &url, &err) < 0)
+        return pl_lua_push_fail(L, &err);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
 int pl_bind_redis(lua_State *L)
 {
     static const luaL_Reg methods[] = {
@@ -359,6 +370,7 @@ int pl_bind_redis(lua_State *L)
         {NULL, NULL},
     };
     static const luaL_Reg functions[] = {
+        {"check", redis_check},
         {"open", redis_open},
         {NULL, NULL},
     };

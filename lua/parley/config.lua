@@ -5,6 +5,7 @@
 
 local fs = require "host.fs"
 local json = require "host.json"
+local redis = require "host.redis"
 local suggest = require "parley.util.suggest"
 
 local M = {}
@@ -248,6 +249,10 @@ function M.load(home, opts)
   end
   if scheme == "sqlite" and config.workers > 1 then
     return fail("workers: %d workers need PostgreSQL; with SQLite there is one", config.workers)
+  end
+  if config.redis_url then
+    ok, err = redis.check(config.redis_url)
+    if not ok then return fail("redis_url: %s", err.message) end
   end
   if config.llm.provider ~= "mock" and not config.llm.url then
     return fail("llm.url (PARLEY_LLM_URL) is needed by the provider '%s': the address up to and "

@@ -1,7 +1,6 @@
 -- A worker: one core behind the sockets that it has from the supervisor, and what the supervisor
 -- asks it. host/main.c runs this file for `parley --worker`.
 
-local audit = require "parley.store.audit"
 local config = require "parley.config"
 local core = require "parley.core"
 local exit = require "parley.cli.exit"
@@ -23,7 +22,7 @@ local function set_aside(c)
     plugin = name, severity = "critical",
   })
   local ok, err = c.db:commit {
-    audit.insert {
+    c.shared:fact {
       source = name, action = "plugin_failed", severity = "critical",
       details = { code = "hang", message = "it has hung the host and is disabled" },
     },

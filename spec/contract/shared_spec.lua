@@ -1,5 +1,8 @@
 -- Values and event streams that instances share: in Redis, and in the database while it is away.
 
+local config = require "parley.config"
+local core = require "parley.core"
+local database = require "spec.support.database"
 local host = require "spec.support.host"
 local http_client = require "host.http_client"
 local json = require "host.json"
@@ -41,6 +44,62 @@ local function changes(h)
     .. "WHERE action = 'mode_changed' ORDER BY id"))
   for _, row in ipairs(rows) do row.details = json.decode(row.details) end
   return rows
+end
+
+-- Another instance on the same database and Redis.
+local function beside(h)
+  local env = { PARLEY_DATABASE_URL = h.core.config.database_url, PARLEY_REDIS_URL = server.url }
+  local home = host.temp_dir()
+  local cfg = assert(config.load(home, { getenv = function(name) return env[name] end }))
+  local other = assert(core.new(cfg))
+  assert(other:begin())
+  assert(other:listen { host = "127.0.0.1", port = 0 })
+  return setmetatable({ core = other, home = home, port = other.server:port(), token = h.token }, getmetatable(h))
+end
+
+local Talk = {}
+Talk.__index = Talk
+
+-- Six dialogs, each message of one to the next instance, until it is finished.
+local function talk_to(hosts)
+  local self = setmetatable({ said = {}, tasks = {} }, Talk)
+  for d = 1, 6 do
+    local said = {}
+    self.said[d] = said
+    self.tasks[d] = task.spawn(function()
+      repeat
+        local answer = hosts[#said % #hosts + 1]:say("d" .. d, "hello " .. #said)
+        assert.equal(200, answer.status)
+        said[#said + 1] = answer.body.trace_id
+        task.sleep(0.002)
+      until self.enough
+    end)
+  end
+  return self
+end
+
+function Talk:finish()
+  self.enough = true
+  for _, t in ipairs(self.tasks) do assert(t:join()) end
+end
+
+-- Every event is there, and the turns of each dialog are in the order in which they were taken. One
+-- that was published twice counts where it came first.
+local function check_events(h, list, talk)
+  local place, seen = {}, {}
+  for i, e in ipairs(list) do
+    place[e.trace_id] = place[e.trace_id] or i
+    seen[e.id] = true
+  end
+  for _, said in ipairs(talk.said) do
+    for i, trace in ipairs(said) do
+      assert.is_truthy(place[trace])
+      assert.is_true(i == 1 or place[said[i - 1]] < place[trace])
+    end
+  end
+  for _, row in ipairs(h.core.db:query "SELECT id FROM audit_logs WHERE action LIKE 'plugin_invocation_%'") do
+    assert.is_true(seen[row.id])
+  end
 end
 
 describe("without Redis", function()
@@ -184,6 +243,21 @@ describe("with Redis", function()
     assert.same({ { n = 1 }, { n = 2 }, { n = 3 } }, events(r, "dialog:events"))
   end)
 
+  it("a fact that belongs to no turn is in the audit and in its stream, under one id", function()
+    local s = h.core.shared
+    assert(h.core.db:commit {
+      s:fact { source = "weather", action = "plugin_heartbeat_missed", severity = "warning", details = { silent_s = 121 } },
+    })
+    s:published()
+    published(h)
+    local row = h.core.db:first "SELECT id, severity FROM audit_logs WHERE action = 'plugin_heartbeat_missed'"
+    local got = events(r, "plugin:events")
+    assert.equal(1, #got)
+    assert.same({ row.id, "warning", 121 }, { got[1].id, got[1].severity, got[1].details.silent_s })
+    assert(h.core.db:commit { s:fact { source = "host", action = "reload", severity = "info" } })
+    assert.equal(0, h:count "streams")
+  end)
+
   it("an event that Redis refuses for good does not hold up the others", function()
     assert(r:call("SET", "plugin:events", "no stream"))
     local function put(action)
@@ -300,20 +374,8 @@ describe("with Redis", function()
   end)
 
   it("that comes and goes under load loses nothing, and keeps the order of each dialog", function()
-    local said, talking, enough = {}, 6, false
-    for d = 1, 6 do
-      said[d] = {}
-      task.spawn(function()
-        repeat
-          local answer = h:say("d" .. d, "hello " .. #said[d])
-          assert.equal(200, answer.status)
-          said[d][#said[d] + 1] = answer.body.trace_id
-          task.sleep(0.002)
-        until enough
-        talking = talking - 1
-      end)
-    end
-    wait("they talk", function() return #said[6] > 10 end)
+    local talk = talk_to { h }
+    wait("they talk", function() return #talk.said[6] > 10 end)
     server:kill()
     mode(h, "degraded")
     server:again()
@@ -322,24 +384,29 @@ describe("with Redis", function()
     mode(h, "degraded")
     server:resume()
     mode(h, "redis")
-    enough = true
-    wait("all is said", function() return talking == 0 end)
+    talk:finish()
     published(h)
     wait("it is connected", function() return r:stats().connected end)
-    -- By trace, when its first event has come.
-    local place, seen = {}, {}
-    for i, e in ipairs(events(r, "plugin:invocations:text_reply")) do
-      place[e.trace_id] = place[e.trace_id] or i
-      seen[e.id] = true
-    end
-    for d = 1, 6 do
-      for i, trace in ipairs(said[d]) do
-        assert.is_truthy(place[trace])
-        assert.is_true(i == 1 or place[said[d][i - 1]] < place[trace])
-      end
-    end
-    for _, row in ipairs(h.core.db:query "SELECT id FROM audit_logs WHERE action LIKE 'plugin_invocation_%'") do
-      assert.is_true(seen[row.id])
-    end
+    check_events(h, events(r, "plugin:invocations:text_reply"), talk)
   end)
+
+  if database.is_postgres then
+    it("gets the events of a dialog in order, whatever instance its turns run on", function()
+      local second = beside(h)
+      local talk = talk_to { h, second }
+      wait("they talk", function() return #talk.said[6] > 10 end)
+      server:pause()
+      mode(h, "degraded")
+      mode(second, "degraded")
+      server:resume()
+      mode(second, "redis")
+      wait("they talk on", function() return #talk.said[6] > 30 end)
+      talk:finish()
+      second:stop() -- one of the two has published until now; the other one does from here on
+      for i = 1, 5 do assert.equal(200, h:say("last", "hello " .. i).status) end
+      mode(h, "redis")
+      published(h)
+      check_events(h, events(r, "plugin:invocations:text_reply"), talk)
+    end)
+  end
 end)

@@ -175,6 +175,7 @@ describe("Redis", function()
       } do
         local r, err = redis.open { url = url }
         assert.is_nil(r, url)
+        assert.same({ nil, err }, { redis.check(url) })
         assert.equal("invalid", err.code)
         assert.matches(reason, err.message, 1, true)
         assert.is_nil(err.message:find("secret", 1, true))

@@ -34,6 +34,13 @@ describe("the configuration", function()
     assert.equal("m", c.llm.model)
   end)
 
+  it("refuses a redis_url that is none, without telling its password", function()
+    local _, err = load(nil, { PARLEY_REDIS_URL = "redis://:sesame@host:none" })
+    assert.matches("^redis_url: the port", err.message)
+    assert.is_nil(err.message:find("sesame", 1, true))
+    assert.equal("redis://host", load("return { redis_url = 'redis://host' }").redis_url)
+  end)
+
   it("limits rates in staging and production, unless the file says otherwise", function()
     assert.same({}, assert(load()).rate_limits)
     assert.equal(0, load().http_connections_per_address)

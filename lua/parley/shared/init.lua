@@ -146,7 +146,17 @@ end
 ---@return table|nil statement
 function M:events(rows) return self.client and events.of_rows(rows) or nil end
 
----A transaction with events of :event or :events is stored.
+---A fact that belongs to no turn: its row of audit_logs and, where its event goes to a stream, what
+---puts it there. At the end of a list both take their places by themselves.
+---@param event {source: string, action: string, severity: string, details: table|nil}
+---@return table statement
+---@return table|nil statement
+function M:fact(event)
+  local row = audit.insert(event)
+  return row, self:events { { unpack(row, 2, audit.COLUMNS + 1) } }
+end
+
+---A transaction with events of :event, :events or :fact is stored.
 function M:published() if self.client then self.publisher:wake() end end
 
 ---A turn is stored: its events may go out, and the state of its dialog to its key, which lives
