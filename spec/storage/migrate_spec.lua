@@ -33,6 +33,20 @@ describe("migrations", function()
     db:close()
   end)
 
+  it("keep the events that wait to be published, in their order", function()
+    local db = assert(sqlite.open { path = temp() })
+    assert(migrate.to(db, list))
+    for i = 1, 12 do
+      assert(db:commit { { "INSERT INTO streams (stream, payload, created_at) VALUES ('s', $1, 1)", tostring(i) } })
+    end
+    assert.equal(3, migrate.to(db, list, 3))
+    assert.equal(#list, migrate.to(db, list))
+    local kept = {}
+    for i, row in ipairs(db:query "SELECT payload FROM streams ORDER BY id") do kept[i] = tonumber(row.payload) end
+    assert.same({ 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12 }, kept)
+    db:close()
+  end)
+
   it("are applied once by hosts that start together", function()
     local path = temp()
     local dbs, hs = {}, {}

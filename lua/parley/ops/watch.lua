@@ -104,6 +104,28 @@ function KINDS.manager(r)
   end
 end
 
+-- The client of Redis, by its statistics; without one all stay at 0.
+local function watch_redis(r)
+  local connections = r:gauge("parley_redis_connections",
+    "Connections to Redis that are up: one for each worker.")
+  local losses = r:counter("parley_redis_connections_lost_total",
+    "Connections to Redis that were lost.")
+  local commands = r:counter("parley_redis_commands_total", "Commands that were sent to Redis.")
+  local seconds = r:counter("parley_redis_reply_seconds_total",
+    "Time from the commands to their replies, of all together.")
+  local failures = r:counter("parley_redis_failures_total",
+    "Commands without a result: refused (Redis is away), timeout, lost (the connection has ended) "
+      .. "or error (Redis says so).", { "kind" })
+  local waiting = r:gauge("parley_redis_commands_waiting", "Commands without a reply so far.")
+  return function(s)
+    connections:set(s.connected and 1 or 0)
+    losses.value, commands.value, seconds.value = s.losses, s.commands, s.reply_s
+    failures:with("refused").value, failures:with("timeout").value = s.refused, s.timed_out
+    failures:with("lost").value, failures:with("error").value = s.lost, s.errors
+    waiting:set(s.waiting)
+  end
+end
+
 -- Values and streams that instances share (parley.shared).
 function KINDS.shared(r)
   local mode = r:gauge("parley_shared_mode",
@@ -111,10 +133,13 @@ function KINDS.shared(r)
     { "mode" }, { merge = "max" })
   local published = r:counter("parley_stream_events_published_total",
     "Events that were put into streams of Redis.")
+  local redis = watch_redis(r)
   return function(shared)
+    local s = shared:stats()
     mode:clear()
     mode:with(shared:mode()):set(1)
-    published.value = shared:stats().published
+    published.value = s.published
+    if s.commands then redis(s) end
   end
 end
 
