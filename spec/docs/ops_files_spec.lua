@@ -10,6 +10,7 @@ local json = require "host.json"
 local meters = require "parley.ops.meters"
 local programs = require "spec.support.process"
 local promql = require "spec.support.promql"
+local redis = require "spec.support.redis"
 
 local eventually = programs.eventually
 
@@ -52,13 +53,14 @@ end
 
 -- A day in the life of a host, in short.
 local function a_busy_day()
-  local model, rest, endpoint = fake_openai.start(), rest_plugin()
+  local model, shared, rest, endpoint = fake_openai.start(), redis.start(), rest_plugin()
   local h = host.start {
     config = ([[return {
+      redis_url = %q,
       llm = { provider = "openai", url = %q, key = "k", model = "ok", prices = { ok = { prompt = 2, completion = 8 } } },
       rate_limits = { user = { requests = 1000, seconds = 60 } },
       plugins = { far = { allow_private = true, signing_secret = "whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0" } },
-    }]]):format(model.url),
+    }]]):format(shared.url, model.url),
     plugins = {
       day = { main = DAY, manifest = { permissions = { "jobs", "llm:chat" }, commands = {
         { name = "later" }, { name = "poem" }, { name = "broken" },
@@ -92,10 +94,17 @@ local function a_busy_day()
   h.core.turn.db = db
   local plugins = h.core.manager.current.chooser.by_name
   plugins.gone.state, plugins.ill.state = "disabled", "degraded"
-  local text = eventually("the jobs", function()
-    local now = scrape()
-    return now:find 'parley_jobs_total{outcome="done"} [1-9]' and now:find 'parley_jobs_total{outcome="retried"} [1-9]' and now
-  end)
+  local function shows(what)
+    return eventually(what, function()
+      local text = scrape()
+      return text:find(what) and text
+    end)
+  end
+  shows 'parley_jobs_total{outcome="done"} [1-9]'
+  shows 'parley_jobs_total{outcome="retried"} [1-9]'
+  shows 'parley_shared_mode{mode="redis"} 1'
+  shared:stop()
+  local text = shows 'parley_shared_mode{mode="degraded"} 1'
   ops:close()
   h:stop()
   rest:close()
@@ -103,8 +112,8 @@ local function a_busy_day()
   return text
 end
 
--- What a host on SQLite and without Redis has no series of; Prometheus' own.
-local ELSEWHERE = { parley_db_connections = true, parley_shared_mode = true }
+-- What a host on SQLite has no series of; Prometheus' own.
+local ELSEWHERE = { parley_db_connections = true }
 local OF_PROMETHEUS = { up = { job = true, instance = true } }
 local OF_TARGETS = { job = true, instance = true }
 
