@@ -12,7 +12,7 @@ local jobs = require "parley.turn.jobs"
 local json = require "host.json"
 local lanes = require "parley.turn.lanes"
 local limits = require "parley.limits"
-local limits_sql = require "parley.limits.sql"
+local limits_store = require "parley.limits.either"
 local log = require "parley.ops.log"
 local manager = require "parley.plugins.manager"
 local meters = require "parley.ops.meters"
@@ -75,7 +75,8 @@ function M.open(cfg, opts)
   self.lanes = lanes.new(cfg.lane_queue)
   self.verify = verify.new { get = function(id) return tokens.get(self.db, id) end }
   self.limits = limits.new {
-    driver = limits_sql.new(self.db, time.now_ms), clock = time.mono, log = log.write,
+    driver = limits_store.new(self.db, self.shared, time.now_ms), clock = time.mono,
+    log = log.write,
   }
   self.limits:configure(cfg.rate_limits)
   self.turn = turn.new {

@@ -2,6 +2,7 @@
 
 local fs = require "host.fs"
 local host = require "spec.support.host"
+local redis_server = require "spec.support.redis"
 
 local WINDOW = 3600 -- no window ends while a spec runs
 
@@ -104,6 +105,27 @@ describe("rate limits", function()
     local seen = statuses(50, function(i) return (i % 2 == 0 and a or b):say("d" .. i, "hello") end)
     assert.same({ [200] = 30, [429] = 20 }, seen)
     assert.equal(60, a:count "messages")
+  end)
+
+  it("are one for all workers in Redis, and the database counts at once when it goes away", function()
+    local redis = redis_server.start()
+    local limit = rate("user", 10)
+    local function begin(opts)
+      opts.config = ("return { redis_url = '%s', rate_limits = { %s } }"):format(redis.url, limit)
+      hosts[#hosts + 1] = host.start(opts)
+      return hosts[#hosts]
+    end
+    local a = begin {}
+    local b = begin { home = a.home }
+    local function ask(i) return (i % 2 == 0 and a or b):say("d" .. i, "hello") end
+    assert.same({ [200] = 10, [429] = 6 }, statuses(16, ask))
+    assert.equal(0, a:count "rates")
+    redis:kill()
+    -- A refusal is remembered for a moment; not longer than it takes to set the limits anew.
+    for _, h in ipairs(hosts) do h.core.limits:configure(h.core.limits.policies) end
+    assert.same({ [200] = 10, [429] = 6 }, statuses(16, ask))
+    assert.equal(1, a:count "rates")
+    redis:stop()
   end)
 
   it("count repetitions, and still give them their first answer", function()

@@ -1,10 +1,10 @@
 -- How many requests a user, a bot or a plugin may make in a window of time.
 --
--- All workers and instances of one database share one count: never more than the allowance is let
--- through. A worker takes a block of it at once, so that most requests cost no round trip: one at
--- first, twice as many each time it runs out, and never more than a share of what is left, so that
--- nobody sits on the last of it. What it has not used for a second it gives back. A refusal is
--- remembered as long.
+-- All workers and instances of one database, or of one Redis, share one count: never more than the
+-- allowance is let through. A worker takes a block of it at once, so that most requests cost no
+-- round trip: one at first, twice as many each time it runs out, and never more than a share of
+-- what is left, so that nobody sits on the last of it. What it has not used for a second it gives
+-- back. A refusal is remembered as long.
 --
 -- A worker that is killed loses its blocks for the rest of their windows: too little is let through
 -- then, not too much.
@@ -29,7 +29,8 @@ local BATCH = 200     -- blocks given back in one transaction
 ---@field remaining integer as this worker knows it; others may have taken some since
 ---@field reset integer seconds until the window ends, at least 1
 
----@param deps {driver: table, clock: (fun(): number), log: function} clock: seconds, monotonic
+---@param deps {driver: table, clock: (fun(): number), log: function} driver: parley.limits.either;
+---  clock: seconds, monotonic
 function M.new(deps)
   return setmetatable({
     driver = deps.driver, clock = deps.clock, log = deps.log, policies = {}, buckets = {},
@@ -61,11 +62,10 @@ local function reserve(self, b, policy)
   local share = math.max(1, math.floor((policy.requests - used) / SHARE))
   local n = math.min(math.max(b.size, b.waiting + 1), share)
   local block, err = self.driver:reserve(b.key, n, policy.requests, policy.seconds)
-  local result = not block and "failed" or block.granted > 0 and "granted" or "refused"
-  meters.rate_blocks:with(self.driver.name, result):inc()
   if not block then return nil, err end
   local now = self.clock()
-  b.window, b.used, b.left, b.ends = block.window, block.used, block.granted, now + block.left_s
+  b.window, b.from, b.used = block.window, block.from, block.used
+  b.left, b.ends = block.granted, now + block.left_s
   b.size = math.min(b.size * 2, policy.requests)
   if block.granted == 0 then b.refused_until = now + math.min(block.left_s, LOOK_S) end
   return true
@@ -136,7 +136,7 @@ local function idle(self, age_s)
       self.buckets[key] = nil
       self.count = self.count - 1
     elseif b.left > 0 and now - b.at >= age_s then
-      out[#out + 1] = { key = key, window = b.window, n = b.left }
+      out[#out + 1] = { key = key, window = b.window, n = b.left, from = b.from }
       b.used, b.left, b.size = b.used - b.left, 0, 1
     end
   end

@@ -6,8 +6,6 @@
 local M = {}
 M.__index = M
 
-M.name = "sql"
-
 -- A row this far in the future was written by a clock that was wrong: it must not shut anybody out
 -- until that time has come.
 local AHEAD_MS = 60000
