@@ -157,16 +157,28 @@ local function object_check(schema)
   end
 end
 
+-- Whether a value could be meant for an alternative: it has its type.
+local function is_kin(schema, v)
+  return type(schema.type) == "string" and is_type(schema.type, v)
+end
+
+-- When one alternative alone has the value's type, what is wrong is said in its terms.
 local function any_check(schemas, message)
   local list = {}
   for i, s in ipairs(schemas) do list[i] = compile(s) end
   return function(v, path, errors)
-    for _, check in ipairs(list) do
+    local kin, said = 0, nil
+    for i, check in ipairs(list) do
       local mine = {}
       check(v, path, mine)
       if #mine == 0 then return true end
+      if is_kin(schemas[i], v) then kin, said = kin + 1, mine end
     end
-    add(errors, path, "any_of", message or "none of the alternatives fits")
+    if kin ~= 1 then
+      add(errors, path, "any_of", message or "none of the alternatives fits")
+      return
+    end
+    for _, e in ipairs(said) do errors[#errors + 1] = e end
   end
 end
 
