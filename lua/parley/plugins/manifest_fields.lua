@@ -190,7 +190,10 @@ local function permission(report, value, path)
 end
 
 local function endpoint(report, value, path)
-  local host = type(value) == "string" and value:match "^https?://([^/?#@%s]+)[^%s#?]*$"
+  local host = type(value) == "string" and value:match "^https?://([^/?#%s\\]+)[^%s#?\\]*$"
+  -- An IPv6 address stands in brackets; only the port behind it is as with a name.
+  local behind = host and host:match "^%[[%x:.]+%](.*)$"
+  if behind and (behind == "" or behind:find "^:") then host = "ip6" .. behind end
   if not host or host:find "^%*" or not is_host(host) then
     expected(report, path, "a URL like https://plugin.example.org/parley", value)
   end
