@@ -77,7 +77,12 @@ function M.respond(req, trace_id, err, more)
   if err.retry_after or status == 503 then
     headers = headers .. "Retry-After: " .. (err.retry_after or 1) .. "\r\n"
   end
-  req:respond(status, headers, json.encode(body))
+  local text = json.encode(body)
+  if not text then -- the words of the request in it are no UTF-8
+    body.detail = nil
+    text = json.encode(body)
+  end
+  req:respond(status, headers, text)
   return status
 end
 
