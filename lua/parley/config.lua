@@ -59,6 +59,10 @@ local KEYS = {
     "string", "auto", one_of = { "auto", "json", "human" }, env = "PARLEY_LOG_FORMAT",
   },
   locale = { "string", "en" },
+  -- the signing secrets of plugins that register come from it; without it, one is made in data/
+  secret_key = { "string", nil, env = "PARLEY_SECRET_KEY", min_length = 32, restart = true },
+  -- plugins may register at addresses of private networks: for development
+  allow_private_plugins = { "boolean", false, env = "PARLEY_ALLOW_PRIVATE_PLUGINS" },
   fallback_plugin = { "string", "text_reply" },
   turn_timeout_seconds = { "number", 30, min = 1, max = 300 },
   continue_seconds = { "number", 900, min = 0.1, max = 86400 },
@@ -112,6 +116,10 @@ local function check_value(where, key, spec, value)
   if spec.integer and value % 1 ~= 0 then
     return fail("%s: '%s': expected a whole number, got %g", where, key, value)
   end
+  if spec.min_length and #value < spec.min_length then
+    return fail("%s: '%s': expected at least %d characters, got %d", where, key, spec.min_length,
+      #value)
+  end
   if spec.address and not M.split_address(value) then
     return fail("%s: '%s': expected HOST:PORT with a numeric host, got '%s'", where, key, value)
   end
@@ -132,6 +140,9 @@ local function from_environment(spec, getenv)
   local text = spec.env and getenv(spec.env)
   if not text or text == "" then return nil end
   if spec[1] == "number" then return tonumber(text) or text, spec.env end
+  if spec[1] == "boolean" and (text == "true" or text == "false") then
+    return text == "true", spec.env
+  end
   return text, spec.env
 end
 

@@ -17,8 +17,10 @@ local log = require "parley.ops.log"
 local manager = require "parley.plugins.manager"
 local meters = require "parley.ops.meters"
 local recover = require "parley.turn.recover"
+local registry = require "parley.plugins.registry"
 local router = require "parley.http.router"
 local scrape = require "parley.ops.scrape"
+local secrets = require "parley.plugins.secrets"
 local shared = require "parley.shared"
 local store = require "parley.store"
 local sweep = require "parley.store.sweep"
@@ -52,8 +54,10 @@ end
 ---@return table|nil err
 function M.open(cfg, opts)
   opts = opts or {}
-  local self = setmetatable({ config = cfg, manager = manager.new() }, M)
+  local self = setmetatable({ config = cfg }, M)
   local ok, err
+  self.master, err = secrets.master(cfg)
+  if not self.master then return nil, err end
   self.db, err = store.open(cfg, {
     migrate = opts.migrate, patience = opts.patience,
     waiting = function(problem)
@@ -72,6 +76,8 @@ function M.open(cfg, opts)
     self.db:close()
     return nil, err
   end
+  self.manager = manager.new(function() return registry.rows(self.db) end, self.master)
+  self.cluster:on("plugins", function() registry.sync(self) end)
   self.lanes = lanes.new(cfg.lane_queue)
   self.verify = verify.new { get = function(id) return tokens.get(self.db, id) end }
   self.limits = limits.new {
@@ -93,7 +99,9 @@ function M.open(cfg, opts)
   meters.watch("manager", self.manager)
   meters.watch("shared", self.shared)
   self.router = router.new()
-  for _, name in ipairs { "dialogs", "turns", "users", "tokens", "audit" } do
+  for _, name in ipairs {
+    "dialogs", "turns", "users", "plugins", "plugin_events", "tokens", "audit", "operate",
+  } do
     require("parley.http.resources." .. name).register(self.router, self)
   end
   require("parley.http.resources.pages").register(self.router)
@@ -177,6 +185,11 @@ function M:reload()
   note_reload(self, "info", result)
   return result
 end
+
+---Reloads every worker of the host. A worker of a supervisor asks it (parley.worker).
+---@return table|nil result as reload()
+---@return table|nil err
+function M:reload_everywhere() return self:reload() end
 
 ---What `parley status` shows of a worker.
 ---@return table

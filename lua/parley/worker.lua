@@ -4,10 +4,13 @@
 local config = require "parley.config"
 local core = require "parley.core"
 local exit = require "parley.cli.exit"
+local home = require "parley.cli.home"
 local log = require "parley.ops.log"
 local meters = require "parley.ops.meters"
 local options = require "parley.cli.options"
 local worker = require "host.worker"
+
+local RELOAD_S = 90 -- the host itself gives up after 60
 
 local function refuse(err)
   return worker.exit(exit.failed(err))
@@ -65,6 +68,10 @@ return function(_, ...)
     log.level(c.config.log_level)
     return result, problem
   end)
+  -- Through the supervisor, which asks every worker, this one too.
+  function c.reload_everywhere()
+    return home.ask(o.home, { cmd = "reload" }, RELOAD_S)
+  end
   worker.on("drain", function()
     c:drain(c.config.drain_seconds)
     c.scrape:publish()

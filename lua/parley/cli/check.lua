@@ -3,11 +3,15 @@
 
 local config = require "parley.config"
 local exit = require "parley.cli.exit"
+local fs = require "host.fs"
 local generation = require "parley.plugins.generation"
 local json = require "host.json"
 local lint = require "parley.plugins.lint"
 local options = require "parley.cli.options"
 local output = require "parley.cli.output"
+local registry = require "parley.plugins.registry"
+local secrets = require "parley.plugins.secrets"
+local store = require "parley.store"
 
 local M = {
   about = [[
@@ -21,18 +25,29 @@ local function warnings_of(plugins)
   local out = json.array()
   for _, p in ipairs(plugins) do
     local dir = p.file:match "^(.*)/manifest%.json$"
-    for _, warning in ipairs(lint.warnings(dir, p.manifest, p.driver)) do
+    for _, warning in ipairs(dir and lint.warnings(dir, p.manifest, p.driver) or {}) do
       out[#out + 1] = warning
     end
   end
   return out
 end
 
+-- The plugins that have registered, when there is a database that can be asked.
+local function registered(cfg)
+  local path = cfg.database_url:match "^sqlite:(.+)$"
+  local db = not (path and not fs.exists(path)) and store.open(cfg, { migrate = false })
+  if not db then return nil end
+  local rows = registry.rows(db)
+  db:close()
+  return rows
+end
+
 function M.run(o)
   local cfg, err = config.load(o.home, { file = o.config })
   if not cfg then return exit.failed(err) end
   local g
-  g, err = generation.build(cfg)
+  local rows = registered(cfg) or {}
+  g, err = generation.build(cfg, { rows = rows, master = #rows > 0 and secrets.master(cfg) or "" })
   if not g then return exit.failed(err) end
   local found = {
     plugins = #g.plugins, rules = g.rules.count, warnings = warnings_of(g.plugins),

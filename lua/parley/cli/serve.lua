@@ -8,6 +8,7 @@ local home = require "parley.cli.home"
 local issue = require "parley.auth.issue"
 local log = require "parley.ops.log"
 local options = require "parley.cli.options"
+local secrets = require "parley.plugins.secrets"
 local store = require "parley.store"
 local time = require "host.time"
 local token = require "parley.auth.token"
@@ -70,9 +71,11 @@ local function dev_token(db, dir)
   return text
 end
 
--- The database is brought up to date here, once, before there are workers.
+-- The database is brought up to date here, and the master key made, once, before there are workers.
 local function prepare(cfg)
-  local id, db, err
+  local id, db
+  local master, err = secrets.master(cfg)
+  if not master then return nil, err end
   db, err = store.open(cfg, {
     patience = DATABASE_S,
     waiting = function(problem)

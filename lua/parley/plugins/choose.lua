@@ -6,9 +6,10 @@
 --
 -- The reasons, strongest first: what the rules say; the plugin that made the button; the command;
 -- the plugin whose conversation is under way; a pattern; an intent. Within one reason the plugins'
--- order (order.lua) decides. Degraded plugins come after all active ones, disabled ones not at all;
--- both are read at the time of the choice. One whose circuit is open counts as degraded until the
--- next probe is due: the message that makes it finds the plugin in its own place.
+-- order (order.lua) decides. Plugins that are degraded, or registered and not heard of yet, come
+-- after all active ones, disabled ones not at all; it is read at the time of the choice. One whose
+-- circuit is open counts as degraded until the next probe is due: the message that makes it finds
+-- the plugin in its own place.
 
 local order = require "parley.plugins.order"
 local pattern = require "parley.util.pattern"
@@ -21,7 +22,7 @@ local THRESHOLD = 0.5 -- of an intent that states none
 ---@class parley.Plugin
 ---@field name string
 ---@field manifest table PluginManifestV1
----@field state "active"|"degraded"|"disabled"
+---@field state "registered"|"active"|"degraded"|"disabled"
 ---@field circuit? table parley.util.breaker
 
 ---@class parley.ChooseInput
@@ -115,7 +116,7 @@ function M.compile(plugins)
 end
 
 local function is_degraded(p)
-  return p.state == "degraded" or (p.circuit ~= nil and p.circuit:shuns())
+  return p.state ~= "active" or (p.circuit ~= nil and p.circuit:shuns())
 end
 
 -- Candidates as they are found; a plugin counts by its strongest reason only.

@@ -7,11 +7,14 @@ local circuit = require "parley.plugins.circuit"
 local compile_schema = require("parley.schema.compile").compile
 local fs = require "host.fs"
 local llm = require "parley.llm.router"
+local log = require "parley.ops.log"
 local lua_driver = require "parley.plugins.lua_driver"
 local manifest = require "parley.plugins.manifest"
 local nlu = require "parley.nlu.mock"
 local rest_driver = require "parley.plugins.rest_driver"
+local registered = require "parley.plugins.registered"
 local rules = require "parley.rules"
+local settings = require "parley.plugins.settings"
 local suggest = require "parley.util.suggest"
 
 local M = {}
@@ -25,6 +28,8 @@ M.__index = M
 ---@field rules table
 ---@field intents table[] with their examples; `index`: what the offline classifier compares with
 ---@field llm table parley.llm.router
+---@field refused table<string, {hash: string, secret_version: integer, reason: string}>
+--- registered plugins that do not fit
 ---@field refs integer turns that hold it
 ---@field since_ms integer|nil when it was put in service
 
@@ -57,43 +62,19 @@ local function find(config)
 end
 
 -- Settings of a plugin that is not there are a mistake in its name.
-local function check_settings(config, found)
+local function check_settings(config, found, rows)
+  local known = {}
+  for name in pairs(found) do known[name] = true end
+  for _, row in ipairs(rows) do known[row.name] = true end
   for name in pairs(config.plugins) do
-    if not found[name] then
+    if not known[name] then
       return nil, {
         code = "config", retryable = false, op = "plugins",
         message = ("%s: plugins.%s: there is no plugin of this name.%s"):format(config.file,
-          tostring(name), suggest.hint(tostring(name), found)),
+          tostring(name), suggest.hint(tostring(name), known)),
       }
     end
   end
-  return true
-end
-
--- What of a plugin's settings is for the host; the rest is the plugin's own configuration.
-local OURS = {
-  enabled = true, signing_secret = true, allow_private = true, intents = true, token_id = true,
-}
-
-local function split_settings(settings)
-  local ours, own = {}, {}
-  for key, value in pairs(settings or {}) do
-    if OURS[key] then ours[key] = value else own[key] = value end
-  end
-  return ours, own
-end
-
--- Intents that the operator adds to those of the manifest: the same shape, the same checks.
-local function add_intents(m, name, given)
-  if given == nil then return true end
-  local problems = manifest.check_intents(given)
-  if problems then
-    return nil, {
-      code = "config", retryable = false, op = "plugins",
-      message = ("plugins.%s.%s"):format(name, problems),
-    }
-  end
-  for _, intent in ipairs(given) do m.intents[#m.intents + 1] = intent end
   return true
 end
 
@@ -102,25 +83,12 @@ local function new_driver(b, ours)
   return lua_driver.new(b.manifest, b.files)
 end
 
--- The plugin's own settings, by the schema in its manifest.
-local function check_own(m, own)
-  if not m.config then return true end
-  local errors = compile_schema(m.config)(own)
-  if not errors then return true end
-  return nil, {
-    code = "config", retryable = false, op = "plugins",
-    message = ("plugins.%s%s: %s"):format(m.name, errors[1].path:gsub("/", "."), errors[1].message),
-  }
-end
-
 local function load_plugin(dir, name, config, disabled)
   local b, err = bundle.read(dir)
   if not b then return nil, err end
-  local ours, own = split_settings(config.plugins[name])
-  local driver, ok
-  ok, err = add_intents(b.manifest, name, ours.intents)
-  if ok then ok, err = check_own(b.manifest, own) end
-  if ok then driver, err = new_driver(b, ours) end
+  local driver
+  local ours, own = settings.apply(b.manifest, config.plugins[name])
+  if ours then driver, err = new_driver(b, ours) else err = own end
   if not driver then
     local where = err.code == "config" and config.file or dir
     return nil, {
@@ -128,13 +96,42 @@ local function load_plugin(dir, name, config, disabled)
       message = ("%s: %s"):format(where, err.message),
     }
   end
-  local off = ours.enabled == false or disabled[name]
+  local off = ours.enabled == false or disabled[name] ~= nil
   return {
     name = name, file = dir .. "/manifest.json", manifest = b.manifest, hash = b.hash,
-    driver = driver, circuit = circuit.new(name), config = own, settings = ours,
+    driver = driver, circuit = circuit.new(name), config = own, settings = ours, off = off,
     state = off and "disabled" or "active",
     reason = disabled[name] or (off and "the configuration says so") or nil,
   }
+end
+
+-- What an operator or a trigger has said of a plugin of a folder, and the plugins that have
+-- registered. One of those that does not fit is left out: nobody who can register may keep the
+-- host from starting.
+local function add_rows(self, rows, master)
+  local by_name = {}
+  for _, p in ipairs(self.plugins) do by_name[p.name] = p end
+  for _, row in ipairs(rows) do
+    local bundled = by_name[row.name]
+    if bundled then registered.mark(bundled, row) end
+    if row.registered then
+      local plugin, err
+      if bundled then
+        err = { message = "a plugin of this name is installed in a folder" }
+      else
+        plugin, err = registered.add(self.plugins, row, self.config, master)
+      end
+      if plugin then
+        by_name[row.name] = plugin
+      else
+        self.refused[row.name] = {
+          hash = row.manifest_hash, secret_version = row.secret_version, reason = err.message,
+        }
+        log.write("error", "a registered plugin does not fit and is left out",
+          { plugin = row.name, error = err.message })
+      end
+    end
+  end
 end
 
 -- What the plugins are together: no two with one command, no cycle of before/after, a fallback.
@@ -167,17 +164,19 @@ local function schema_problem(schema, value)
   return errors and errors[1].path .. ": " .. errors[1].message
 end
 
-local function build(self, disabled)
+local function build(self, given)
   local found, names = find(self.config)
   if not found then return nil, names end
-  local ok, err = check_settings(self.config, found)
+  local rows = given.rows or {}
+  local ok, err = check_settings(self.config, found, rows)
   if not ok then return nil, err end
   for _, name in ipairs(names) do
     local plugin
-    plugin, err = load_plugin(found[name], name, self.config, disabled)
+    plugin, err = load_plugin(found[name], name, self.config, given.disabled or {})
     if not plugin then return nil, err end
     self.plugins[#self.plugins + 1] = plugin
   end
+  add_rows(self, rows, given.master)
   ok, err = compile(self)
   if not ok then return nil, err end
   local c = self.config.llm
@@ -193,12 +192,14 @@ end
 
 ---Builds a generation; it waits when a plugin's main chunk is preempted.
 ---@param config table from parley.config
----@param disabled table<string, string>|nil plugins that are not to be chosen, and why
+---@param given {disabled: table<string, string>|nil, rows: table[]|nil, master: string|nil}|nil
+--- disabled: plugins that are not to be chosen, and why; rows: parley.plugins.registry.rows, with
+--- the key for their secrets
 ---@return parley.Generation|nil generation
 ---@return table|nil err names file and line of what is wrong
-function M.build(config, disabled)
-  local self = setmetatable({ config = config, plugins = {}, refs = 0 }, M)
-  local ok, err = build(self, disabled or {})
+function M.build(config, given)
+  local self = setmetatable({ config = config, plugins = {}, refused = {}, refs = 0 }, M)
+  local ok, err = build(self, given or {})
   if ok then return self end
   self:close()
   return nil, err

@@ -9,9 +9,12 @@ local M = {}
 local WAIT_S = 60 -- for a reload that is running
 M.__index = M
 
-function M.new()
+---@param registered (fun(): table[]|nil, table|nil)|nil the rows of parley.plugins.registry
+---@param master string|nil the key of their secrets
+function M.new(registered, master)
   return setmetatable({
     number = 0, current = nil, alive = {}, disabled = {}, free = task.cond(),
+    registered = registered, master = master,
   }, M)
 end
 
@@ -19,6 +22,14 @@ end
 ---@param name string
 ---@param why string for people
 function M:disable(name, why) self.disabled[name] = why end
+
+---Undoes disable(), at once.
+---@param plugin parley.Plugin of the current generation
+function M:enable(plugin)
+  if not self.disabled[plugin.name] then return end
+  self.disabled[plugin.name] = nil
+  plugin.off, plugin.state, plugin.reason = false, "active", nil
+end
 
 ---Undoes every disable(), from the next generation on.
 function M:enable_all() self.disabled = {} end
@@ -51,12 +62,10 @@ function M:release(g)
   if g.refs == 0 and g ~= self.current then drop(self, g) end
 end
 
----Builds and swaps; on failure the old one stays. One at a time: a second caller waits for the
----first, and then builds what is on disk by then.
----@param config table
----@return parley.Generation|nil generation
+---Waits until no generation is being built.
+---@return boolean|nil ok
 ---@return table|nil err
-function M:reload(config)
+function M:settle()
   while self.building do
     local ok, err = self.free:wait(WAIT_S)
     if not ok then
@@ -64,10 +73,31 @@ function M:reload(config)
       return nil, err
     end
   end
+  return true
+end
+
+local function build(self, config)
+  local rows, err
+  if self.registered then
+    rows, err = self.registered()
+    if not rows then return nil, err end
+  end
+  return generation.build(config, { disabled = self.disabled, rows = rows, master = self.master })
+end
+
+---Builds and swaps; on failure the old one stays. One at a time: a second caller waits for the
+---first, and then builds what is on disk by then.
+---@param config table
+---@return parley.Generation|nil generation
+---@return table|nil err
+function M:reload(config)
+  local ok, err = self:settle()
+  if not ok then return nil, err end
   self.building = true
-  local good, g, err = pcall(generation.build, config, self.disabled)
+  local good, g
+  good, g, err = pcall(build, self, config)
   self.building = false
-  self.free:signal()
+  self.free:broadcast()
   if not good then error(g, 0) end
   if not g then return nil, err end
   self:swap(g)

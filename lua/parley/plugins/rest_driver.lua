@@ -45,7 +45,8 @@ local function config_error(fmt, ...)
 end
 
 ---@param manifest table checked, limits filled
----@param settings {signing_secret: string, allow_private: boolean|nil} of the operator
+---@param settings {signing_secret: string, allow_private: boolean|nil,
+--- old_signing_secret: string|nil, old_until_ms: integer|nil} of the operator, or of a registration
 ---@return table|nil driver
 ---@return table|nil err
 function M.new(manifest, settings)
@@ -57,9 +58,18 @@ function M.new(manifest, settings)
     return config_error("plugins.%s.allow_private: true or false expected", manifest.name)
   end
   return setmetatable({
-    manifest = manifest, key = key, url = manifest.endpoint:gsub("/+$", "") .. "/invoke",
+    manifest = manifest, key = key,
+    old_key = settings.old_signing_secret and webhook.key(settings.old_signing_secret),
+    old_until_ms = settings.old_until_ms, url = manifest.endpoint:gsub("/+$", "") .. "/invoke",
     allow_private = settings.allow_private or false, places = bulkhead.new(AT_ONCE),
   }, M)
+end
+
+-- With the secret before, too, while the plugin may still know only that one.
+local function signature(self, delivery, now, seconds, body)
+  local out = webhook.sign(self.key, delivery, seconds, body)
+  if not self.old_key or now >= self.old_until_ms then return out end
+  return out .. " " .. webhook.sign(self.old_key, delivery, seconds, body)
 end
 
 local function plugin_error(self, code, message)
@@ -100,7 +110,7 @@ local function exchange(self, request, delivery, attempt, deadline)
     headers = {
       ["Content-Type"] = "application/json", Accept = "application/json",
       ["webhook-id"] = delivery, ["webhook-timestamp"] = seconds,
-      ["webhook-signature"] = webhook.sign(self.key, delivery, seconds, body),
+      ["webhook-signature"] = signature(self, delivery, now, seconds, body),
       ["parley-attempt"] = attempt, ["parley-deadline"] = time.rfc3339(now + left * 1000),
       traceparent = ("00-%s-%s-01"):format(request.trace_id, request.trace_id:sub(1, 16)),
     },

@@ -19,8 +19,12 @@ function M.key(secret)
   return key
 end
 
+---The secret of a key of 24 to 64 bytes.
+---@param key string raw bytes
+function M.secret(key) return PREFIX .. crypto.base64(key) end
+
 ---A new secret.
-function M.new_secret() return PREFIX .. crypto.base64(crypto.random(32)) end
+function M.new_secret() return M.secret(crypto.random(32)) end
 
 ---@param key string from M.key
 ---@param id string webhook-id

@@ -95,6 +95,14 @@ M.ReasonV1 = {
   properties = { reason = { type = "string", minLength = 1, maxLength = 256 } },
 }
 
+M.PluginStateV1 = {
+  title = "PluginStateV1", type = "object", required = { "plugin_id", "status" },
+  properties = {
+    plugin_id = text, reason = text,
+    status = { type = "string", enum = { "registered", "active", "degraded", "disabled" } },
+  },
+}
+
 M.NothingV1 = {
   title = "NothingV1", type = "object", additionalProperties = false, properties = {},
 }

@@ -1,0 +1,49 @@
+-- What the configuration says of one plugin: some of it is for the host, the rest is the plugin's
+-- own, and comes to it as `config`.
+
+local compile_schema = require("parley.schema.compile").compile
+local manifest = require "parley.plugins.manifest"
+
+local M = {}
+
+local OURS = {
+  enabled = true, signing_secret = true, allow_private = true, intents = true, token_id = true,
+}
+
+local function fail(fmt, ...)
+  return nil, { code = "config", retryable = false, op = "plugins", message = fmt:format(...) }
+end
+
+-- Intents that the operator adds to those of the manifest: the same shape, the same checks.
+local function add_intents(m, given)
+  if given == nil then return true end
+  local problem = manifest.check_intents(given)
+  if problem then return fail("plugins.%s.%s", m.name, problem) end
+  for _, intent in ipairs(given) do m.intents[#m.intents + 1] = intent end
+  return true
+end
+
+local function check_own(m, own)
+  if not m.config then return true end
+  local errors = compile_schema(m.config)(own)
+  if not errors then return true end
+  return fail("plugins.%s%s: %s", m.name, errors[1].path:gsub("/", "."), errors[1].message)
+end
+
+---Reads the settings of a plugin, and puts its intents into the manifest.
+---@param m table manifest, checked
+---@param given table|nil config.plugins[name]
+---@return table|nil ours what the host goes by
+---@return table own the plugin's configuration; or the error
+function M.apply(m, given)
+  local ours, own = {}, {}
+  for key, value in pairs(given or {}) do
+    if OURS[key] then ours[key] = value else own[key] = value end
+  end
+  local ok, err = add_intents(m, ours.intents)
+  if ok then ok, err = check_own(m, own) end
+  if not ok then return nil, err end
+  return ours, own
+end
+
+return M
