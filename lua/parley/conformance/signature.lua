@@ -27,7 +27,7 @@ end
 
 takes("a signed call is answered, within limits.timeout_ms",
   "the signature is HMAC-SHA256, with the bytes behind whsec_, over \"id.timestamp.body\"; try the "
-    .. "vectors of docs/rest-plugins.md, and see that both sides have the same secret",
+    .. "vectors of docs/rest-plugins.md, and see that both sides have the same secret and time",
   function(t) return t:ask(t:envelope()) end)
 
 takes("one good signature among several is enough",
