@@ -63,27 +63,28 @@ for _, server in ipairs { "postgres", "redis" } do
   }
 end
 
-M.database_link_reset = {
-  needs = "database_proxy",
-  run = function(rig) rig.database_proxy:reset() end,
-}
-
-M.database_link_slow = {
-  needs = "database_proxy",
-  run = function(rig)
-    rig.database_proxy:delay(math.random(20, 100))
-    task.sleep(1)
-    rig.database_proxy:pass()
-  end,
-}
-
-M.database_link_cut_off = {
-  needs = "database_proxy",
-  run = function(rig)
-    rig.database_proxy:blackhole()
-    task.sleep(1 + math.random())
-    rig.database_proxy:pass()
-  end,
-}
+-- The ways to them: broken, slow, and silent for a while.
+for _, link in ipairs { "postgres_link", "redis_link" } do
+  M[link .. "_reset"] = {
+    needs = link,
+    run = function(rig) rig[link]:reset() end,
+  }
+  M[link .. "_slow"] = {
+    needs = link,
+    run = function(rig)
+      rig[link]:delay(math.random(20, 100))
+      task.sleep(1)
+      rig[link]:pass()
+    end,
+  }
+  M[link .. "_cut_off"] = {
+    needs = link,
+    run = function(rig)
+      rig[link]:blackhole()
+      task.sleep(1 + math.random())
+      rig[link]:pass()
+    end,
+  }
+end
 
 return M

@@ -11,6 +11,7 @@ local COMMAND = { options = {
   { name = "rounds", value = "N", help = "how many faults", default = 200, check = options.number(1, 1e6, true) },
   { name = "database", value = "KIND", help = "sqlite or postgres", default = "sqlite",
     check = options.one_of { "sqlite", "postgres" } },
+  { name = "redis", help = "with a Redis" },
   { name = "instances", value = "N", help = "on the same database", default = 1, check = options.number(1, 16, true) },
   { name = "workers", value = "N", help = "of each instance", default = 1, check = options.number(1, 16, true) },
   { name = "seed", value = "N", help = "of the plan", check = options.number(0, 2 ^ 31, true) },
@@ -32,7 +33,8 @@ local function main(o)
   local seed = o.seed or time.now_ms() % 1000000
   math.randomseed(seed)
   local r = rig.start {
-    postgres = o.database == "postgres", instances = o.instances, workers = o.workers, proxy = true,
+    postgres = o.database == "postgres", redis = o.redis, instances = o.instances, workers = o.workers,
+    proxy = true,
   }
   say("seed %d; faults: %s", seed, table.concat(rounds.possible(r), ", "))
   local done, turns, repeated, failed = {}, 0, 0, 0

@@ -13,6 +13,7 @@ local load = require "spec.support.load"
 local postgres = require "spec.support.postgres"
 local programs = require "spec.support.process"
 local python = require "spec.support.python"
+local redis = require "spec.support.redis"
 local serve = require "spec.support.serve"
 local sqlite = require "host.sqlite"
 local webhook = require "parley.plugins.webhook"
@@ -56,12 +57,11 @@ local function start_instance(self, i)
   if self.proxy and i == 1 then self.proxy:to(h.port) end
 end
 
--- The hosts reach it through a proxy that has faults.
-local function start_postgres(self)
-  self.postgres = postgres.start()
-  local before, port, after = self.postgres.tcp_url:match "^(.-@127%.0%.0%.1:)(%d+)(.*)$"
-  self.database_proxy = fault_proxy.start(tonumber(port))
-  self.env.PARLEY_DATABASE_URL = before .. self.database_proxy.port .. after
+-- The hosts reach a server through a proxy that has faults.
+local function through_proxy(url)
+  local before, port, after = url:match "^(.-@127%.0%.0%.1:)(%d+)(.*)$"
+  local proxy = fault_proxy.start(tonumber(port))
+  return proxy, before .. proxy.port .. after
 end
 
 ---@class spec.RigOptions
@@ -71,6 +71,7 @@ end
 ---@field env? table<string, string> of the instances
 ---@field proxy? boolean some clients come through one that has faults
 ---@field postgres? boolean on a PostgreSQL of its own
+---@field redis? boolean with a Redis of its own
 ---@field sqlite? string path of the database, default: in the home
 
 ---@param o spec.RigOptions|nil
@@ -81,7 +82,14 @@ function M.start(o)
   self.vendor_url = ("http://127.0.0.1:%d"):format(self.vendor.port)
   self.sqlite = o.sqlite
   self.env = { PARLEY_WORKERS = tostring(o.workers or 1), PARLEY_DATABASE_URL = o.sqlite and "sqlite:" .. o.sqlite }
-  if o.postgres then start_postgres(self) end
+  if o.postgres then
+    self.postgres = postgres.start()
+    self.postgres_link, self.env.PARLEY_DATABASE_URL = through_proxy(self.postgres.tcp_url)
+  end
+  if o.redis then
+    self.redis = redis.start()
+    self.redis_link, self.env.PARLEY_REDIS_URL = through_proxy(self.redis.url)
+  end
   self.by_arrival = (o.workers or 1) * (o.instances or 1) == 1
   for name, value in pairs(o.env or {}) do self.env[name] = value end
   for i = 1, o.instances or 1 do
@@ -142,9 +150,9 @@ end
 function M:close()
   if self.db then self.db:close() end
   for _, instance in ipairs(self.instances) do instance.h:close() end
-  if self.proxy then self.proxy:stop() end
-  if self.database_proxy then self.database_proxy:stop() end
-  if self.postgres then self.postgres:stop() end
+  for _, part in ipairs { "proxy", "postgres_link", "postgres", "redis_link", "redis" } do
+    if self[part] then self[part]:stop() end
+  end
   self.vendor:stop()
 end
 

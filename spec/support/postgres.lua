@@ -39,8 +39,11 @@ function M:kill()
   end)
 end
 
----Starts it once more, at the same address, after a kill. It takes connections when this returns.
+---Starts it once more, at the same address, after a kill. It takes connections when this returns. One that runs is
+---left alone.
 function M:again()
+  local pid = pids(self)[1]
+  if pid and programs.alive(pid) then return end
   local r = programs.run({ self.dir .. "/start" }, { stdout = "null", stderr = "null" })
   assert(r.code == 0, self.dir .. "/start failed")
 end
