@@ -40,14 +40,16 @@ describe("the ops listener", function()
     for _ = 1, 3 do h:say("m1", "/echo hi") end
     h:say("m1", "/broken")
     h:request("GET", "/nowhere/" .. ("x"):rep(50))
+    h:say("m1", "once", { message_id = "same" })
+    assert.equal(409, h:say("m1", "twice", { message_id = "same" }).status)
     local after = ops("GET", "/metrics").text
     local route = "/api/v1/dialogs/{dialog_id}/messages"
     for series, more in pairs {
       ['parley_turns_total{status="answered"}'] = 3,
       ['parley_plugin_calls_total{plugin="echo",outcome="ok"}'] = 3,
-      ['parley_http_requests_total{route="' .. route .. '",method="POST",status="200"}'] = 4,
-      ['parley_http_request_seconds_count{route="' .. route .. '"}'] = 4,
-      ["parley_turn_seconds_count"] = 4,
+      ['parley_http_requests_total{route="' .. route .. '",method="POST",status="200"}'] = 5,
+      ['parley_http_request_seconds_count{route="' .. route .. '"}'] = 6,
+      ["parley_turn_seconds_count"] = 5,
     } do
       assert.equal(more, value(after, series) - value(before.text, series), series)
     end
@@ -57,6 +59,7 @@ describe("the ops listener", function()
     assert.is_true(value(after, "parley_http_connections_total") >= 6)
     assert.is_true(value(after, 'parley_plugin_memory_bytes{plugin="echo"}') > 10000)
     assert.is_nil(after:find("nowhere", 1, true))
+    assert.is_nil(after:find('code="idempotency_mismatch"', 1, true)) -- the sender's own mistake
   end)
 
   it("has the metrics that docs/metrics.md names, and no others", function()

@@ -26,7 +26,7 @@ M.turn_seconds = r:histogram("parley_turn_seconds",
 M.turn_core_seconds = r:histogram("parley_turn_core_seconds",
   "The part of it that the host itself takes: without the wait in its lane and without plugins.")
 M.turn_errors = r:counter("parley_turn_errors_total",
-  "Turns that left nothing behind, by the code of the error; the sender was told to come again.",
+  "Turns that left nothing behind, and not for a mistake in the request, by the code of the error.",
   { "code" })
 
 M.jobs = r:counter("parley_jobs_total",
@@ -101,6 +101,19 @@ function M.turn(turn, now)
   M.turn_seconds:observe(now - turn.since)
   M.turn_core_seconds:observe(max(0, now - turn.entered - (turn.plugin_ms or 0) / 1000))
   for _, event in ipairs(turn.events) do M.audit_events:with(event.severity):inc() end
+end
+
+-- What the sender is to blame for: the status of the answer counts it, and rate_limited.
+local OF_THE_REQUEST = {
+  rate_limited = true, idempotency_mismatch = true, message_failed = true, user_not_found = true,
+  continuation_not_found = true, continuation_done = true, continuation_expired = true,
+  validation_failed = true, too_large = true, forbidden = true,
+}
+
+--- Counts one turn that left nothing behind.
+---@param code string of the error
+function M.turn_error(code)
+  if not OF_THE_REQUEST[code] then M.turn_errors:with(code):inc() end
 end
 
 -- Outcome of a job by the state in which its row is left.

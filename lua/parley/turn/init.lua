@@ -134,7 +134,7 @@ local function in_lane(self, turn)
   local ok, err = self.lanes:enter(turn.dialog_id, seconds)
   if not ok then
     local code = err.code == "busy" and "dialog_busy" or err.code
-    meters.turn_errors:with(code):inc()
+    meters.turn_error(code)
     return nil, { code = code, message = err.message, retry_after = 1 }
   end
   local good, result, failure = pcall(run_now, self, turn)
@@ -147,7 +147,7 @@ local function in_lane(self, turn)
   if result then
     meters.turn(result, time.mono())
   else
-    meters.turn_errors:with(failure.code):inc()
+    meters.turn_error(failure.code)
   end
   return result, failure
 end
