@@ -28,7 +28,8 @@ struct link {
     bool busy; /* `writing` is on its way */
     struct pl_buf writing;
     redisReader *reader;
-    int greeting; /* replies still to come before it is ready */
+    size_t partial; /* bytes of the reply that is not complete */
+    int greeting;   /* replies still to come before it is ready */
     char input[INPUT];
 };
 
@@ -293,12 +294,13 @@ static void take_replies(struct link *link)
         }
         if (reply == NULL)
             break;
+        link->partial = link->reader->len - link->reader->pos;
         if (link->greeting > 0)
             greeted(link, reply);
         else
             link->conn->events->reply(link->conn->arg, reply);
     }
-    if (link->conn != NULL && link->reader->len - link->reader->pos > PL_REDIS_REPLY_MAX)
+    if (link->conn != NULL && link->partial > PL_REDIS_REPLY_MAX)
         drop(link->conn, PL_E_TOO_LARGE, "a reply is larger than 16 MiB");
 }
 
@@ -313,6 +315,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
         return;
     }
     link->conn->heard_ns = pl_now_ns();
+    link->partial += (size_t)n;
     if (redisReaderFeed(link->reader, buf->base, (size_t)n) != REDIS_OK)
         drop(link->conn, "protocol", link->reader->errstr);
     else
