@@ -67,8 +67,8 @@ static int misuse(lua_State *L, struct pl_sql_request *r, const char *what)
     return luaL_error(L, "%s", what);
 }
 
-/* Adds {sql, p1, p2, ..., n=, expect=} at the top of the stack. `n` says how many parameters there
- * are when the last ones may be nil. */
+/* Adds {sql, p1, p2, ..., n=, expect=, append=} at the top of the stack. `n` says how many
+ * parameters there are when the last ones may be nil; `append` is pl_sql_append. */
 static void add_statement(lua_State *L, struct pl_sql_request *r)
 {
     int at = lua_gettop(L);
@@ -85,8 +85,13 @@ static void add_statement(lua_State *L, struct pl_sql_request *r)
     lua_pushliteral(L, "n");
     lua_rawget(L, at);
     int n = lua_isnumber(L, -1) ? (int)lua_tonumber(L, -1) : (int)lua_objlen(L, at) - 1;
+    lua_pushliteral(L, "append");
+    lua_rawget(L, at);
+    bool append = lua_toboolean(L, -1);
     lua_settop(L, at);
     pl_sql_add(r, sql, len, expect);
+    if (append)
+        pl_sql_append(r);
     for (int i = 1; i <= n; i++) {
         lua_rawgeti(L, at, i + 1);
         if (add_param(L, r, -1) < 0)

@@ -37,6 +37,8 @@ static void on_handle_closed(uv_handle_t *handle)
     if (--db->handles > 0)
         return;
     free(db->url);
+    for (int i = 0; i < db->config.writers; i++)
+        pl_pg_rows_free(&db->writers[i].rows);
     free(db->writers);
     free(db->readers);
     free(db);

@@ -11,7 +11,6 @@
 #define RETRY_MS_MIN 50
 #define RETRY_MS_MAX 500
 #define PROBES       8 /* places a prepared statement may be in, from its hash on */
-#define PARAMS_MAX   1024
 
 static const struct pl_err lost_error = {.code = "unavailable",
                                          .op = "postgres",
@@ -53,7 +52,7 @@ static void forget(struct pl_pg_prepared *p)
     memset(p, 0, sizeof *p);
 }
 
-static uint64_t hash_of(const char *s, size_t len) /* FNV-1a */
+uint64_t pl_pg_hash(const char *s, size_t len) /* FNV-1a */
 {
     uint64_t h = 14695981039346656037ull;
     for (size_t i = 0; i < len; i++)
@@ -86,7 +85,7 @@ static struct pl_pg_prepared *place_of(struct pl_pg_conn *c, uint64_t hash, cons
 static struct pl_pg_prepared *prepare(struct pl_pg_conn *c, const char *sql, size_t len)
 {
     bool known;
-    uint64_t hash = hash_of(sql, len);
+    uint64_t hash = pl_pg_hash(sql, len);
     struct pl_pg_prepared *p = place_of(c, hash, sql, len, &known);
     if (known)
         return p;
@@ -129,26 +128,44 @@ static const char *text_of(struct pl_pg_conn *c, const struct pl_sql_request *r,
     return at;
 }
 
-void pl_pg_conn_exec(struct pl_pg_conn *c, struct pl_sql_request *r, uint32_t statement)
+static void execute(struct pl_pg_conn *c, const char *sql, size_t len,
+                    const struct pl_pg_part *parts, uint32_t parts_len, struct pl_pg_unit unit)
 {
     if (c->lost)
         return;
-    const struct pl_sql_statement *s = &r->statements[statement];
-    struct pl_pg_prepared *p = prepare(c, r->bytes.data + s->sql, s->sql_len);
+    struct pl_pg_prepared *p = prepare(c, sql, len);
     if (p == NULL)
         return;
-    assert(s->count <= PARAMS_MAX);
-    const char *values[PARAMS_MAX];
+    const char *values[PL_PG_PARAMS_MAX];
+    uint32_t n = 0;
     pl_buf_clear(&c->scratch);
-    pl_buf_reserve(&c->scratch, 32 * ((size_t)s->count + 1));
-    for (uint32_t i = 0; i < s->count; i++)
-        values[i] = text_of(c, r, &r->params[s->first + i]);
+    pl_buf_reserve(&c->scratch, 32 * PL_PG_PARAMS_MAX);
+    for (uint32_t k = 0; k < parts_len; k++) {
+        const struct pl_sql_request *r = parts[k].r;
+        const struct pl_sql_statement *s = &r->statements[parts[k].statement];
+        assert(n + s->count <= PL_PG_PARAMS_MAX);
+        for (uint32_t i = 0; i < s->count; i++)
+            values[n++] = text_of(c, r, &r->params[s->first + i]);
+    }
     char name[16];
     name_of(p, name);
-    if (PQsendQueryPrepared(c->pg, name, (int)s->count, values, NULL, NULL, 0) == 0)
+    if (PQsendQueryPrepared(c->pg, name, (int)n, values, NULL, NULL, 0) == 0)
         c->lost = true;
     else
-        push_unit(c, (struct pl_pg_unit){PL_PG_EXEC, statement, r});
+        push_unit(c, unit);
+}
+
+void pl_pg_conn_exec(struct pl_pg_conn *c, struct pl_sql_request *r, uint32_t statement)
+{
+    const struct pl_sql_statement *s = &r->statements[statement];
+    execute(c, r->bytes.data + s->sql, s->sql_len, &(struct pl_pg_part){r, statement}, 1,
+            (struct pl_pg_unit){PL_PG_EXEC, statement, r});
+}
+
+void pl_pg_conn_exec_parts(struct pl_pg_conn *c, const char *sql, const struct pl_pg_part *parts,
+                           uint32_t parts_len, uint32_t at)
+{
+    execute(c, sql, strlen(sql), parts, parts_len, (struct pl_pg_unit){PL_PG_ROWS, at, NULL});
 }
 
 void pl_pg_conn_control(struct pl_pg_conn *c, const char *sql)

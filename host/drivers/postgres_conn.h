@@ -12,12 +12,21 @@
 
 #define PL_PG_STATEMENTS 1024 /* prepared at once; a power of two */
 
-enum pl_pg_unit_kind { PL_PG_PREPARE, PL_PG_EXEC, PL_PG_CONTROL, PL_PG_SYNC };
+#define PL_PG_PARAMS_MAX 1024 /* of one execution */
+
+enum pl_pg_unit_kind { PL_PG_PREPARE, PL_PG_EXEC, PL_PG_ROWS, PL_PG_CONTROL, PL_PG_SYNC };
 
 struct pl_pg_unit {
     enum pl_pg_unit_kind kind;
-    uint32_t at;              /* index of the statement in its request, or of the prepared one */
+    uint32_t at;              /* index of the statement in its request, of the prepared one, of
+                                 the owner's for ROWS */
     struct pl_sql_request *r; /* EXEC, SYNC: the owner's, not looked at */
+};
+
+/* One statement of a request. */
+struct pl_pg_part {
+    struct pl_sql_request *r;
+    uint32_t statement;
 };
 
 struct pl_pg_prepared {
@@ -75,9 +84,16 @@ void pl_pg_conn_attempted(struct pl_pg_conn *c);
 /* Queue what is to be sent; nothing is until pl_pg_conn_flush. What cannot be queued makes the
  * connection lost, and the owner is told from pl_pg_conn_flush. */
 void pl_pg_conn_exec(struct pl_pg_conn *c, struct pl_sql_request *r, uint32_t statement);
+/* One text with the parameters of several statements, one after the other. Its unit is of kind ROWS
+ * and carries `at`. */
+void pl_pg_conn_exec_parts(struct pl_pg_conn *c, const char *sql, const struct pl_pg_part *parts,
+                           uint32_t parts_len, uint32_t at);
 void pl_pg_conn_control(struct pl_pg_conn *c, const char *sql);
 void pl_pg_conn_sync(struct pl_pg_conn *c, struct pl_sql_request *r);
 void pl_pg_conn_flush(struct pl_pg_conn *c);
+
+/* The hash by which the texts of statements are told apart. */
+uint64_t pl_pg_hash(const char *sql, size_t len);
 
 /* Gives the connection up, as when it breaks, and begins to connect again. */
 void pl_pg_conn_drop(struct pl_pg_conn *c, const struct pl_err *err);

@@ -4,6 +4,7 @@
 
 #include "drivers/postgres.h"
 #include "drivers/postgres_conn.h"
+#include "drivers/postgres_rows.h"
 
 #define PL_PG_CONNS_MAX 16
 #define PL_PG_GROUP_MAX 1024
@@ -26,6 +27,8 @@ struct pl_pg_writer {
     struct pl_list again; /* what was rolled back with it, and goes again together */
     uint32_t group_len;
     uint64_t begin_ns;
+    struct pl_pg_rows rows;   /* what its transactions append, put together */
+    bool one_by_one;          /* ... not in this group: one of them has failed so */
     bool explicit_begin;      /* BEGIN was sent: statements are looked at before the COMMIT */
     struct pl_err commit_err; /* of the COMMIT */
 };

@@ -68,10 +68,13 @@ static bool gather(struct pl_pg_writer *w)
     struct pl_postgres *db = w->db;
     w->group_len = 0;
     if (!pl_list_empty(&w->again)) {
+        w->one_by_one = w->rows.failed;
         move(&w->again, &w->group, UINT32_MAX, &w->group_len);
     } else if (!pl_list_empty(&w->alone)) {
+        w->one_by_one = true;
         move(&w->alone, &w->group, 1, &w->group_len);
     } else {
+        w->one_by_one = false;
         move(&db->writes, &w->group, db->config.group_max, &w->group_len);
         db->writes_len -= w->group_len;
         sort_group(w);
@@ -91,6 +94,20 @@ static bool needs_a_look(const struct pl_pg_writer *w)
     return false;
 }
 
+static void send_group(struct pl_pg_writer *w)
+{
+    struct pl_list *pos, *tmp;
+    pl_pg_rows_begin(&w->rows);
+    pl_list_each (pos, tmp, &w->group) {
+        struct pl_sql_request *r = request_of(pos);
+        r->carrier = w;
+        for (uint32_t i = 0; i < r->statements_len; i++)
+            if (w->one_by_one || !pl_pg_rows_take(&w->rows, r, i))
+                pl_pg_conn_exec(&w->conn, r, i);
+    }
+    pl_pg_rows_send(&w->rows, &w->conn);
+}
+
 void pl_pg_writer_go(struct pl_pg_writer *w)
 {
     if (w->phase != PL_PG_IDLE || w->conn.state != PL_PG_UP || !gather(w))
@@ -102,13 +119,7 @@ void pl_pg_writer_go(struct pl_pg_writer *w)
     w->explicit_begin = needs_a_look(w);
     if (w->explicit_begin)
         pl_pg_conn_control(&w->conn, "BEGIN");
-    struct pl_list *pos, *tmp;
-    pl_list_each (pos, tmp, &w->group) {
-        struct pl_sql_request *r = request_of(pos);
-        r->carrier = w;
-        for (uint32_t i = 0; i < r->statements_len; i++)
-            pl_pg_conn_exec(&w->conn, r, i);
-    }
+    send_group(w);
     pl_pg_conn_sync(&w->conn, NULL);
     pl_pg_conn_flush(&w->conn);
 }
@@ -153,11 +164,12 @@ static void finish_group(struct pl_pg_writer *w, const struct pl_err *err)
     pl_pg_finish(db, NULL);
 }
 
-/* After a rollback: what failed goes again alone, the others together. Who was alone has failed. */
+/* After a rollback: what failed goes again alone, the others together. Who was alone has failed.
+ * When it was rows of many, all go together again, one by one, to see whose. */
 static void split(struct pl_pg_writer *w)
 {
     struct pl_list *link;
-    if (w->group_len == 1) {
+    if (w->group_len == 1 && !w->rows.failed) {
         struct pl_sql_request *r = request_of(w->group.next);
         bool again = strcmp(r->err.code, PL_E_BUSY) == 0 && r->attempts++ < TRANSIENT_MAX;
         if (!again) {
@@ -185,6 +197,8 @@ static void split(struct pl_pg_writer *w)
 
 static bool any_failed(const struct pl_pg_writer *w)
 {
+    if (w->rows.failed)
+        return true;
     struct pl_list *pos, *tmp;
     pl_list_each (pos, tmp, &w->group)
         if (request_of(pos)->err.code != NULL)
@@ -202,7 +216,9 @@ static void on_result(struct pl_pg_conn *c, const struct pl_pg_unit *unit, const
         pl_pg_error_of_result(result, &w->commit_err);
         return; /* told to all at the sync, or when the connection breaks */
     }
-    if (unit->kind == PL_PG_EXEC) {
+    if (unit->kind == PL_PG_ROWS) {
+        pl_pg_rows_result(&w->rows, unit, result);
+    } else if (unit->kind == PL_PG_EXEC) {
         if (pl_pg_take_result(unit->r, unit->at, result) < 0 && unit->r->failed_statement < 0)
             unit->r->failed_statement = (int)unit->at;
     } else if (status == PGRES_FATAL_ERROR) {

@@ -38,6 +38,12 @@ void pl_sql_add(struct pl_sql_request *r, const char *sql, size_t len, int64_t e
     pl_buf_putc(&r->bytes, '\0');
 }
 
+void pl_sql_append(struct pl_sql_request *r)
+{
+    assert(r->statements_len > 0);
+    r->statements[r->statements_len - 1].append = true;
+}
+
 void pl_sql_param(struct pl_sql_request *r, enum pl_sql_type type, int64_t integer, double real,
                   const char *text, size_t len)
 {

@@ -27,6 +27,7 @@ struct pl_sql_value {
 struct pl_sql_statement {
     uint32_t sql, sql_len; /* in the request's `bytes`; a NUL follows */
     uint32_t first, count; /* parameters, in `params` */
+    bool append;           /* see pl_sql_append */
     int64_t expect;        /* changed rows that must come out, else "conflict"; -1: any */
     /* results */
     int64_t changes;
@@ -84,6 +85,11 @@ struct pl_sql {
 
 struct pl_sql_request *pl_sql_request(struct pl_sql *db);
 void pl_sql_add(struct pl_sql_request *r, const char *sql, size_t len, int64_t expect);
+
+/* Says of the statement that was added last, a plain INSERT ... VALUES, that it may run at any
+ * point of its transaction: a driver may put its rows together with those of others. */
+void pl_sql_append(struct pl_sql_request *r);
+
 void pl_sql_param(struct pl_sql_request *r, enum pl_sql_type type, int64_t integer, double real,
                   const char *text, size_t len);
 void pl_sql_discard(struct pl_sql_request *r); /* instead of submitting it; also its destructor */

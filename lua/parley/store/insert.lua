@@ -1,4 +1,5 @@
--- Inserting many rows by one statement.
+-- Inserting many rows by one statement, which runs at any point of its transaction: nothing else in
+-- there may depend on the rows.
 
 -- The texts, by what they insert into and how many rows: there are a few, used again and again, and
 -- the driver has them prepared.
@@ -27,7 +28,7 @@ end
 ---@param rows any[][] at least one; a value may be nil
 ---@return table statement for db:commit
 return function(into, columns, rows)
-  local statement, n = { text_of(into, columns, #rows), n = columns * #rows }, 1
+  local statement, n = { text_of(into, columns, #rows), n = columns * #rows, append = true }, 1
   for _, row in ipairs(rows) do
     for c = 1, columns do statement[n + c] = row[c] end
     n = n + columns

@@ -53,6 +53,7 @@ local function inbox(turn, out)
         .. "received_at) VALUES ($1, $2, $3, 'done', $4, $5, $6, $7)",
       turn.source, turn.key, turn.dialog.id, turn.body_hash,
       keep and turn.response_text or json.null, turn.trace_id, turn.received_at, n = 7,
+      append = true,
     }
   end
 end
