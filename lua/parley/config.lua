@@ -230,7 +230,8 @@ end
 ---Loads and checks the configuration of a home.
 ---@param home string
 ---@param opts {file: string|nil, getenv: function|nil}|nil
----@return table|nil config `again()` loads it anew
+---@return table|nil config `again()` loads it anew; `evaluate(file)` gives what another file
+---  returns and its text, behind pcall's boolean
 ---@return table|nil err {code = "config", message with file, line, key, expected, got}
 function M.load(home, opts)
   opts = opts or {}
@@ -245,7 +246,10 @@ function M.load(home, opts)
     end
     given, source = value, text
   end
-  local config = { home = home, file = path, again = function() return M.load(home, opts) end }
+  local config = {
+    home = home, file = path, again = function() return M.load(home, opts) end,
+    evaluate = function(other) return pcall(evaluate, other, getenv) end,
+  }
   local ok, err = fill(config, given, KEYS, "", path, source, getenv)
   if not ok then return nil, err end
   for key, spec in pairs(KEYS) do

@@ -22,11 +22,14 @@ local router = require "parley.http.router"
 local scrape = require "parley.ops.scrape"
 local secrets = require "parley.plugins.secrets"
 local shared = require "parley.shared"
+local signals = require "parley.triggers.signals"
 local store = require "parley.store"
 local sweep = require "parley.store.sweep"
+local switch = require "parley.plugins.switch"
 local task = require "host.task"
 local time = require "host.time"
 local tokens = require "parley.store.tokens"
+local triggers = require "parley.triggers.watch"
 local turn = require "parley.turn"
 local verify = require "parley.auth.verify"
 
@@ -142,6 +145,7 @@ function M:begin()
   self.sweeper = task.spawn(sweep.run, self.db, log.write)
   self.limiter = task.spawn(self.limits.run, self.limits)
   self.shared:begin(self.cluster)
+  self.cluster:lead("triggers", function(lease) triggers.run(self, lease) end)
   return #resumed
 end
 
@@ -150,6 +154,15 @@ local function note_reload(self, severity, details)
     audit.insert { source = "host", action = "reload", severity = severity, details = details },
   }
   if not ok then log.write("error", "the audit row was not stored", { error = err.message }) end
+end
+
+-- Plugins that triggers have disabled are tried again: an operator has seen to them.
+local function forgive(self)
+  local ok, err = self.db:commit(switch.forgive())
+  if ok then ok, err = registry.sync(self) end
+  if not ok then
+    log.write("error", "what triggers have disabled stays so", { error = err.message })
+  end
 end
 
 ---Reads configuration, rules and plugins again. What needs the sockets or the database opened anew
@@ -181,6 +194,7 @@ function M:reload()
   self.config = cfg
   self.lanes.max = cfg.lane_queue
   self.limits:configure(cfg.rate_limits)
+  forgive(self)
   log.write("info", "reloaded", result)
   note_reload(self, "info", result)
   return result
@@ -267,6 +281,7 @@ function M:close()
   for _, kind in ipairs { "server", "db", "lanes", "limits", "manager", "shared" } do
     meters.watch(kind, nil)
   end
+  signals.follow(self.manager, nil)
   if self.server then self.server:close() end
   if self.ops_server then self.ops_server:close() end
   self.shared:close()

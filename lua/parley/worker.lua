@@ -17,10 +17,8 @@ local function refuse(err)
 end
 
 -- A plugin that has hung the worker before this one is not asked again until an operator reloads.
-local function set_aside(c)
-  local name = worker.hung_plugin()
-  if not name then return end
-  c.manager:disable(name, "it has hung the host")
+-- The triggers hear of it (TR-008): it is disabled in every worker, also after a restart.
+local function tell_of(c, name)
   log.write("error", "a plugin has hung the host and is disabled; parley reload enables it", {
     plugin = name, severity = "critical",
   })
@@ -53,10 +51,12 @@ return function(_, ...)
   -- waits for it.
   c, err = core.open(cfg, { index = worker.index, migrate = false, patience = math.huge })
   if not c then return refuse(err) end
-  set_aside(c)
+  local hung = worker.hung_plugin()
+  if hung then c.manager:disable(hung, "it has hung the host") end
   local ok
   ok, err = c:load()
   if not ok then return refuse(err) end
+  if hung then tell_of(c, hung) end
   ok, err = c:begin()
   if not ok then return refuse(err) end
   ok, err = listen(c)

@@ -6,9 +6,9 @@ local fs = require "host.fs"
 local M = {}
 
 local PRIVATE = tonumber("700", 8)
-local TEMPLATES = { "parley.lua", "rules.lua" }
+local TEMPLATES = { "parley.lua", "rules.lua", "triggers.lua" }
 
----Makes what is missing: the folders, and a configuration and rules to edit.
+---Makes what is missing: the folders, and a configuration, rules and triggers to edit.
 ---@param home string
 ---@return boolean|nil ok
 ---@return table|nil err

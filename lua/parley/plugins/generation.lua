@@ -16,6 +16,7 @@ local registered = require "parley.plugins.registered"
 local rules = require "parley.rules"
 local settings = require "parley.plugins.settings"
 local suggest = require "parley.util.suggest"
+local triggers = require "parley.triggers.file"
 
 local M = {}
 M.__index = M
@@ -26,6 +27,7 @@ M.__index = M
 ---@field plugins parley.Plugin[]
 ---@field chooser table
 ---@field rules table
+---@field triggers table parley.triggers
 ---@field intents table[] with their examples; `index`: what the offline classifier compares with
 ---@field llm table parley.llm.router
 ---@field refused table<string, {hash: string, secret_version: integer, reason: string}>
@@ -187,6 +189,8 @@ local function build(self, given)
   }
   self.rules, err = rules.load(self.config.home .. "/conf/rules.lua")
   if not self.rules then return nil, err end
+  self.triggers, err = triggers.load(self.config)
+  if not self.triggers then return nil, err end
   return self
 end
 

@@ -1,6 +1,7 @@
 -- The plugin manager: which generation serves, and which older ones still have turns to finish.
 
 local generation = require "parley.plugins.generation"
+local signals = require "parley.triggers.signals"
 local task = require "host.task"
 local time = require "host.time"
 
@@ -47,6 +48,7 @@ function M:swap(g)
   self.alive[g.number] = g
   local old = self.current
   self.current = g
+  signals.follow(self, g.triggers)
   if old and old.refs == 0 then drop(self, old) end
 end
 

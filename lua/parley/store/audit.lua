@@ -4,26 +4,36 @@ local crypto = require "host.crypto"
 local insert = require "parley.store.insert"
 local json = require "host.json"
 local meters = require "parley.ops.meters"
+local signals = require "parley.triggers.signals"
 local task = require "host.task"
 local time = require "host.time"
 
 local M = {}
 
--- For parley.store.insert: rows of id, source, action, severity, trace_id, details, created_at.
-M.INTO = "INSERT INTO audit_logs (id, source, action, severity, trace_id, details, created_at) "
-  .. "VALUES "
+---@type integer of a row of audit_logs, beside the mark for the triggers
 M.COLUMNS = 7
+
+local INTO = "INSERT INTO audit_logs (id, source, action, severity, trace_id, details, created_at, "
+  .. "signal) VALUES "
+
+---Rows of audit_logs, marked for the triggers that listen to them.
+---@param rows any[][] id, source, action, severity, trace_id, details as JSON, created_at
+---@return table statement for db:commit
+function M.rows(rows)
+  for _, row in ipairs(rows) do row[M.COLUMNS + 1] = signals.mark(row[3], row[4]) end
+  return insert(INTO, M.COLUMNS + 1, rows)
+end
 
 ---@param event {source: string, action: string, severity: string, details: table|nil,
 --- trace_id: string|nil} trace_id: default that of the task
 ---@return table statement for db:commit
 function M.insert(event)
   meters.audit_events:with(event.severity):inc()
-  return insert(M.INTO, M.COLUMNS, { {
+  return M.rows { {
     crypto.uuid7(), event.source, event.action, event.severity,
     event.trace_id or task.trace() or crypto.trace_id(),
     event.details and json.encode(event.details) or json.null, time.now_ms(),
-  } })
+  } }
 end
 
 ---A row of plugin_events.

@@ -124,7 +124,7 @@ local function events(turn, out, shared)
     audit[i] = event_row(turn, e)
     if e.of_plugin then of_plugins[#of_plugins + 1] = event_row(turn, e) end
   end
-  out[#out + 1] = insert(audit_logs.INTO, audit_logs.COLUMNS, audit)
+  out[#out + 1] = audit_logs.rows(audit)
   out[#out + 1] = shared:events(audit)
   if #of_plugins == 0 then return end
   out[#out + 1] = insert("INSERT INTO plugin_events (id, plugin_id, event_type, severity, "

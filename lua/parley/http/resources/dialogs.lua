@@ -3,7 +3,6 @@
 local app = require "parley.http.app"
 local audit = require "parley.store.audit"
 local crypto = require "host.crypto"
-local insert = require "parley.store.insert"
 local json = require "host.json"
 local page = require "parley.http.page"
 local schema = require "parley.schema.v1alpha"
@@ -90,7 +89,7 @@ local function reset(deps, ctx)
       "UPDATE dialogs SET reset_version = reset_version + 1, state = NULL, version = version + 1, "
         .. "status = 'active' WHERE id = $1 RETURNING reset_version, version", id, expect = 1,
     },
-    insert(audit.INTO, audit.COLUMNS, { event }),
+    audit.rows { event },
   }
   if ctx.once then
     statements[3] = with_version(ctx.once(200, reset_answer(ctx, id, VERSION, since)), id)

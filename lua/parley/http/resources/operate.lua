@@ -2,31 +2,24 @@
 
 local app = require "parley.http.app"
 local audit = require "parley.store.audit"
-local cluster = require "parley.cluster"
 local json = require "host.json"
 local registry = require "parley.plugins.registry"
 local schema = require "parley.schema.v1alpha_admin"
+local switch = require "parley.plugins.switch"
 
 local M = {}
 
-local function find(core, id)
-  for _, plugin in ipairs(core.manager.current.plugins) do
-    if plugin.name == id then return plugin end
-  end
-  return nil, { code = "plugin_not_found", message = "no plugin '" .. id:sub(1, 40) .. "'" }
-end
-
 -- Changes the state in the database, then in this worker.
-local function commit(core, ctx, plugin, to, statements)
-  local disabled = to.status == "disabled"
+local function commit(core, ctx, plugin, reason, statements, status)
+  if not statements then return nil, status end
+  local disabled = status == "disabled"
   statements[#statements + 1] = audit.insert {
     source = "token:" .. ctx.who.id, action = disabled and "plugin_disabled" or "plugin_enabled",
     severity = disabled and "warning" or "info",
-    details = { plugin_id = plugin.name, reason = to.reason },
+    details = { plugin_id = plugin.name, reason = reason },
   }
-  statements[#statements + 1] = cluster.bump "plugins"
   local text = json.encode {
-    plugin_id = plugin.name, status = to.status, reason = disabled and to.reason or nil,
+    plugin_id = plugin.name, status = status, reason = disabled and reason or nil,
   }
   if ctx.once then statements[#statements + 1] = ctx.once(200, text) end
   local ok, err = core.db:commit(statements)
@@ -36,44 +29,16 @@ local function commit(core, ctx, plugin, to, statements)
 end
 
 local function disable(core, ctx)
-  local plugin, err = find(core, ctx.params.plugin_id)
+  local plugin, err = switch.find(core.manager.current, ctx.params.plugin_id)
   if not plugin then return nil, err end
-  if plugin == core.manager.current.fallback then
-    return nil, {
-      code = "conflict", message = "it is the fallback plugin: nobody stands behind it",
-    }
-  end
-  local to = { status = "disabled", reason = ctx.body.reason or "an operator has disabled it" }
-  if not plugin.registered then
-    return commit(core, ctx, plugin, to, { registry.disable_bundle(plugin, to.reason) })
-  end
-  local row
-  row, err = registry.get(core.db, plugin.name)
-  if not row then return nil, err end
-  return commit(core, ctx, plugin, to, { registry.change_status(row, to.status, to.reason) })
+  local reason = ctx.body.reason or "an operator has disabled it"
+  return commit(core, ctx, plugin, reason, switch.disable(core, plugin, reason))
 end
 
 local function enable(core, ctx)
-  local plugin, err = find(core, ctx.params.plugin_id)
+  local plugin, err = switch.find(core.manager.current, ctx.params.plugin_id)
   if not plugin then return nil, err end
-  if plugin.settings.enabled == false then
-    return nil, {
-      code = "conflict",
-      message = ("the configuration disables it: plugins.%s.enabled"):format(plugin.name),
-    }
-  end
-  local to = { status = "active", reason = ctx.body.reason }
-  if not plugin.registered then
-    core.manager:enable(plugin)
-    return commit(core, ctx, plugin, to, { registry.enable_bundle(plugin.name) })
-  end
-  local row
-  row, err = registry.get(core.db, plugin.name)
-  if not row then return nil, err end
-  -- One that was disabled has to say anew that it is alive.
-  to.status = row.status == "disabled" and "registered" or row.status
-  return commit(core, ctx, plugin, to,
-    to.status ~= row.status and { registry.change_status(row, to.status) } or {})
+  return commit(core, ctx, plugin, ctx.body.reason, switch.enable(core, plugin))
 end
 
 local function reload(core, ctx)
