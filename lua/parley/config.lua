@@ -66,6 +66,8 @@ local KEYS = {
   fallback_plugin = { "string", "text_reply" },
   turn_timeout_seconds = { "number", 30, min = 1, max = 300 },
   continue_seconds = { "number", 900, min = 0.1, max = 86400 },
+  heartbeat_timeout_seconds = { "number", 120, min = 0.1, max = 86400 },
+  manifest_poll_seconds = { "number", 60, min = 0.1, max = 86400 },
   lane_queue = { "number", 100, min = 1, max = 10000 },
   llm = { "table", {}, keys = {
     provider = { "string", "mock", one_of = { "mock", "openai" }, env = "PARLEY_LLM_PROVIDER" },

@@ -7,6 +7,7 @@ local cluster = require "parley.cluster"
 local config = require "parley.config"
 local crypto = require "host.crypto"
 local endpoints = require "parley.ops.endpoints"
+local heartbeats = require "parley.plugins.heartbeats"
 local http_server = require "host.http_server"
 local jobs = require "parley.turn.jobs"
 local json = require "host.json"
@@ -16,6 +17,7 @@ local limits_store = require "parley.limits.either"
 local log = require "parley.ops.log"
 local manager = require "parley.plugins.manager"
 local meters = require "parley.ops.meters"
+local poll = require "parley.plugins.poll"
 local recover = require "parley.turn.recover"
 local registry = require "parley.plugins.registry"
 local router = require "parley.http.router"
@@ -145,7 +147,9 @@ function M:begin()
   self.sweeper = task.spawn(sweep.run, self.db, log.write)
   self.limiter = task.spawn(self.limits.run, self.limits)
   self.shared:begin(self.cluster)
-  self.cluster:lead("triggers", function(lease) triggers.run(self, lease) end)
+  for name, part in pairs { triggers = triggers, manifests = poll, heartbeats = heartbeats } do
+    self.cluster:lead(name, function(lease) part.run(self, lease) end)
+  end
   return #resumed
 end
 

@@ -12,6 +12,7 @@ running = 0
 most = 0  # calls at a time
 counting = threading.Lock()
 seen = {}
+shown = {}  # what GET /manifest answers
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -35,7 +36,18 @@ class Handler(BaseHTTPRequestHandler):
         self.send(200, {"actions": [{"type": "send", "text": text}], "state": None, "end": None})
 
     def do_GET(self):
+        if self.path.endswith("/manifest"):
+            shown["asked"] = shown.get("asked", 0) + 1
+            return self.send(shown.get("status", 404), shown.get("body", "").encode(), shown.get("type", "application/json"))
+        if self.path == "/shown":
+            return self.send(200, shown)
         self.send(200, {"calls": log, "most": most})
+
+    def do_PUT(self):
+        """What GET /manifest answers from now on: {"status", "body", "type"}."""
+        shown.clear()
+        shown.update(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.send(204, b"")
 
     def do_POST(self):
         global running, most

@@ -145,7 +145,7 @@ local function attempt(core, c, o)
   local result = { answer = answer_of(c, row, not row and "registered" or nil), new = not row }
   local statements = statements_for(c, row, made)
   for _, s in ipairs(registry.fact(core.shared, name, "plugin_registered", "info", {
-    version = c.manifest.version, manifest_hash = c.hash, by = "token:" .. o.by,
+    version = c.manifest.version, manifest_hash = c.hash, by = o.by,
     change = not row and "new" or changed and "manifest" or "credentials",
   })) do statements[#statements + 1] = s end
   for _, s in ipairs(o.more(result)) do statements[#statements + 1] = s end
@@ -162,7 +162,7 @@ local function attempt(core, c, o)
 end
 
 ---@class parley.RegisterOptions
----@field by string the id of the token that asks
+---@field by string whoever asks: token:ID, or poll
 ---@field rotate boolean|nil another token and signing secret
 ---@field more fun(result: table): table[] further statements for the transaction
 

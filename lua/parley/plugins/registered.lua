@@ -21,6 +21,16 @@ local OVERLAP_MS = 24 * 3600 * 1000 -- calls are signed with the secret before, 
 ---@return integer milliseconds
 function M.overlap_until() return time.now_ms() + OVERLAP_MS end
 
+---Whether a plugin may be at an address in a private network: by its own settings, or for all.
+---@param config table parley.config
+---@param name string
+---@return boolean
+function M.allows_private(config, name)
+  local own = (config.plugins[name] or {}).allow_private
+  if own == nil then return config.allow_private_plugins end
+  return own
+end
+
 -- The secret now, and for a while the one before.
 local function signing(row, master)
   local out = { signing_secret = secrets.signing(master, row.id, row.secret_version) }
@@ -49,8 +59,7 @@ function M.load(row, config, master)
     }
   end
   local how = signing(row, master)
-  how.allow_private = ours.allow_private
-  if how.allow_private == nil then how.allow_private = config.allow_private_plugins end
+  how.allow_private = M.allows_private(config, name)
   local driver, err = rest_driver.new(m, how)
   if not driver then return nil, err end
   local off = ours.enabled == false

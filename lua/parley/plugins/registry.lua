@@ -65,8 +65,8 @@ function M.insert(m, source, hash, token_id)
   return {
     "INSERT INTO plugins (id, name, version, transport, status, manifest, manifest_hash, "
       .. "heartbeat_interval_sec, supported_schema_versions, registered, token_id, secret_since, "
-      .. "created_at, updated_at) VALUES ($1, $1, $2, 'rest', 'registered', $3, $4, $5, $6, 1, $7, "
-      .. "$8, $8, $8)",
+      .. "manifest_checked_at, created_at, updated_at) VALUES ($1, $1, $2, 'rest', 'registered', "
+      .. "$3, $4, $5, $6, 1, $7, $8, $8, $8, $8)",
     m.name, m.version, source, hash, m.heartbeat_interval_sec,
     json.encode(json.array(m.supported_schema_versions or { m.schema })), token_id, now,
   }
@@ -81,7 +81,8 @@ end
 function M.change_manifest(row, m, source, hash)
   return {
     "UPDATE plugins SET version = $3, manifest = $4, manifest_hash = $5, "
-      .. "heartbeat_interval_sec = $6, supported_schema_versions = $7, updated_at = $8 "
+      .. "heartbeat_interval_sec = $6, supported_schema_versions = $7, updated_at = $8, "
+      .. "manifest_checked_at = $8 "
       .. "WHERE id = $1 AND manifest_hash = $2 AND registered = 1",
     row.id, row.manifest_hash, m.version, source, hash, m.heartbeat_interval_sec,
     json.encode(json.array(m.supported_schema_versions or { m.schema })), time.now_ms(),

@@ -19,7 +19,7 @@ local INTERVAL_S = 30 -- of heartbeats, when the manifest does not say
 local function post_register(core, ctx)
   local status
   local result, err = register.run(core, ctx.body.manifest, {
-    by = ctx.who.id, rotate = ctx.body.rotate,
+    by = "token:" .. ctx.who.id, rotate = ctx.body.rotate,
     -- What is kept for a repetition has no secrets.
     more = function(r)
       status = r.new and 201 or 200
