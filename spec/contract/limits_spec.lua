@@ -2,6 +2,7 @@
 
 local fs = require "host.fs"
 local host = require "spec.support.host"
+local json = require "host.json"
 local redis_server = require "spec.support.redis"
 
 local WINDOW = 3600 -- no window ends while a spec runs
@@ -180,6 +181,32 @@ describe("rate limits", function()
       assert.same({ { error_code = "rate_limited" } }, failed)
       assert.equal("active", h.core:status().plugins[1].state) -- its circuit stays closed
     end
+  end)
+
+  it("count the requests with a plugin's token apart from its invocations", function()
+    local h = start(rate("plugin", 2), { plugins = { echo = echo } })
+    local header = { headers = { ["X-Plugin-Token"] = h:make_token({}, "plg") }, token = false }
+    local function bring()
+      return h:request("POST", "/api/v1/turns/nobody/actions", { actions = json.array {} }, header)
+    end
+    local first = bring()
+    assert.same({ 403, "1" }, { first.status, first.headers["ratelimit-remaining"] })
+    assert.same({ [403] = 1, [429] = 2 }, statuses(3, bring))
+    assert.equal("echo", h:say("d", "/echo", { type = "command" }).body.text)
+    -- An operator's token is not counted.
+    header.headers["X-Plugin-Token"] = h:make_token({ "admin" }, "adm")
+    assert.is_nil(bring().headers["ratelimit-limit"])
+  end)
+
+  it("stand in the contract of what is counted", function()
+    local h = start ""
+    local paths = h:request("GET", "/api/v1/openapi.json", nil, { token = false }).body.paths
+    local responses = paths["/api/v1/users"].post.responses
+    assert.matches("rate_limited", responses["429"].description)
+    for _, status in ipairs { "200", "429" } do
+      assert.is_table(responses[status].headers["RateLimit-Remaining"])
+    end
+    assert.is_nil(paths["/api/v1/openapi.json"].get.responses["429"])
   end)
 
   it("never leave the fallback out", function()

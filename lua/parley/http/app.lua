@@ -66,13 +66,10 @@ local function authorize(self, ctx, route)
   return true
 end
 
--- Bots and plugins are counted by their tokens; the keys of operators are not.
-local COUNTED = { bot = "bot", plg = "plugin" }
-
 -- A request that is one too many may still repeat one that was answered: then it goes on as far as
 -- that answer (ctx.refused). Nothing else of it is looked at.
 local function count(self, ctx, route)
-  local kind = COUNTED[ctx.who.kind]
+  local kind = limit_headers.kind_of(ctx.who.kind)
   if not kind then return true end
   local verdict, err = self.limits:take(kind, ctx.who.id)
   if err then return nil, err end

@@ -3,6 +3,7 @@
 local fs = require "host.fs"
 local idempotency = require "parley.http.idempotency"
 local json = require "host.json"
+local limits = require "parley.limits.headers"
 local problem = require "parley.http.problem"
 local schema = require "parley.schema.v1alpha"
 
@@ -86,8 +87,8 @@ local function problems_of(route)
   if route.auth then
     codes[#codes + 1] = "unauthorized"
     codes[#codes + 1] = "forbidden"
-    codes[#codes + 1] = "rate_limited"
   end
+  if limits.counts(route) then codes[#codes + 1] = "rate_limited" end
   if route.request then
     for _, code in ipairs {
       "invalid_json", "invalid_utf8", "too_deep", "number_out_of_range", "validation_failed",
@@ -107,18 +108,28 @@ local function problems_of(route)
   return by_status
 end
 
+-- Of every answer; of one that is counted where there is a limit.
+local function headers_of(route)
+  local out = { ["X-Trace-Id"] = { schema = { type = "string", pattern = "^[0-9a-f]{32}$" } } }
+  if not limits.counts(route) then return out end
+  for name, description in pairs(limits.FIELDS) do
+    out[name] = { description = description, schema = { type = "string" } }
+  end
+  return out
+end
+
 local function responses(route, components)
   local out = {}
   for status, text in pairs(route.statuses or { [200] = "Done" }) do
     out[tostring(status)] = {
       description = text, content = route.response and content(route.response, components) or nil,
-      headers = { ["X-Trace-Id"] = { schema = { type = "string", pattern = "^[0-9a-f]{32}$" } } },
+      headers = headers_of(route),
     }
   end
   for status, codes in pairs(problems_of(route)) do
     table.sort(codes)
     out[tostring(status)] = {
-      description = table.concat(codes, ", "),
+      description = table.concat(codes, ", "), headers = headers_of(route),
       content = {
         ["application/problem+json"] = { schema = export(schema.ProblemV1, components) },
       },

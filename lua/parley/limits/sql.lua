@@ -50,16 +50,13 @@ end
 ---@return table|nil err
 function M:reserve(key, n, limit, seconds)
   local length_ms = seconds * 1000
-  local row, err
   for _ = 1, TRIES do
-    row, err = take(self, key, n, limit, length_ms)
+    local row, err = take(self, key, n, limit, length_ms)
     if err then return nil, err end
     local granted = row and n or 0
-    if not row then
-      row, err = self.db:first(LOOK, key)
-      if not row then return nil, err or { code = "conflict", message = "the row has gone" } end
-    end
-    local free = limit - row.used
+    if not row then row, err = self.db:first(LOOK, key) end
+    if err then return nil, err end
+    local free = row and limit - row.used or limit -- no row: it has just been swept away
     if granted > 0 or free <= 0 then
       return {
         granted = granted, used = row.used, window = row.window_start,
