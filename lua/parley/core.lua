@@ -2,6 +2,7 @@
 
 local app = require "parley.http.app"
 local audit = require "parley.store.audit"
+local catalogue = require "parley.plugins.catalogue"
 local circuit = require "parley.plugins.circuit"
 local cluster = require "parley.cluster"
 local config = require "parley.config"
@@ -82,7 +83,14 @@ function M.open(cfg, opts)
     return nil, err
   end
   self.manager = manager.new(function() return registry.rows(self.db) end, self.master)
-  self.cluster:on("plugins", function() registry.sync(self) end)
+  self.cluster:on("plugins", function()
+    registry.sync(self)
+    self.shared:refresh()
+  end)
+  self.shared:keep("plugin:catalog", function()
+    local list, problem = catalogue.list(self)
+    return list and json.encode { plugins = list }, problem
+  end)
   self.lanes = lanes.new(cfg.lane_queue)
   self.verify = verify.new { get = function(id) return tokens.get(self.db, id) end }
   self.limits = limits.new {
@@ -196,6 +204,7 @@ function M:reload()
     took_ms = math.floor((time.mono() - since) * 1e4 + 0.5) / 10,
   }
   self.config = cfg
+  self.shared:refresh()
   self.lanes.max = cfg.lane_queue
   self.limits:configure(cfg.rate_limits)
   forgive(self)

@@ -184,6 +184,28 @@ describe("with Redis", function()
     end
   end)
 
+  it("the catalogue has a key, which follows every change", function()
+    local function catalogue()
+      local text = r:call("GET", "plugin:catalog")
+      return text ~= json.null and json.decode(text).plugins
+    end
+    local function has(name)
+      return function()
+        for _, p in ipairs(catalogue() or {}) do if p.name == name then return p end end
+      end
+    end
+    local p = wait("it is there", has "text_reply")
+    assert.same({ "active", "lua", "text_reply" }, { p.status, p.transport, p.manifest.name })
+    local ttl = r:call("TTL", "plugin:catalog")
+    assert.is_true(ttl > 0 and ttl <= 600)
+    h:write_plugin("late", { main = "local p = parley.plugin() return p" })
+    assert(h.core:reload())
+    wait("a reload is seen", has "late")
+    assert(r:call("DEL", "plugin:catalog"))
+    assert(h.core.db:commit { require("parley.cluster").bump "plugins" })
+    wait("it is written again", has "late")
+  end)
+
   it("the state of a dialog has a key of at most ten minutes, which a reset ends", function()
     h:stop()
     h = host.start {
@@ -255,6 +277,8 @@ describe("with Redis", function()
     assert.equal(1, #got)
     assert.same({ row.id, "warning", 121 }, { got[1].id, got[1].severity, got[1].details.silent_s })
     assert(h.core.db:commit { s:fact { source = "host", action = "reload", severity = "info" } })
+    -- A plugin may call an event of its own so.
+    assert(h.core.db:commit { s:fact { source = "weather", action = "dialog_reset", severity = "info" } })
     assert.equal(0, h:count "streams")
   end)
 

@@ -144,14 +144,16 @@ end
 ---@param details table
 ---@return table[] statements
 function M.fact(shared, id, action, severity, details)
-  local event = { source = id, action = action, severity = severity, details = details }
+  local row, published = shared:fact {
+    source = id, action = action, severity = severity, details = details,
+  }
   return {
-    audit.insert(event),
+    row,
     audit.plugin_event {
       plugin = id, type = action, severity = severity, payload = details,
       occurred_at = time.now_ms(),
     },
-    shared:event(nil, event),
+    published,
   }
 end
 

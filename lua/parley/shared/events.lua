@@ -20,11 +20,15 @@ local STREAMS = {
   dialog_reset = "dialog:events",
 }
 
+-- Plugins choose the names of their own events: what is no plugin's matter is the core's to say.
+local CORE_ONLY = { dialog_reset = true }
+
 ---@param action string the event's name
 ---@param source string the plugin, or whatever it is about
 ---@return string|nil stream nil: it stays in audit_logs
 function M.stream_of(action, source)
   local stream = STREAMS[action]
+  if CORE_ONLY[action] and source ~= "core" then return nil end
   return stream and (stream:gsub("{}", source))
 end
 

@@ -10,6 +10,7 @@ local audit = require "parley.store.audit"
 local events = require "parley.shared.events"
 local host_redis = require "host.redis"
 local json = require "host.json"
+local kept = require "parley.shared.kept"
 local publisher = require "parley.shared.publisher"
 local redis = require "parley.shared.redis"
 local sql = require "parley.shared.sql"
@@ -63,17 +64,21 @@ function M.open(deps)
   end
   self.redis = redis.new(self.client)
   self.states, self.states_more = {}, task.cond()
+  local function ready() return self.current == "redis" end
+  local function failed(e) self:failed(e) end
   self.publisher = publisher.new {
-    db = self.db, redis = self.redis, log = self.log,
-    ready = function() return self.current == "redis" end,
-    failed = function(e) self.watch:failed(e) end,
+    db = self.db, redis = self.redis, log = self.log, ready = ready, failed = failed,
   }
+  self.kept = kept.new { redis = self.redis, log = self.log, ready = ready, failed = failed }
   self.watch = watch.new {
     client = self.client,
     on_away = function(e) change(self, "degraded", "warning", e) end,
     on_back = function()
       local ok = self.sql:drain(function(rows) return self.redis:take(rows) end)
-      if ok then change(self, "redis", "info") end
+      if ok then
+        change(self, "redis", "info")
+        self.kept:refresh()
+      end
       return ok
     end,
   }
@@ -200,6 +205,14 @@ local function write_states(self)
   end
 end
 
+---Keeps a key in Redis, while there is one, for readers outside. Before :begin.
+---@param key string
+---@param text fun(): string|nil, table|nil what it holds; nil: an err
+function M:keep(key, text) if self.client then self.kept:add(key, text) end end
+
+---What the keys of :keep hold may have changed.
+function M:refresh() if self.client then self.kept:refresh() end end
+
 ---Begins the work that nobody asks for. One worker of all publishes.
 ---@param cluster table parley.cluster
 function M:begin(cluster)
@@ -207,6 +220,7 @@ function M:begin(cluster)
   self.tasks = {
     task.spawn(self.watch.run, self.watch),
     task.spawn(write_states, self),
+    task.spawn(self.kept.run, self.kept),
   }
   cluster:lead("streams", function(lease) self.publisher:run(lease) end)
 end

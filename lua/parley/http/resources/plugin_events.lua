@@ -54,12 +54,12 @@ local function publish(core, ctx)
       invocation_id = e.invocation_id,
     }
     if AUDITED[e.severity] then
-      local event = {
+      local row, published = core.shared:fact {
         source = id, action = e.event_type, severity = e.severity, details = e.payload,
         trace_id = e.trace_id,
       }
-      statements[#statements + 1] = audit.insert(event)
-      statements[#statements + 1] = core.shared:event(nil, event)
+      statements[#statements + 1] = row
+      statements[#statements + 1] = published
     end
   end
   local text = json.encode { accepted = #events, ids = ids }

@@ -1,6 +1,7 @@
 -- /api/v1/plugins: registration, the catalogue, heartbeats.
 
 local app = require "parley.http.app"
+local catalogue = require "parley.plugins.catalogue"
 local cluster = require "parley.cluster"
 local json = require "host.json"
 local own_plugin = require "parley.http.own_plugin"
@@ -32,42 +33,10 @@ end
 
 -- the catalogue -----------------------------------------------------------------------------------
 
--- What a manifest says; a bundle's has its texts beside it, too.
-local function manifest_of(plugin)
-  local out = {}
-  for key, value in pairs(plugin.manifest) do
-    if key ~= "locales_data" then out[key] = value end
-  end
-  return out
-end
-
-local function entry(plugin, row)
-  return {
-    plugin_id = plugin.name, name = plugin.name, version = plugin.manifest.version,
-    transport = plugin.manifest.transport, status = plugin.state, reason = plugin.reason,
-    registered = plugin.registered or false, manifest = manifest_of(plugin),
-    manifest_hash = plugin.hash,
-    last_heartbeat = row and row.last_heartbeat and time.rfc3339(row.last_heartbeat),
-  }
-end
-
-local function wanted(state, filter)
-  if not filter then return state ~= "disabled" end
-  return filter == "all" or state == filter
-end
-
-local function catalogue(core, ctx)
-  local rows, err = registry.rows(core.db)
-  if not rows then return nil, err end
-  local by_name, out = {}, json.array()
-  for _, row in ipairs(rows) do by_name[row.name] = row end
-  for _, plugin in ipairs(core.manager.current.plugins) do
-    if wanted(plugin.state, ctx.args.status) then
-      out[#out + 1] = entry(plugin, by_name[plugin.name])
-    end
-  end
-  table.sort(out, function(a, b) return a.name < b.name end)
-  return app.json(ctx, 200, json.encode { plugins = out })
+local function get_catalogue(core, ctx)
+  local list, err = catalogue.list(core, ctx.args.status)
+  if not list then return nil, err end
+  return app.json(ctx, 200, json.encode { plugins = list })
 end
 
 -- heartbeats --------------------------------------------------------------------------------------
@@ -148,7 +117,7 @@ function M.register(router, core)
         },
       },
     },
-    handler = function(ctx) return catalogue(core, ctx) end,
+    handler = function(ctx) return get_catalogue(core, ctx) end,
   }
   router:add {
     method = "POST", path = PATH .. "/{plugin_id}/heartbeat", auth = "plg",
