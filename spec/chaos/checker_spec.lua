@@ -7,14 +7,15 @@ local rig = require "spec.chaos.rig"
 local rounds = require "spec.chaos.rounds"
 local task = require "host.task"
 
-local KILLS = 3
+local FAULTS = { "host_killed", "clients_cut_off" }
+local ROUNDS = 4
 
 local function problems_of(defect)
   local r = rig.start {
     argv = { programs.EXE, "lua", "spec/chaos/sabotage.lua" }, env = { SPEC_SABOTAGE = defect }, proxy = true,
   }
   r:load()
-  rounds.run(r, KILLS, { "host_killed", "clients_cut_off" })
+  rounds.run(r, ROUNDS, FAULTS)
   task.sleep(0.3)
   local problems = r:check { settle = 2 }
   r:close()

@@ -17,7 +17,7 @@ function defects.early_ack()
   local leave = lanes.leave
   function lanes:leave(key)
     task.spawn(function()
-      task.sleep(0.04)
+      task.sleep(0.06)
       leave(self, key)
     end)
   end
@@ -32,7 +32,7 @@ function defects.early_ack()
     c.turn.db.commit = function(_, statements)
       if #statements == 1 then return db:commit(statements) end
       task.spawn(function()
-        task.sleep(0.02)
+        task.sleep(0.05)
         db:commit(statements)
       end)
       return {}

@@ -110,7 +110,8 @@ local function write_dialog(self, dialog, line)
   local due = time.mono() + math.random() * self.period
   while not self.stopping do
     task.sleep(math.max(due - time.mono(), 0))
-    due = math.max(due + self.period, time.mono())
+    -- Never in step with the others, also when a fault has let all of them begin anew at one moment.
+    due = math.max(due + self.period * (0.5 + math.random()), time.mono())
     if self.stopping then break end
     local n = #dialog.sent + 1
     local bytes = bytes_of(self, dialog, n)
