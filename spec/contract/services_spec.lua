@@ -46,7 +46,7 @@ p.on.command("limits", function(c)
     out[#out + 1] = err and err.code or "ok"
   end
   try("", 1) try(("k"):rep(257), 1) try("k", ("x"):rep(20000)) try("k", nil) try("k", 1, { scope = "world" })
-  try("k", 1, { ttl = -1 }) try(5, 1)
+  try("k", 1, { ttl = -1 }) try(5, 1) try("a\0b", 1) try("\255", 1)
   for i = 1, 51 do if not c.kv:set("k" .. i, i) then out[#out + 1] = "stopped at " .. i break end end
   c:reply(table.concat(out, " "))
 end)]], {
@@ -103,7 +103,8 @@ end)]], {
 
   it("has limits", function()
     local text = say "/limits"
-    assert.equal("invalid invalid too_large invalid invalid invalid invalid", text:match("^" .. ("%S+ "):rep(7)):sub(1, -2))
+    assert.equal("invalid invalid too_large invalid invalid invalid invalid invalid invalid",
+      text:match("^" .. ("%S+ "):rep(9)):sub(1, -2))
     assert.matches("stopped at 51$", text)
   end)
 end)

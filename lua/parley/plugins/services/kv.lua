@@ -23,6 +23,10 @@ local function place(invocation, key, options)
   if type(key) ~= "string" or key == "" or #key > KEY_MAX then
     return gate.refuse("invalid", "kv: the key is a text of 1 to %d bytes", KEY_MAX)
   end
+  -- What PostgreSQL cannot keep, no database keeps.
+  if key:find("\0", 1, true) or not json.encode(key) then
+    return gate.refuse("invalid", "kv: the key is UTF-8 without NUL")
+  end
   if options ~= nil and type(options) ~= "table" then
     return gate.refuse("invalid", "kv: the options are a table { scope =, ttl = }")
   end
