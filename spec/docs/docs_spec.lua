@@ -3,6 +3,7 @@
 local blocks = require "spec.support.doc_blocks"
 local command = require "parley.cli.command"
 local fs = require "host.fs"
+local host = require "spec.support.host"
 local process = require "host.process"
 local programs = require "spec.support.process"
 local temporary = require "parley.util.temporary"
@@ -80,7 +81,7 @@ local function run(page)
 end
 
 describe("the page", function()
-  for _, page in ipairs { "quick-start", "plugin-guide", "rest-plugins", "operator-guide", "cli" } do
+  for _, page in ipairs { "quick-start", "plugin-guide", "rest-plugins", "operator-guide", "cli", "http-api" } do
     it("docs/" .. page .. ".md does what it says", function() run("docs/" .. page .. ".md") end)
   end
 
@@ -100,6 +101,23 @@ describe("the page", function()
       end
     end
     look({}, require "parley.cli.main")
+  end)
+
+  it("docs/http-api.md has an example of every endpoint, and every code", function()
+    local page, examples = fs.read "docs/http-api.md", {}
+    for _, block in ipairs(blocks.read "docs/http-api.md") do
+      if block.kind == "sh" then examples[#examples + 1] = block.text:gsub("$(%b())", "x") end
+    end
+    examples = table.concat(examples, "\n")
+    local h = host.start()
+    for _, route in ipairs(h.core.router.routes) do
+      local path = route.path:gsub("[%-.]", "%%%0"):gsub("{[%w_]+}", "[^/%%s]+")
+      if not route.hidden then
+        assert(examples:find("127%.0%.0%.1:8080" .. path .. '[%s"?\n]'), route.method .. " " .. route.path)
+      end
+    end
+    h:stop()
+    for code in pairs(require("parley.http.problem").CODES) do assert(page:find("`" .. code .. "`", 1, true), code) end
   end)
 
   it("docs/cli.md has every exit code", function()
