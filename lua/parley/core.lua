@@ -18,6 +18,7 @@ local limits_store = require "parley.limits.either"
 local log = require "parley.ops.log"
 local manager = require "parley.plugins.manager"
 local meters = require "parley.ops.meters"
+local overdue = require "parley.turn.overdue"
 local poll = require "parley.plugins.poll"
 local recover = require "parley.turn.recover"
 local registry = require "parley.plugins.registry"
@@ -155,7 +156,9 @@ function M:begin()
   self.sweeper = task.spawn(sweep.run, self.db, log.write)
   self.limiter = task.spawn(self.limits.run, self.limits)
   self.shared:begin(self.cluster)
-  for name, part in pairs { triggers = triggers, manifests = poll, heartbeats = heartbeats } do
+  for name, part in pairs {
+    triggers = triggers, manifests = poll, heartbeats = heartbeats, overdue = overdue,
+  } do
     self.cluster:lead(name, function(lease) part.run(self, lease) end)
   end
   return #resumed

@@ -153,13 +153,33 @@ describe("a REST plugin that answers 202", function()
     h:request("POST", "/api/v1/dialogs/d/reset", {})
     local r = bring(DONE)
     assert.same({ 410, "continuation_expired", "the dialog was reset since" }, { r.status, r.body.code, r.body.detail })
+  end)
+
+  it("comes too late after a while, and the user has been told", function()
     h:stop()
     start(0.1)
-    h:say("d", "/bad later " .. token(2))
-    task.sleep(0.15)
-    r = bring(DONE, { i = 2 })
-    assert.same({ 410, "continuation_expired", "the actions of this turn come too late" },
-      { r.status, r.body.code, r.body.detail })
+    local r = h:say("d", "/bad later " .. token())
+    h:say("gone", "/bad later " .. token(2))
+    h:request("POST", "/api/v1/dialogs/gone/reset", {})
+    for _ = 1, 300 do
+      if h.core.db:first("SELECT count(*) AS n FROM continuations WHERE done_at IS NULL").n == 0 then break end
+      task.sleep(0.01)
+    end
+    assert.same({ "That did not work just now. Please try again later." }, sent "d")
+    assert.same({}, sent "gone") -- it was reset meanwhile
+    local late = bring(DONE)
+    assert.same({ 409, "continuation_done" }, { late.status, late.body.code })
+    local rows = h.core.db:query("SELECT * FROM audit_logs WHERE action = 'plugin_timeout' AND trace_id = $1", r.body.trace_id)
+    assert.equal(1, #rows)
+    assert.same({ "bad", "error" }, { rows[1].source, rows[1].severity })
+    assert.equal(2, h.core.db:first("SELECT count(*) AS n FROM plugin_events WHERE event_type = 'plugin_timeout'").n)
+  end)
+
+  it("comes too late when its time has just passed", function()
+    h:say("d", "/bad later " .. token())
+    local row = h.core.db:first "SELECT * FROM continuations"
+    row.expires_at = 1
+    assert.same({ code = "continuation_expired", message = "the actions of this turn come too late" }, continue.problem(row, 0))
   end)
 
   it("is forgotten a day after its time", function()

@@ -70,18 +70,29 @@ local REFUSED = {
   invalid_response = "validation_failed", too_large = "too_large", permission = "forbidden",
 }
 
--- The plugin says that it has failed, after all.
-local function failed(turn, plugin, err, instead)
+-- The plugin says that it has failed, after all, or has let its time pass.
+local function failed(turn, plugin, action, err, instead)
   turn.status = "failed"
-  record.plugin_event(turn, plugin.name, "plugin_failed", "error",
+  record.plugin_event(turn, turn.continued.plugin, action, "error",
     { invocation_id = turn.continued.invocation_id, code = err.code, message = err.message })
-  local response = instead(plugin)
+  local response = plugin and instead(plugin)
   return response and { { actions = response.actions } } or {}
+end
+
+-- Nothing has come in time. Whoever has reset the dialog does not wait for it any more.
+local function overdue(turn, row, plugin, instead)
+  if row.done_at or row.expires_at > time.now_ms() then
+    return nil, { code = "conflict", message = "the actions have come" }
+  end
+  if row.reset_version ~= turn.dialog.reset_version then plugin = nil end
+  return failed(turn, plugin, "plugin_timeout",
+    { code = "timeout", message = "it has answered 202 and brought no actions in time" }, instead)
 end
 
 ---Takes the late answer into a turn.
 ---@param db table
----@param turn table in the lane of its dialog; `continued`: the row, `late`: the answer
+---@param turn table in the lane of its dialog; `continued`: the row, `late`: the answer,
+---  nil: there is none, and its time has passed
 ---@param generation parley.Generation
 ---@param calls {settle: (fun(response: table, plugin: parley.Plugin): parley.Part[]),
 ---  instead: fun(failed: parley.Plugin): table|nil}
@@ -91,16 +102,17 @@ function M.parts(db, turn, generation, calls)
   -- Again: the same actions may have come twice, and those before have left the lane just now.
   local row, failure = M.find(db, turn.continued.token_hash)
   if not row then return nil, failure or { code = "continuation_not_found" } end
+  local plugin = generation.chooser.by_name[row.plugin]
+  if not turn.late then return overdue(turn, row, plugin, calls.instead) end
   local problem = M.problem(row, turn.dialog.reset_version)
   if problem then return nil, problem end
-  local plugin = generation.chooser.by_name[row.plugin]
   if not plugin or plugin.state == "disabled" then
     return nil, { code = "forbidden", message = "the plugin is disabled" }
   end
   local response, err = response_of.check(plugin, turn.late, turn.dialog.state[plugin.name])
   if not response then
     if REFUSED[err.code] then return nil, { code = REFUSED[err.code], message = err.message } end
-    return failed(turn, plugin, err, calls.instead)
+    return failed(turn, plugin, "plugin_failed", err, calls.instead)
   end
   turn.status = "answered"
   record.event(turn, plugin.name, "plugin_invocation_completed", "info",

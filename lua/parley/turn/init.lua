@@ -185,7 +185,7 @@ function M:resume(row) return in_lane(self, of_row(row)) end
 
 ---Takes the actions that a plugin brings after it has answered 202.
 ---@param row table of continuations
----@param response table InvokeResponseV1, not yet checked
+---@param response table|nil InvokeResponseV1, not yet checked; nil: its time has passed
 ---@param once (fun(status: integer, text: string): table)|nil of parley.http.idempotency
 ---@return table|nil turn {response_text}
 ---@return table|nil err {code, message}

@@ -1,0 +1,1 @@
+DROP INDEX continuations_open;
