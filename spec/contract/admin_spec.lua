@@ -73,6 +73,14 @@ describe("tokens over HTTP", function()
     assert.equal("token_revoked", r.body.code)
   end)
 
+  it("that have ended get no other secret", function()
+    local made = make { expires_at = time.rfc3339(time.now_ms() + 60000) }
+    time.advance(61)
+    local r = admin("POST", TOKENS .. "/" .. made.id .. "/rotate")
+    assert.same({ 409, "token_expired" }, { r.status, r.body.code })
+    assert.equal("expired", admin("GET", TOKENS .. "/" .. made.id).body.state)
+  end)
+
   it("have two good secrets while one is changed", function()
     local first = make()
     local second = admin("POST", TOKENS .. "/" .. first.id .. "/rotate", { grace_seconds = 60 }).body

@@ -202,6 +202,18 @@ describe("plugins over HTTP", function()
       assert.equal("text_reply", roll().plugin.name)
     end)
 
+    it("takes the place of a plugin that was disabled and taken away", function()
+      h:write_plugin("dice", { main = "return parley.plugin()" })
+      assert.equal(200, admin("POST", "/api/v1/admin/reload").status)
+      assert.equal(409, register().status)
+      assert.equal(200, admin("POST", "/api/v1/admin/plugins/dice/disable").status)
+      for _, name in ipairs { "manifest.json", "main.lua" } do assert(fs.remove(h.home .. "/plugins/dice/" .. name)) end
+      assert.equal(200, admin("POST", "/api/v1/admin/reload").status)
+      local r = register()
+      assert.same({ 201, "registered" }, { r.status, r.body.status }, r.text)
+      assert.equal("dice", roll().plugin.name)
+    end)
+
     it("takes the operator's settings for the plugin", function()
       register { config = { type = "object", properties = { sides = { type = "integer" } } } }
       assert(fs.write(h.home .. "/conf/parley.lua", [[

@@ -27,6 +27,7 @@ M.CODES = {
   idempotency_mismatch = { 409, "Idempotency mismatch" },
   message_failed = { 409, "Message failed" },
   token_revoked = { 409, "Token revoked" },
+  token_expired = { 409, "Token expired" },
   plugin_conflict = { 409, "Plugin conflict" },
   reload_refused = { 409, "Reload refused" },
   continuation_done = { 409, "Continuation done" },

@@ -110,52 +110,64 @@ local function answer_of(c, row, status)
   }
 end
 
-local function statements_for(c, row, made)
-  local out = { cluster.bump "plugins" }
-  if made then
-    out[2], out[3] = made.statement, cluster.bump "tokens"
+-- What is to be done about a manifest that was checked: the row that there is, whether it changes,
+-- and what credentials are given out.
+local function plan(core, c, o)
+  local name = c.manifest.name
+  local row, err = registry.get(core.db, name)
+  if err then return nil, err end
+  local p = { row = row and row.registered and row or nil, leftover = row and not row.registered }
+  p.changed = not p.row or p.row.manifest_hash ~= c.hash
+  if p.changed then
+    local ok
+    ok, err = fits(core, row_to_be(c, p.row))
+    if not ok then return nil, err end
   end
-  if not row then
-    out[#out + 1] = registry.insert(c.manifest, c.source, c.hash, made.id)
+  if not p.row or o.rotate then
+    p.made, err = credentials(core, p.row, name)
+    if not p.made then return nil, err end
+  end
+  return p
+end
+
+local function statements_for(core, c, p, by)
+  local name, made = c.manifest.name, p.made
+  local out = registry.fact(core.shared, name, "plugin_registered", "info", {
+    version = c.manifest.version, manifest_hash = c.hash, by = by,
+    change = not p.row and "new" or p.changed and "manifest" or "credentials",
+  })
+  local function add(statement) out[#out + 1] = statement end
+  add(cluster.bump "plugins")
+  if made then
+    add(made.statement)
+    add(cluster.bump "tokens")
+  end
+  -- Of a plugin in a folder that was disabled, and is not there any more.
+  if p.leftover then add(registry.enable_bundle(name)) end
+  if not p.row then
+    add(registry.insert(c.manifest, c.source, c.hash, made.id))
     return out
   end
-  if row.manifest_hash ~= c.hash then
-    out[#out + 1] = registry.change_manifest(row, c.manifest, c.source, c.hash)
-  end
-  if made then out[#out + 1] = registry.renew_credentials(row, made.id) end
+  if p.changed then add(registry.change_manifest(p.row, c.manifest, c.source, c.hash)) end
+  if made then add(registry.renew_credentials(p.row, made.id)) end
   return out
 end
 
 local function attempt(core, c, o)
-  local name = c.manifest.name
-  local row, err = registry.get(core.db, name)
-  if err then return nil, err end
-  local changed = not row or row.manifest_hash ~= c.hash
-  if not changed and not o.rotate then return { answer = answer_of(c, row) } end
-  if changed then
-    local ok
-    ok, err = fits(core, row_to_be(c, row))
-    if not ok then return nil, err end
-  end
-  local made
-  if not row or o.rotate then
-    made, err = credentials(core, row, name)
-    if not made then return nil, err end
-  end
-  local result = { answer = answer_of(c, row, not row and "registered" or nil), new = not row }
-  local statements = statements_for(c, row, made)
-  for _, s in ipairs(registry.fact(core.shared, name, "plugin_registered", "info", {
-    version = c.manifest.version, manifest_hash = c.hash, by = o.by,
-    change = not row and "new" or changed and "manifest" or "credentials",
-  })) do statements[#statements + 1] = s end
+  local p, err = plan(core, c, o)
+  if not p then return nil, err end
+  local is_new = not p.row
+  local result = { answer = answer_of(c, p.row, is_new and "registered" or nil), new = is_new }
+  if not p.changed and not p.made then return result end
+  local statements = statements_for(core, c, p, o.by)
   for _, s in ipairs(o.more(result)) do statements[#statements + 1] = s end
   local ok
   ok, err = core.db:commit(statements)
   if not ok then return nil, err end
   core.shared:published()
-  if made then
-    core.verify:forget(made.id)
-    result.answer.token, result.answer.signing_secret = made.text, made.signing_secret
+  if p.made then
+    core.verify:forget(p.made.id)
+    result.answer.token, result.answer.signing_secret = p.made.text, p.made.signing_secret
   end
   registry.sync(core)
   return result

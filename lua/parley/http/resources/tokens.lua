@@ -107,8 +107,12 @@ end
 local function rotate(deps, ctx)
   local row, err = find(deps, ctx.params.token_id)
   if not row then return nil, err end
-  if row.revoked_at then
-    return nil, { code = "token_revoked", message = "a revoked token stays so: make another" }
+  local state = tokens.state(row)
+  if state ~= "active" then
+    return nil, {
+      code = state == "revoked" and "token_revoked" or "token_expired",
+      message = ("the token is %s and stays so: make another"):format(state),
+    }
   end
   row.old_until = time.now_ms() + (ctx.body.grace_seconds or GRACE_S) * 1000
   local made
@@ -148,7 +152,8 @@ function M.register(router, deps)
   })
   add("POST", PATH .. "/{token_id}/rotate", {
     summary = "Give a token another secret", request = schema.TokenRotateV1, body_optional = true,
-    response = schema.TokenSecretV1, problems = { "token_not_found", "token_revoked", "conflict" },
+    response = schema.TokenSecretV1,
+    problems = { "token_not_found", "token_revoked", "token_expired", "conflict" },
     handler = rotate,
   })
 end
