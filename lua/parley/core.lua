@@ -100,8 +100,9 @@ function M.open(cfg, opts)
   }
   self.limits:configure(cfg.rate_limits)
   self.turn = turn.new {
-    db = self.db, lanes = self.lanes, manager = self.manager, limits = self.limits,
-    shared = self.shared, log = log.write, on_jobs = function() self.jobs:wake() end,
+    db = self.db, owner = self.cluster.id, lanes = self.lanes, manager = self.manager,
+    limits = self.limits, shared = self.shared, log = log.write,
+    on_jobs = function() self.jobs:wake() end,
   }
   self.jobs = jobs.new {
     db = self.db, turn = self.turn, manager = self.manager, log = log.write,
@@ -145,15 +146,27 @@ function M.new(cfg)
   return self
 end
 
+-- What one worker of all does: fire jobs, sweep, look after workers that are gone.
+local function lead(self)
+  self.cluster:lead("jobs", function(lease) self.jobs:run(lease) end)
+  self.cluster:lead("sweep", function(lease) sweep.run(self.db, log.write, lease) end)
+  self.cluster:on_dead(function(id, lease)
+    local turns = recover.run_for(self.recovery, id, lease)
+    if turns > 0 then
+      log.write("warn", "turns of a worker that is gone go on", { turns = turns, worker = id })
+    end
+  end)
+end
+
 ---Takes up what a crash has cut off, then starts the work that no request asks for.
 ---@return integer|nil resumed turns
 ---@return table|nil err
 function M:begin()
-  local resumed, err = recover.run { db = self.db, turn = self.turn, log = log.write }
+  self.recovery = { db = self.db, turn = self.turn, owner = self.cluster.id, log = log.write }
+  local resumed, err = recover.run(self.recovery)
   if not resumed then return nil, err end
   if #resumed > 0 then log.write("warn", "turns were cut off and go on", { turns = #resumed }) end
-  self.scheduler = task.spawn(self.jobs.run, self.jobs)
-  self.sweeper = task.spawn(sweep.run, self.db, log.write)
+  lead(self)
   self.limiter = task.spawn(self.limits.run, self.limits)
   self.shared:begin(self.cluster)
   for name, part in pairs {
@@ -291,8 +304,7 @@ function M:drain(seconds)
 end
 
 function M:close()
-  if self.scheduler then self.scheduler:cancel() end
-  if self.sweeper then self.sweeper:cancel() end
+  self.jobs:stop()
   if self.limiter then self.limiter:cancel() end
   for _, kind in ipairs { "server", "db", "lanes", "limits", "manager", "shared" } do
     meters.watch(kind, nil)

@@ -33,6 +33,7 @@ describe("a clock that jumps", function()
         .. "AND trace_id = $1", answer.body.trace_id).received_at
     end
     task.sleep(0.5)
+    r.by_arrival = false -- by what the clock said; the ids in messages sort as ever
     local problems = r:check()
     r:close()
     assert.same({}, checker.kinds(problems), checker.describe(problems))

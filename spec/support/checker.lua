@@ -55,7 +55,7 @@ end
 
 local function read_inbox(db, id)
   local inbox = {}
-  local rows = assert(db:query("SELECT key, state, response FROM inbox WHERE dialog_id = $1", id))
+  local rows = assert(db:query("SELECT key, state, response, received_at FROM inbox WHERE dialog_id = $1", id))
   for _, row in ipairs(rows) do
     inbox[row.key] = inbox[row.key] or {}
     table.insert(inbox[row.key], row)
@@ -89,7 +89,7 @@ end
 
 -- What the plugin has counted, by its own count: {n, before, row}. Each count once, without a gap, and each
 -- message after the one that the plugin remembered.
-local function read_chain(users, replies, report)
+local function read_chain(users, replies, inbox, report)
   local chain, most = {}, 0
   for n, ids in pairs(users) do
     for _, id in ipairs(ids) do
@@ -101,7 +101,8 @@ local function read_chain(users, replies, report)
         elseif chain[count] then
           report("order", "m" .. n, "count %d was given to m%d too", count, chain[count].n)
         else
-          chain[count], most = { n = n, before = before, row = id }, math.max(most, count)
+          local arrived = inbox["m" .. n] and inbox["m" .. n][1].received_at or 0
+          chain[count], most = { n = n, before = before, row = id, arrived = arrived }, math.max(most, count)
         end
       end
     end
@@ -119,9 +120,10 @@ local function read_chain(users, replies, report)
 end
 
 -- A message that was answered before another was sent has gone before it. Messages that were under way at
--- the same time may stand in any order; in one worker they stand in the order in which they arrived.
+-- the same time may stand in any order; in one worker they stand in the order in which they arrived. The ids
+-- in messages sort as the dialog went.
 local function check_order(dialog, chain, most, by_arrival, report)
-  local latest, row = 0, ""
+  local latest, row, arrived = 0, "", 0
   for count = 1, most do
     local link = chain[count]
     if link then
@@ -130,10 +132,11 @@ local function check_order(dialog, chain, most, by_arrival, report)
         report("order", "m" .. link.n, "answered before one was sent that has gone before it")
       end
       latest = math.max(latest, sent or 0)
-      if by_arrival and link.row < row then
+      if link.row < row then report("order", "m" .. link.n, "stands before the one that has gone before it") end
+      if by_arrival and link.arrived < arrived then
         report("order", "m" .. link.n, "arrived before the one that has gone before it")
       end
-      row = link.row
+      row, arrived = link.row, link.arrived
     end
   end
 end
@@ -174,7 +177,7 @@ local function check_dialog(db, dialog, o, problems)
       report("stuck", "m" .. n, "was never answered")
     end
   end
-  local chain, most = read_chain(users, replies, report)
+  local chain, most = read_chain(users, replies, inbox, report)
   check_order(dialog, chain, most, o.by_arrival, report)
   local jobs = check_state(db, dialog, users, most, o.rings, report)
   if #others > 0 then report("effect", nil, "%d messages of plugins that answer nothing", #others) end

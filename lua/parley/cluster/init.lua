@@ -70,12 +70,10 @@ end
 ---@param name string
 ---@param fn fun(lease: parley.Lease)
 function M:lead(name, fn)
-  self.leaders[name] = lease.new(self, name, fn)
+  local l = lease.new(self, name, fn)
+  self.leaders[name] = l
+  if self.runner then task.spawn(l.step, l) end -- not only at the next look
 end
-
----Called when a worker has been silent for some seconds, once, in the worker that leads "recovery".
----@param fn fun(id: string, lease: parley.Lease)
-function M:on_dead(fn) self.bury = fn end
 
 local function run_handlers(self, name)
   for _, fn in ipairs(self.handlers[name] or {}) do
@@ -153,6 +151,13 @@ local function watch(self, l)
   end
 end
 
+---Called when a worker has been silent for some seconds, once, in the worker that leads "recovery".
+---@param fn fun(id: string, lease: parley.Lease)
+function M:on_dead(fn)
+  self.bury = fn
+  if self.shared then self:lead("recovery", function(l) watch(self, l) end) end
+end
+
 local function report(self, err)
   -- Said once for an outage: every request that it fails says so too.
   if err and not self.away then
@@ -188,9 +193,6 @@ function M:begin()
   local ok, err = self:look()
   if ok and self.shared then ok, err = beat(self) end
   if not ok then return nil, err end
-  if self.shared and self.bury then
-    self:lead("recovery", function(l) watch(self, l) end)
-  end
   self.runner = task.spawn(run, self)
   return true
 end

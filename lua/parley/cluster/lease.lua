@@ -104,10 +104,7 @@ local function take(self, fence)
   return true
 end
 
----Renews the lease, or takes it when nobody has it. Called by the cluster, a few times a second.
----@return boolean|nil ok
----@return table|nil err of the database
-function Lease:step()
+local function step(self)
   if self:held() then return renew(self) end
   if self.fence then lose(self) end
   if self.running then return true end -- what was lost is still being wound up
@@ -121,6 +118,18 @@ function Lease:step()
   local free = row.owner == "" or row.owner == self.cluster.id or not self.cluster.shared
     or now - self.mark_since >= STALE_S
   return not free or take(self, row.fence + 1)
+end
+
+---Renews the lease, or takes it when nobody has it. Called by the cluster, a few times a second.
+---@return boolean|nil ok
+---@return table|nil err of the database
+function Lease:step()
+  if self.stepping then return true end
+  self.stepping = true
+  local good, ok, err = pcall(step, self)
+  self.stepping = false
+  if not good then error(ok, 0) end
+  return ok, err
 end
 
 ---Gives it up.

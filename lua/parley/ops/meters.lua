@@ -25,6 +25,8 @@ M.turn_seconds = r:histogram("parley_turn_seconds",
   "Time of a turn, from its arrival to its durable answer, waiting in its lane included.")
 M.turn_core_seconds = r:histogram("parley_turn_core_seconds",
   "The part of it that the host itself takes: without the wait in its lane and without plugins.")
+M.turn_overtaken = r:counter("parley_turns_overtaken_total",
+  "Attempts at a turn that were made again because another worker was faster.")
 M.turn_errors = r:counter("parley_turn_errors_total",
   "Turns that left nothing behind, and not for a mistake in the request, by the code of the error.",
   { "code" })

@@ -1,6 +1,5 @@
 -- Takes away what has had its time: results kept for repetitions, expired values of plugins.
 
-local task = require "host.task"
 local time = require "host.time"
 
 local M = {}
@@ -93,18 +92,20 @@ function M.once(db)
   return total
 end
 
----Sweeps now and then until the task is cancelled.
+---Sweeps now and then while this worker is the one that does.
 ---@param db table
 ---@param log function
-function M.run(db, log)
-  while true do
-    task.sleep(EVERY_S)
+---@param lease parley.Lease
+function M.run(db, log, lease)
+  lease:sleep(EVERY_S)
+  while lease:held() do
     local n, err = M.once(db)
     if not n then
       log("warn", "what is expired could not be swept", { code = err.code, error = err.message })
     elseif n > 0 then
       log("debug", "swept", { rows = n })
     end
+    lease:sleep(EVERY_S)
   end
 end
 

@@ -46,6 +46,7 @@ local function inbox(turn, out)
       "UPDATE inbox SET state = 'done', payload = NULL, response = $3 "
         .. "WHERE source = $1 AND key = $2 AND state = 'open'",
       turn.source, turn.key, keep and turn.response_text or json.null, n = 3, expect = 1,
+      contended = true,
     }
   else
     out[#out + 1] = {
@@ -53,27 +54,40 @@ local function inbox(turn, out)
         .. "received_at) VALUES ($1, $2, $3, 'done', $4, $5, $6, $7)",
       turn.source, turn.key, turn.dialog.id, turn.body_hash,
       keep and turn.response_text or json.null, turn.trace_id, turn.received_at, n = 7,
-      append = true,
+      append = true, contended = true,
     }
   end
 end
 
+local INSERT_DIALOG = "INSERT INTO dialogs (id, user_id, channel, locale, status, reset_version, "
+  .. "state, version, created_at, last_message_at%s) "
+  .. "VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8, $9%s)"
+local INSERT, INSERT_LEASED =
+  INSERT_DIALOG:format("", ""), INSERT_DIALOG:format(", lease_owner, lease_until", ", $10, $11")
+
+-- Only on the row that was read: another writer in between makes the whole turn a conflict.
+local UPDATE_DIALOG = "UPDATE dialogs SET status = $3, reset_version = $4, state = $5, "
+  .. "version = $2 + 1, last_message_at = $6%s WHERE id = $1 AND version = $2"
+local UPDATE = UPDATE_DIALOG:format ""
+local UPDATE_RELEASE = UPDATE_DIALOG:format ", lease_owner = NULL, lease_until = NULL"
+
+local function insert_dialog(turn, sql, ...)
+  local d = turn.dialog
+  return {
+    contended = true, n = 9 + select("#", ...), sql, d.id, turn.user.id, d.channel, d.locale,
+    d.status, d.reset_version, json.encode(d.state), turn.received_at,
+    turn.finished_at or turn.received_at, ...,
+  }
+end
+
 local function dialog(turn, out)
   local d = turn.dialog
-  local state = json.encode(d.state)
   if d.is_new then
-    out[#out + 1] = {
-      "INSERT INTO dialogs (id, user_id, channel, locale, status, reset_version, state, version, "
-        .. "created_at, last_message_at) VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8, $8)",
-      d.id, turn.user.id, d.channel, d.locale, d.status, d.reset_version, state, turn.received_at,
-      n = 8,
-    }
+    out[#out + 1] = insert_dialog(turn, INSERT)
   else
-    -- Only on the row that was read: another writer in between makes the whole turn a conflict.
     out[#out + 1] = {
-      "UPDATE dialogs SET status = $3, reset_version = $4, state = $5, version = $2 + 1, "
-        .. "last_message_at = $6 WHERE id = $1 AND version = $2",
-      d.id, d.version, d.status, d.reset_version, state, turn.received_at, n = 6, expect = 1,
+      turn.leased and UPDATE_RELEASE or UPDATE, d.id, d.version, d.status, d.reset_version,
+      json.encode(d.state), turn.finished_at, n = 6, expect = 1, contended = true,
     }
   end
 end
@@ -83,7 +97,7 @@ local function messages(turn, out)
   if turn.message then
     rows[1] = {
       d.id, turn.inbound_id, d.reset_version, "user", turn.inbound_text, turn.trace_id,
-      turn.received_at,
+      turn.inbound_at,
     }
   end
   if turn.reply_id then
@@ -155,9 +169,10 @@ end
 
 ---@param turn table
 ---@param shared table parley.shared: its events go out by the same transaction
----@return table[] statements for one db:commit
+---@return table[] statements for one db:commit; `contended` are those with which another worker may
+---  have been faster, so that the turn is worth another attempt
 function M.statements(turn, shared)
-  local out = {}
+  local out = { key = turn.dialog.id }
   inbox(turn, out)
   dialog(turn, out)
   messages(turn, out)
@@ -170,14 +185,30 @@ function M.statements(turn, shared)
   return out
 end
 
----The row that makes a message durable before anything outside may see its effects.
-function M.admit_statement(turn)
-  return {
-    "INSERT INTO inbox (source, key, dialog_id, state, payload, body_hash, trace_id, received_at) "
-      .. "VALUES ($1, $2, $3, 'open', $4, $5, $6, $7)",
-    turn.source, turn.key, turn.dialog.id, turn.inbound_text, turn.body_hash, turn.trace_id,
-    turn.received_at, n = 7,
-  }
+---What makes a message durable, and keeps other workers from its dialog, before anything outside
+---may see its effects.
+---@param turn table
+---@param until_ms integer when others may take the dialog although it was not given back
+---@return table[] statements for one db:commit
+function M.admission(turn, until_ms)
+  local d, out = turn.dialog, { key = turn.dialog.id }
+  if turn.message and not turn.admitted then
+    out[1] = {
+      "INSERT INTO inbox (source, key, dialog_id, state, payload, body_hash, trace_id, "
+        .. "received_at, owner) VALUES ($1, $2, $3, 'open', $4, $5, $6, $7, $8)",
+      turn.source, turn.key, d.id, turn.inbound_text, turn.body_hash, turn.trace_id,
+      turn.received_at, turn.owner, n = 8,
+    }
+  end
+  if d.is_new then
+    out[#out + 1] = insert_dialog(turn, INSERT_LEASED, turn.owner, until_ms)
+  else
+    out[#out + 1] = {
+      "UPDATE dialogs SET version = version + 1, lease_owner = $3, lease_until = $4 "
+        .. "WHERE id = $1 AND version = $2", d.id, d.version, turn.owner, until_ms, expect = 1,
+    }
+  end
+  return out
 end
 
 return M

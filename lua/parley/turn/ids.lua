@@ -1,5 +1,5 @@
--- Ids that are the same when a turn is taken up again after a crash: whoever was asked before it
--- recognises the call.
+-- Ids that are the same when a turn is taken up again after a crash, so that whoever was asked
+-- before it recognises the call; and ids of messages, which sort as the dialog went.
 
 local crypto = require "host.crypto"
 
@@ -23,6 +23,14 @@ function M.invocation(turn, plugin)
   end
   return derived(turn.received_at, turn.job.id, plugin, n, turn.job.attempts),
     derived(0, turn.job.id, plugin, n)
+end
+
+---The id of a message at a time that may lie ahead of this host's clock.
+---@param ms integer
+---@param now integer
+---@return string
+function M.message(ms, now)
+  return ms <= now and crypto.uuid7() or derived(ms, crypto.random(16))
 end
 
 return M

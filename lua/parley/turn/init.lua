@@ -4,15 +4,10 @@
 -- plugin is about to do something that the outside can see: a crash before that point loses nothing
 -- that was acknowledged, and after it the turn is taken up again from the inbox.
 
-local apply = require "parley.turn.apply"
-local commit = require "parley.turn.commit"
+local attempt = require "parley.turn.attempt"
 local crypto = require "host.crypto"
 local finish = require "parley.turn.finish"
-local invoke = require "parley.turn.invoke"
-local jobs = require "parley.turn.jobs"
 local json = require "host.json"
-local limits = require "parley.limits"
-local load = require "parley.turn.load"
 local meters = require "parley.ops.meters"
 local task = require "host.task"
 local time = require "host.time"
@@ -20,98 +15,35 @@ local time = require "host.time"
 local M = {}
 M.__index = M
 
----@param deps {db: table, lanes: table, manager: table, limits: table, shared: table,
----   log: function, on_jobs: function|nil}
+local PAUSE_MIN_S, PAUSE_MAX_S = 0.005, 0.2 -- between attempts, doubled each time
+
+---@param deps {db: table, owner: string, lanes: table, manager: table, limits: table,
+---   shared: table, log: function, on_jobs: function|nil} owner: the worker's name
 function M.new(deps)
   return setmetatable(deps, M)
 end
 
--- What an earlier delivery of the same message means for this one.
-local function compare(turn, earlier)
-  if earlier.body_hash ~= turn.body_hash then
-    return nil, {
-      code = "idempotency_mismatch", status = 409,
-      message = (turn.message_id and "message_id '" .. turn.message_id .. "'"
-        or "the Idempotency-Key") .. " was used for another message",
-    }
+-- Attempts until one goes through, as long as they fail because another worker was faster.
+local function run(self, given, seconds)
+  local pause, until_s, again = PAUSE_MIN_S, time.mono() + seconds, false
+  while true do
+    local generation = self.manager:hold()
+    local good, turn, err, overtaken = pcall(attempt.run, self, given, generation, again)
+    self.manager:release(generation)
+    if not good then error(turn, 0) end
+    if turn or not overtaken then return turn, err end
+    if time.mono() + pause > until_s then
+      return nil, { code = "dialog_busy", message = err.message, retry_after = 1 }
+    end
+    meters.turn_overtaken:inc()
+    task.sleep(pause * (0.5 + math.random()))
+    pause, again = math.min(pause * 2, PAUSE_MAX_S), true
   end
-  if earlier.state == "done" then
-    turn.response_text, turn.replayed = earlier.response, true
-  elseif earlier.state == "failed" then
-    return nil, {
-      code = "message_failed", status = 409,
-      message = "the turn of this message failed for good; it is in dead_letters",
-    }
-  else
-    -- Cut off by a crash: this retry finishes it, under the same ids.
-    turn.admitted, turn.maybe_open, turn.received_at = true, true, earlier.received_at
-  end
-  return true
-end
-
--- Counts the message for its user, whatever name the bot has called them by. A repetition counts,
--- and still gets the first answer; one that was taken in before the host went down is finished.
-local function count(self, turn, user)
-  local verdict, err = self.limits:take("user", user.id)
-  if err then return nil, err end
-  turn.verdicts[#turn.verdicts + 1] = verdict
-  if not verdict or verdict.allowed or turn.replayed or turn.admitted then return true end
-  return nil, limits.refusal(verdict)
-end
-
-local function prepare(self, turn, config)
-  local locale = turn.message and turn.message.locale
-  local loaded, err = load.turn(self.db, turn, locale or config.locale)
-  if not loaded then return nil, err end
-  local ok = true
-  if loaded.earlier and not turn.admitted then ok, err = compare(turn, loaded.earlier) end
-  if ok and turn.verdicts then ok, err = count(self, turn, loaded.user) end
-  if not ok or turn.replayed then return ok, err end
-  turn.dialog, turn.user = loaded.dialog, loaded.user
-  turn.user.locale = locale or turn.user.locale or config.locale
-  return true
-end
-
-local function run(self, turn, generation)
-  local ok, err = prepare(self, turn, generation.config)
-  if not ok then return nil, err end
-  if turn.replayed then return turn end
-
-  local parts
-  parts, err = invoke.answer(self, turn, generation)
-  if not parts then return nil, err end
-  apply.actions(turn, parts)
-  turn.finished_at = time.now_ms()
-  if turn.job then turn.job_after = jobs.after(turn) end
-  turn.reply_id = (turn.message or #turn.actions > 0) and crypto.uuid7() or nil
-  turn.reply_text = json.encode {
-    actions = turn.actions, in_reply_to = turn.message and turn.inbound_id,
-    plugin = turn.plugin and turn.plugin.name, status = turn.status,
-  }
-  turn.response_text = turn.message and json.encode(apply.response(turn))
-    or turn.continued and json.encode(apply.late_response(turn))
-  ok, err = self.db:commit(commit.statements(turn, self.shared))
-  if not ok then return nil, err end
-  self.shared:stored(turn.dialog, (turn.dialog.version or 0) + 1)
-  if #turn.jobs > 0 and self.on_jobs then self.on_jobs() end
-  return turn
-end
-
--- On the generation that serves when its time has come.
-local function run_now(self, turn)
-  turn.entered = time.mono()
-  local generation = self.manager:hold()
-  local good, result, failure = pcall(run, self, turn, generation)
-  self.manager:release(generation)
-  if good then return result, failure end
-  if getmetatable(result) == invoke.Ended then return nil, result.err end
-  error(result, 0)
 end
 
 local function new(dialog_id, trace_id)
   return {
     dialog_id = dialog_id, trace_id = trace_id, received_at = time.now_ms(), since = time.mono(),
-    calls = {}, events = {}, jobs = {}, writes = {}, continuations = {},
   }
 end
 
@@ -120,28 +52,29 @@ end
 local function of_row(row)
   local turn = new(row.dialog_id, row.trace_id)
   turn.message = json.decode(row.payload)
-  turn.message_id, turn.inbound_id = turn.message.message_id, crypto.uuid7()
+  turn.message_id = turn.message.message_id
   turn.keyed = turn.message_id ~= nil or row.source:find "^key:" ~= nil
   turn.source, turn.key, turn.body_hash = row.source, row.key, row.body_hash
   turn.inbound_text, turn.received_at = row.payload, row.received_at
-  turn.admitted, turn.maybe_open = true, true
+  turn.again, turn.maybe_open = true, true
   return turn
 end
 
 -- Runs a turn in the lane of its dialog.
-local function in_lane(self, turn)
+local function in_lane(self, given)
   local seconds = self.manager.current.config.turn_timeout_seconds
-  local ok, err = self.lanes:enter(turn.dialog_id, seconds)
+  local ok, err = self.lanes:enter(given.dialog_id, seconds)
   if not ok then
     local code = err.code == "busy" and "dialog_busy" or err.code
     meters.turn_error(code)
     return nil, { code = code, message = err.message, retry_after = 1 }
   end
-  local good, result, failure = pcall(run_now, self, turn)
-  if good and failure and turn.maybe_open then
-    task.spawn(finish.run, self, turn, function(row) return run_now(self, of_row(row)) end)
+  given.entered = time.mono()
+  local good, result, failure = pcall(run, self, given, seconds)
+  if good and failure and given.maybe_open then
+    task.spawn(finish.run, self, given, function(row) return run(self, of_row(row), seconds) end)
   else
-    self.lanes:leave(turn.dialog_id)
+    self.lanes:leave(given.dialog_id)
   end
   if not good then error(result, 0) end
   if result then
@@ -164,9 +97,8 @@ end
 function M:receive(dialog_id, message, opts)
   local turn = new(dialog_id, opts.trace_id)
   turn.message, turn.message_id = message, message.message_id
-  turn.inbound_id = crypto.uuid7()
   turn.verdicts, turn.refused = opts.verdicts, opts.refused
-  turn.source, turn.key = "dialog:" .. dialog_id, message.message_id or turn.inbound_id
+  turn.source, turn.key = "dialog:" .. dialog_id, message.message_id or crypto.uuid7()
   turn.keyed = message.message_id ~= nil
   if opts.idempotency_key and not turn.keyed then
     turn.source, turn.key = ("key:%s:%s"):format(opts.token_id, dialog_id), opts.idempotency_key

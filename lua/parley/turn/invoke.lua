@@ -67,11 +67,10 @@ local function invocation_for(self, turn, generation, plugin, id)
   }
 end
 
--- Makes the message durable when the plugin itself may act on the outside. A database that does not
--- take it is no failure of the plugin, and nobody answers in its place: the turn ends here.
-local function admit(self, turn)
-  local ok, err = record.admit(self.db, turn)
-  if not ok then error(setmetatable({ err = err }, M.Ended), 0) end
+-- A database that does not take the message, or a worker that was faster with it, is no failure of
+-- the plugin, and nobody answers in its place: the turn ends here.
+local function end_if_lost(turn)
+  if turn.lost then error(setmetatable({ err = turn.lost }, M.Ended), 0) end
 end
 
 local function ask(self, turn, generation, plugin, invited, id, delivery)
@@ -119,11 +118,13 @@ local function call(self, turn, generation, plugin, ...)
 end
 
 local function invoke(self, turn, generation, plugin, invited)
-  if plugin.driver.effect then admit(self, turn) end
+  if plugin.driver.effect then record.admit(self.db, turn) end
+  end_if_lost(turn)
   local id, delivery = ids.invocation(turn, plugin.name)
   local begun, since = time.now_ms(), time.mono()
   record.event(turn, plugin.name, "plugin_invocation_started", "info", { invocation_id = id })
   local response, err, attempts = call(self, turn, generation, plugin, invited, id, delivery)
+  end_if_lost(turn)
   local took = record.ms_since(since)
   turn.plugin_ms = (turn.plugin_ms or 0) + took
   meters.plugin(plugin.name, err and err.code, took / 1000)

@@ -13,12 +13,13 @@ local PAUSE_MAX_S = 1800
 local HELD_S = 60  -- what a job waits whose plugin is disabled or gone
 local AT_ONCE = 32 -- jobs under way
 local LOOK_S = 30  -- at the latest; a new job wakes the scheduler at once
+local LOOK_SHARED_S = 1 -- where other workers schedule jobs, too
 
 ---@param deps {db: table, turn: table, manager: table, log: function}
 function M.new(deps)
   return setmetatable({
     db = deps.db, turn = deps.turn, manager = deps.manager, log = deps.log, changed = task.cond(),
-    running = {}, count = 0,
+    running = {}, count = 0, look_s = deps.db:dialect() == "sqlite" and LOOK_S or LOOK_SHARED_S,
   }, M)
 end
 
@@ -98,15 +99,15 @@ local function look(self)
   end
   for _, job in ipairs(rows) do
     if not self.running[job.id] then
-      if job.run_at > now then return math.min((job.run_at - now) / 1000, LOOK_S) end
-      if self.count >= AT_ONCE then return LOOK_S end
+      if job.run_at > now then return math.min((job.run_at - now) / 1000, self.look_s) end
+      if self.count >= AT_ONCE then return self.look_s end
       job.data = job.data and json.decode(job.data)
       self.running[job.id] = true
       self.count = self.count + 1
       task.spawn(fire, self, job)
     end
   end
-  return LOOK_S
+  return self.look_s
 end
 
 ---No further job is started.
@@ -115,9 +116,11 @@ function M:stop()
   self:wake()
 end
 
----Runs until it is stopped or its task is cancelled.
-function M:run()
-  while not self.stopped do
+---Runs until it is stopped or another worker has taken over. Jobs that are under way then are
+---finished; that none is fired twice is seen to by its row and by the hold on its dialog.
+---@param lease parley.Lease
+function M:run(lease)
+  while not self.stopped and lease:held() do
     self.again = false
     local pause = look(self)
     if not self.again then self.changed:wait(math.max(pause, 0.001)) end

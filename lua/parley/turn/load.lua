@@ -9,7 +9,7 @@ local M = {}
 
 local DIALOG = {
   "user_id", "channel", "locale", "status", "reset_version", "state", "version", "created_at",
-  "last_message_at",
+  "last_message_at", "lease_owner", "lease_until",
 }
 local USER = { "id", "telegram_id", "external_id", "role", "locale", "name", "attributes" }
 local EARLIER = { "state", "body_hash", "response", "received_at" }
@@ -38,6 +38,8 @@ for _, key in ipairs(KEYS) do
   WITH_EARLIER[key] = query_for("u." .. key .. " = $2", true)
 end
 local OF_DIALOG = query_for("u.id = d.user_id", false)
+local OF_JOB = OF_DIALOG:gsub("^SELECT ", "SELECT j.state AS j_state, ")
+  .. " LEFT JOIN jobs j ON j.id = $2"
 
 local function pick(row, prefix, names)
   local out = {}
@@ -81,12 +83,17 @@ end
 ---@return table|nil err "user_not_found" for an id that nobody has
 function M.turn(db, turn, locale)
   local row, err, who, key
-  if not turn.message then
+  if turn.job then
+    row, err = db:first(OF_JOB, turn.dialog_id, turn.job.id)
+    if row and row.j_state ~= "open" then
+      return nil, { code = "conflict", message = "the job was fired before", retryable = false }
+    end
+  elseif not turn.message then
     row, err = db:first(OF_DIALOG, turn.dialog_id)
   else
     who = turn.message.user
     key = key_of(who)
-    if turn.keyed then
+    if turn.keyed or turn.again then
       row, err = db:first(WITH_EARLIER[key], turn.dialog_id, who[key], turn.source, turn.key)
     else
       row, err = db:first(PLAIN[key], turn.dialog_id, who[key])

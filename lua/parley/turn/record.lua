@@ -5,6 +5,9 @@ local time = require "host.time"
 
 local M = {}
 
+-- Longer than any turn: a worker that is gone is noticed long before, by its heartbeat.
+local LEASE_MS = 600 * 1000
+
 ---@return number milliseconds, to the microsecond
 function M.ms_since(mono) return math.floor((time.mono() - mono) * 1e6 + 0.5) / 1e3 end
 
@@ -30,15 +33,22 @@ function M.usage(turn, usage)
   turn.usage = sum
 end
 
----Makes the message durable, once, before anything outside can see an effect of it.
+---Makes the message durable and holds its dialog, once, before anything outside can see an effect
+---of it. When that fails the turn is over: `turn.lost` says why.
 ---@return boolean|nil ok
 ---@return table|nil err
 function M.admit(db, turn)
-  if turn.admitted or turn.job or turn.continued then return true end
-  turn.maybe_open = true -- a commit that fails may be stored nevertheless
-  local ok, err = db:commit { commit.admit_statement(turn) }
-  if not ok then return nil, err end
-  turn.admitted = true
+  if turn.leased then return true end
+  if turn.lost then return nil, turn.lost end
+  turn.maybe_open = turn.message ~= nil -- a commit that fails may be stored nevertheless
+  local ok, err = db:commit(commit.admission(turn, time.now_ms() + LEASE_MS))
+  if not ok then
+    turn.lost = err
+    return nil, err
+  end
+  local d = turn.dialog
+  turn.admitted, turn.leased = true, true
+  d.version, d.is_new = d.is_new and 1 or d.version + 1, nil
   return true
 end
 

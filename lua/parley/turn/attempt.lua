@@ -1,0 +1,162 @@
+-- One attempt at a turn: load what is stored, ask the plugins, store everything in one transaction.
+--
+-- Nothing is kept of an attempt that fails. When it failed because another worker was faster with
+-- the same message or in the same dialog, it is worth another one, on what that worker has stored.
+
+local apply = require "parley.turn.apply"
+local commit = require "parley.turn.commit"
+local ids = require "parley.turn.ids"
+local invoke = require "parley.turn.invoke"
+local jobs = require "parley.turn.jobs"
+local json = require "host.json"
+local limits = require "parley.limits"
+local load = require "parley.turn.load"
+local time = require "host.time"
+
+local M = {}
+
+local BUSY = {
+  code = "dialog_busy", retryable = true, retry_after = 1,
+  message = "another worker takes a turn of this dialog",
+}
+
+-- What an earlier delivery of the same message means for this one.
+local function compare(turn, earlier)
+  if earlier.body_hash ~= turn.body_hash then
+    return nil, {
+      code = "idempotency_mismatch", status = 409,
+      message = (turn.message_id and "message_id '" .. turn.message_id .. "'"
+        or "the Idempotency-Key") .. " was used for another message",
+    }
+  end
+  if earlier.state == "done" then
+    turn.response_text, turn.replayed = earlier.response, true
+  elseif earlier.state == "failed" then
+    return nil, {
+      code = "message_failed", status = 409,
+      message = "the turn of this message failed for good; it is in dead_letters",
+    }
+  else
+    -- Cut off by a crash: this retry finishes it, under the same ids.
+    turn.admitted, turn.maybe_open, turn.received_at = true, true, earlier.received_at
+  end
+  return true
+end
+
+-- Counts the message for its user, whatever name the bot has called them by, once. A repetition
+-- counts, and still gets the first answer; one that was taken in before the host went down is
+-- finished.
+local function count(self, turn, user)
+  local given = turn.given
+  if not given.counted then
+    local verdict, err = self.limits:take("user", user.id)
+    if err then return nil, err end
+    given.counted, given.verdict = true, verdict
+    turn.verdicts[#turn.verdicts + 1] = verdict
+  end
+  local verdict = given.verdict
+  if not verdict or verdict.allowed or turn.replayed or turn.admitted then return true end
+  return nil, limits.refusal(verdict)
+end
+
+-- Somebody else may be in the middle of a turn that the outside sees. What this worker itself has
+-- held before it went down is its own to finish; and so is what was never given back.
+local function is_held(self, dialog)
+  return dialog.lease_owner and dialog.lease_owner ~= self.owner
+    and dialog.lease_until > time.now_ms()
+end
+
+-- Messages of a dialog sort by their ids as they were stored, also when the clock of this host is
+-- behind that of another one, or was set back.
+local function place(turn)
+  local last = turn.dialog.last_message_at
+  turn.inbound_at = math.max(turn.received_at, last and last + 1 or 0)
+  turn.inbound_id = ids.message(turn.inbound_at, turn.received_at)
+end
+
+local function finish(turn)
+  local now = time.now_ms()
+  turn.finished_at = turn.inbound_at > turn.received_at and math.max(now, turn.inbound_at + 1)
+    or math.max(now, turn.inbound_at)
+  turn.reply_id = (turn.message or #turn.actions > 0) and ids.message(turn.finished_at, now) or nil
+end
+
+local function prepare(self, turn, config)
+  local locale = turn.message and turn.message.locale
+  local loaded, err = load.turn(self.db, turn, locale or config.locale)
+  if not loaded then return nil, err end
+  local ok = true
+  if is_held(self, loaded.dialog) and not (loaded.earlier and loaded.earlier.state == "done") then
+    return nil, BUSY, true
+  end
+  if loaded.earlier then ok, err = compare(turn, loaded.earlier) end
+  if ok and turn.verdicts then ok, err = count(self, turn, loaded.user) end
+  if not ok or turn.replayed then return ok, err end
+  turn.dialog, turn.user = loaded.dialog, loaded.user
+  turn.user.locale = locale or turn.user.locale or config.locale
+  turn.leased = loaded.dialog.lease_owner == self.owner
+  place(turn)
+  return true
+end
+
+local function was_overtaken(turn, err)
+  if err.code ~= "conflict" and err.code ~= "unique" then return false end
+  local statement = turn.statements and turn.statements[err.statement]
+  return turn.lost == err or (statement ~= nil and statement.contended == true)
+end
+
+local function write(self, turn)
+  finish(turn)
+  if turn.job then turn.job_after = jobs.after(turn) end
+  turn.reply_text = json.encode {
+    actions = turn.actions, in_reply_to = turn.message and turn.inbound_id,
+    plugin = turn.plugin and turn.plugin.name, status = turn.status,
+  }
+  turn.response_text = turn.message and json.encode(apply.response(turn))
+    or turn.continued and json.encode(apply.late_response(turn))
+  turn.statements = commit.statements(turn, self.shared)
+  return self.db:commit(turn.statements)
+end
+
+-- Asks the plugins and stores what comes of it.
+local function answer(self, turn, generation)
+  local good, parts, err = pcall(invoke.answer, self, turn, generation)
+  if not good then
+    if getmetatable(parts) ~= invoke.Ended then error(parts, 0) end
+    return nil, parts.err
+  end
+  if not parts then return nil, err end
+  apply.actions(turn, parts)
+  return write(self, turn)
+end
+
+---@param self table parley.turn
+---@param given table what the turn is about. It is not changed, but for what is counted once, and
+---  for `maybe_open`: the message may be durable, and not finished
+---@param generation parley.Generation
+---@param again boolean whether this is not the first attempt
+---@return table|nil turn
+---@return table|nil err
+---@return boolean|nil overtaken another attempt may go better
+function M.run(self, given, generation, again)
+  local turn = {
+    given = given, owner = self.owner, again = again,
+    calls = {}, events = {}, jobs = {}, writes = {}, continuations = {},
+  }
+  for key, value in pairs(given) do turn[key] = value end
+  local ok, err, overtaken = prepare(self, turn, generation.config)
+  if ok and turn.replayed then return turn end
+  if ok then
+    ok, err = answer(self, turn, generation)
+    overtaken = not ok and was_overtaken(turn, err)
+  end
+  if not ok then
+    given.maybe_open = given.maybe_open or turn.maybe_open
+    return nil, err, overtaken
+  end
+  self.shared:stored(turn.dialog, (turn.dialog.version or 0) + 1)
+  if #turn.jobs > 0 and self.on_jobs then self.on_jobs() end
+  return turn
+end
+
+return M
