@@ -175,7 +175,9 @@ describe("Idempotency-Key", function()
   end)
 
   it("is forgotten after a day, and so are messages, rates and what has expired", function()
-    local own = host.start { config = "return { rate_limits = { bot = { requests = 9, seconds = 86400 } } }" }
+    local own = host.start {
+      redis = false, config = "return { rate_limits = { bot = { requests = 9, seconds = 86400 } } }",
+    }
     local function say(id)
       return own:request("POST", path "s", message("/echo x", id), { headers = { ["Idempotency-Key"] = "s" } })
     end

@@ -104,7 +104,7 @@ end
 
 describe("without Redis", function()
   local h
-  setup(function() h = host.start() end)
+  setup(function() h = host.start { redis = false } end)
   teardown(function() h:stop() end)
 
   it("values are in the database, for as long as they may live", function()

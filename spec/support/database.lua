@@ -4,10 +4,12 @@
 local crypto = require "host.crypto"
 local fs = require "host.fs"
 local postgres = require "host.postgres"
+local redis = require "host.redis"
 
 local M = {}
 
 local SERVER = fs.getenv "PARLEY_SPEC_DATABASE_URL"
+local REDIS = fs.getenv "PARLEY_SPEC_REDIS_URL"
 
 ---Whether the specs run on PostgreSQL.
 M.is_postgres = SERVER ~= nil
@@ -25,11 +27,32 @@ function M.url(home)
   return SERVER .. "&options=-csearch_path%3D" .. schema
 end
 
----What a host of a spec finds in its environment.
+---What the program finds in its environment when a spec starts it.
 ---@param home string
+---@return table<string, string>
+function M.variables(home)
+  local env = { PARLEY_DATABASE_URL = M.url(home), PARLEY_REDIS_URL = REDIS }
+  return env
+end
+
+---A new host begins with an empty Redis: what one before has counted under the same names is not its.
+function M.forget()
+  if not REDIS then return end
+  local r = assert(redis.open { url = REDIS })
+  assert(r:call "FLUSHDB")
+  r:close()
+end
+
+---What a host in the spec's own process finds.
+---@param home string
+---@param with_redis boolean|nil false: none, on whatever the specs run
 ---@return fun(name: string): string|nil getenv for parley.config
-function M.environment(home)
-  local env = { PARLEY_DATABASE_URL = M.url(home) }
+function M.environment(home, with_redis)
+  local env = M.variables(home)
+  -- What the configuration of the home names itself is left to it.
+  local text = fs.read(home .. "/conf/parley.lua") or ""
+  if with_redis == false or text:find "redis_url" then env.PARLEY_REDIS_URL = nil end
+  if text:find "database_url" then env.PARLEY_DATABASE_URL = nil end
   return function(name) return env[name] end
 end
 

@@ -25,12 +25,13 @@ function M.temp_dir() return assert(temporary.folder()) end
 function M.start(opts)
   opts = opts or {}
   local self = setmetatable({ home = opts.home or M.temp_dir() }, M)
+  if not opts.home then database.forget() end
   if opts.config then
     assert(fs.mkdir(self.home .. "/conf"))
     assert(fs.write(self.home .. "/conf/parley.lua", opts.config))
   end
   for name, p in pairs(opts.plugins or {}) do self:write_plugin(name, p) end
-  local cfg = assert(config.load(self.home, { getenv = database.environment(self.home) }))
+  local cfg = assert(config.load(self.home, { getenv = database.environment(self.home, opts.redis) }))
   local err
   self.core, err = core.new(cfg)
   if not self.core then error(err.message) end

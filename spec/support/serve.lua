@@ -1,6 +1,7 @@
 -- `parley serve` as a process of its own, on free ports, for a spec.
 
 local crypto = require "host.crypto"
+local database = require "spec.support.database"
 local fs = require "host.fs"
 local json = require "host.json"
 local process = require "host.process"
@@ -29,6 +30,7 @@ function M.start(opts)
   local argv = { unpack(opts.argv or { programs.EXE, "serve" }) }
   argv[#argv + 1] = "--home=" .. self.home
   local env = { PARLEY_HTTP_LISTEN = "127.0.0.1:0", PARLEY_OPS_LISTEN = "127.0.0.1:0" }
+  for name, value in pairs(database.variables(self.home)) do env[name] = value end
   for name, value in pairs(opts.env or {}) do env[name] = value end
   self.process = assert(process.spawn {
     argv = argv, env = env,
