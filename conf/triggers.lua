@@ -16,6 +16,7 @@
 --       { notify = "admins" },                  -- a message in their dialogs, a line in the log
 --       { disable = "source" },                 -- the plugin that the event is about, or a name
 --       { enable = "backup_shop" },
+--       { mode = "degraded" },                  -- Redis out of use, or "normal" again
 --       { emit = "shop_is_down", severity = "critical" },
 --       { webhook = "https://ops.example.org/hook", secret = secret "OPS_WEBHOOK_SECRET" },
 --     },

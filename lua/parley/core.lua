@@ -18,6 +18,7 @@ local limits_store = require "parley.limits.either"
 local log = require "parley.ops.log"
 local manager = require "parley.plugins.manager"
 local meters = require "parley.ops.meters"
+local mode = require "parley.triggers.mode"
 local overdue = require "parley.turn.overdue"
 local poll = require "parley.plugins.poll"
 local recover = require "parley.turn.recover"
@@ -88,6 +89,7 @@ function M.open(cfg, opts)
     registry.sync(self)
     self.shared:refresh()
   end)
+  self.cluster:on("mode", function() mode.sync(self) end)
   self.shared:keep("plugin:catalog", function()
     local list, problem = catalogue.list(self)
     return list and json.encode { plugins = list }, problem
@@ -146,8 +148,14 @@ function M.new(cfg)
   return self
 end
 
--- What one worker of all does: fire jobs, sweep, look after workers that are gone.
+-- What one worker of all does: fire jobs, sweep, act on events, look after plugins and after
+-- workers that are gone.
 local function lead(self)
+  for name, part in pairs {
+    triggers = triggers, manifests = poll, heartbeats = heartbeats, overdue = overdue,
+  } do
+    self.cluster:lead(name, function(lease) part.run(self, lease) end)
+  end
   self.cluster:lead("jobs", function(lease) self.jobs:run(lease) end)
   self.cluster:lead("sweep", function(lease) sweep.run(self.db, log.write, lease) end)
   self.cluster:on_dead(function(id, lease)
@@ -166,14 +174,12 @@ function M:begin()
   local resumed, err = recover.run(self.recovery)
   if not resumed then return nil, err end
   if #resumed > 0 then log.write("warn", "turns were cut off and go on", { turns = #resumed }) end
+  local ok
+  ok, err = mode.sync(self)
+  if not ok then return nil, err end
   lead(self)
   self.limiter = task.spawn(self.limits.run, self.limits)
   self.shared:begin(self.cluster)
-  for name, part in pairs {
-    triggers = triggers, manifests = poll, heartbeats = heartbeats, overdue = overdue,
-  } do
-    self.cluster:lead(name, function(lease) part.run(self, lease) end)
-  end
   return #resumed
 end
 
@@ -184,10 +190,13 @@ local function note_reload(self, severity, details)
   if not ok then log.write("error", "the audit row was not stored", { error = err.message }) end
 end
 
--- Plugins that triggers have disabled are tried again: an operator has seen to them.
+-- What triggers have disabled is tried again: an operator has seen to it.
 local function forgive(self)
-  local ok, err = self.db:commit(switch.forgive())
+  local statements = switch.forgive()
+  for _, s in ipairs(mode.forget()) do statements[#statements + 1] = s end
+  local ok, err = self.db:commit(statements)
   if ok then ok, err = registry.sync(self) end
+  if ok then ok, err = mode.sync(self) end
   if not ok then
     log.write("error", "what triggers have disabled stays so", { error = err.message })
   end

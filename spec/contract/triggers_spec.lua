@@ -1,10 +1,14 @@
 -- Triggers at work: what events lead to, once, and what an administrator hears of it.
 
+local config = require "parley.config"
+local core = require "parley.core"
+local database = require "spec.support.database"
 local audit = require "parley.store.audit"
 local fs = require "host.fs"
 local host = require "spec.support.host"
 local http_server = require "host.http_server"
 local json = require "host.json"
+local servers = require "spec.support.redis"
 local registration = require "spec.support.registration"
 local task = require "host.task"
 local webhook = require "parley.plugins.webhook"
@@ -22,11 +26,11 @@ end
 
 describe("triggers", function()
   local h
-  local function start(text)
+  local function start(text, conf)
     local home = host.temp_dir()
     assert(fs.mkdir(home .. "/conf"))
     if text then assert(fs.write(home .. "/conf/triggers.lua", text)) end
-    h = host.start { home = home, config = OPEN, plugins = {
+    h = host.start { home = home, config = conf or OPEN, plugins = {
       shop = { main = "local p = parley.plugin() p.on.command('shop', function(c) c:reply 'shop' end) return p" },
     } }
   end
@@ -150,6 +154,29 @@ describe("triggers", function()
     end)
   end)
 
+  -- A database in a file has one worker.
+  if database.is_postgres then
+    it("are carried out by one of all instances, and every one follows", function()
+      start()
+      local others = {}
+      for i = 1, 2 do
+        local home = host.temp_dir()
+        local env = { PARLEY_DATABASE_URL = h.core.config.database_url }
+        others[i] = assert(core.new(assert(config.load(home, { getenv = function(name) return env[name] end }))))
+        assert(others[i]:begin())
+      end
+      finally(function() for _, other in ipairs(others) do other:close() end end)
+      for _ = 1, 5 do happens("echo", "plugin_failed", "critical", {}) end
+      for _, c in ipairs { h.core, unpack(others) } do
+        eventually("the end of the plugin", function()
+          return c.manager.current.chooser.by_name.echo.state == "disabled"
+        end)
+      end
+      settled()
+      assert.same({ 5, 1 }, { #fired "TR-008", #fired "TR-004" })
+    end)
+  end
+
   describe("of an operator", function()
     it("count within their window, and emit what sets off others", function()
       start [[return {
@@ -166,6 +193,36 @@ describe("triggers", function()
       settled()
       assert.same({ 1, 1 }, { #fired "A", #fired "B" }) -- what B emits does not set it off again
       assert.equal(3, details_of(fired("A")[1]).count)
+    end)
+
+    it("switch the mode, for all and over restarts, until they switch back or an operator reloads", function()
+      local server = servers.start()
+      finally(function() server:stop() end)
+      local conf = ("return { redis_url = %q }"):format(server.url)
+      start([[return {
+        { id = "A", event = "take_redis_out", act = { { mode = "degraded" } } },
+        { id = "B", event = "take_redis_in", act = { { mode = "normal" } } },
+      }]], conf)
+      local function mode(expected)
+        eventually("the mode " .. expected, function() return h.core.shared:mode() == expected end)
+      end
+      mode "redis"
+      happens("core", "take_redis_out", "info", { message = "it is moved" })
+      mode "degraded"
+      local row = eventually("the audit", function() return rows("action = 'mode_changed' AND severity = 'warning'")[1] end)
+      assert.equal("trigger A: it is moved", details_of(row).reason)
+      local home = h.home
+      h:stop()
+      h = host.start { home = home }
+      mode "degraded"
+      task.sleep(1.5) -- Redis is well, and would be used by now
+      mode "degraded"
+      happens("core", "take_redis_in", "info")
+      mode "redis"
+      happens("core", "take_redis_out", "info")
+      mode "degraded"
+      assert(h.core:reload())
+      mode "redis"
     end)
 
     it("enable a plugin", function()

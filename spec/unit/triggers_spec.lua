@@ -146,6 +146,7 @@ describe("conf/triggers.lua", function()
     ["{ id = 'A', event = 'x', act = { { notify = 'all' } } }"] = "act[1].notify: \"admins\" expected, got 'all'",
     ["{ id = 'A', event = 'x', act = { { notify = 'admins', disable = 'x' } } }"] = "act[1]: one action expected, got ",
     ["{ id = 'A', event = 'x', act = { { disable = 'X' } } }"] = "act[1].disable: \"source\", or the name of a plugin",
+    ["{ id = 'A', event = 'x', act = { { mode = 'slow' } } }"] = "act[1].mode: \"normal\" or \"degraded\" expected, got 'slow'",
     ["{ id = 'A', event = 'x', act = { { emit = 'A b' } } }"] = "act[1].emit: the name of an event",
     ["{ id = 'A', event = 'x', act = { { emit = 'ab', severity = 'x' } } }"] = "act[1].emit.severity: no severity is called 'x'",
     ["{ id = 'A', event = 'x', act = { { webhook = 'ftp://x' } } }"] = "act[1].webhook: a URL like https://",

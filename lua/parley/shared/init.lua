@@ -101,6 +101,10 @@ function M:mode() return self.current end
 ---@return table|nil client
 function M:redis_client() return self.current == "redis" and self.client or nil end
 
+---Takes Redis out of use while there is a reason, whether it is well or not.
+---@param reason string|nil nil: it is used when it is well
+function M:hold(reason) if self.client then self.watch:hold(reason) end end
+
 ---A call of redis_client has failed.
 ---@param err table
 function M:failed(err) if AWAY[err.code] then self.watch:failed(err) end end

@@ -25,8 +25,16 @@ function M:failed(err)
   self.deps.on_away(err)
 end
 
+---Redis is not to be used, however fit it is.
+---@param reason string|nil nil: it may be used again
+function M:hold(reason)
+  self.held = reason
+  if reason then self:failed { code = "held", message = reason } end
+end
+
 ---Asks once.
 function M:once()
+  if self.held then return end
   local ok, err = probe(self)
   if not ok then return self:failed(err) end
   if self.fit then return end

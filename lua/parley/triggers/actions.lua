@@ -4,6 +4,7 @@
 
 local audit = require "parley.store.audit"
 local json = require "host.json"
+local modes = require "parley.triggers.mode"
 local notify = require "parley.triggers.notify"
 local registry = require "parley.plugins.registry"
 local suggest = require "parley.util.suggest"
@@ -73,6 +74,17 @@ local KINDS = {
   },
   disable = { check = check_plugin, plan = switching "disable" },
   enable = { check = check_plugin, plan = switching "enable" },
+  mode = {
+    check = function(path, given, fail)
+      if not modes.MODES[given] then
+        fail(path, "\"normal\" or \"degraded\" expected, got '%s'", tostring(given))
+      end
+      return { mode = given }
+    end,
+    plan = function(core, action, trigger, event)
+      return modes.switch(action.mode, reason_of(trigger, event)), function() modes.sync(core) end
+    end,
+  },
   emit = {
     more = { severity = true },
     check = function(path, given, fail, one)
@@ -135,7 +147,9 @@ function M.check(path, given, fail)
       fail(path, "there is no action '%s'.%s", tostring(key), suggest.hint(tostring(key), KINDS))
     end
   end
-  if not kind then fail(path, "an action is missing: notify, disable, enable, emit or webhook") end
+  if not kind then
+    fail(path, "an action is missing: notify, disable, enable, mode, emit or webhook")
+  end
   local action = KINDS[kind].check(path .. "." .. kind, given[kind], fail, given)
   action.kind = kind
   return action

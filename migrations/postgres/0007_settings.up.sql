@@ -1,0 +1,6 @@
+-- What all instances go by and no file says: it was changed while they run.
+CREATE TABLE settings (
+  name       TEXT COLLATE "C" PRIMARY KEY,
+  value      TEXT NOT NULL,               -- JSON
+  updated_at BIGINT NOT NULL
+);
