@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "drivers/postgres_error.h"
+#include "drivers/postgres_guard.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -160,6 +161,16 @@ void pl_pg_conn_exec(struct pl_pg_conn *c, struct pl_sql_request *r, uint32_t st
     const struct pl_sql_statement *s = &r->statements[statement];
     execute(c, r->bytes.data + s->sql, s->sql_len, &(struct pl_pg_part){r, statement}, 1,
             (struct pl_pg_unit){PL_PG_EXEC, statement, r});
+}
+
+void pl_pg_conn_exec_guarded(struct pl_pg_conn *c, struct pl_sql_request *r, uint32_t statement)
+{
+    pl_buf_clear(&c->guarded);
+    pl_pg_guard_text(r, statement, &c->guarded);
+    size_t len = c->guarded.len;
+    pl_buf_putc(&c->guarded, '\0');
+    execute(c, c->guarded.data, len, &(struct pl_pg_part){r, statement}, 1,
+            (struct pl_pg_unit){PL_PG_GUARDED, statement, r});
 }
 
 void pl_pg_conn_exec_parts(struct pl_pg_conn *c, const char *sql, const struct pl_pg_part *parts,
@@ -424,6 +435,7 @@ void pl_pg_conn_close(struct pl_pg_conn *c, uv_close_cb on_closed, void *data)
     c->units = NULL;
     c->units_cap = 0;
     pl_buf_free(&c->scratch);
+    pl_buf_free(&c->guarded);
     c->retry.data = data;
     uv_close((uv_handle_t *)&c->retry, on_closed);
 }

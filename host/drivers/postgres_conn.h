@@ -14,13 +14,20 @@
 
 #define PL_PG_PARAMS_MAX 1024 /* of one execution */
 
-enum pl_pg_unit_kind { PL_PG_PREPARE, PL_PG_EXEC, PL_PG_ROWS, PL_PG_CONTROL, PL_PG_SYNC };
+enum pl_pg_unit_kind {
+    PL_PG_PREPARE,
+    PL_PG_EXEC,
+    PL_PG_GUARDED, /* an execution by the text of pl_pg_guard_text */
+    PL_PG_ROWS,
+    PL_PG_CONTROL,
+    PL_PG_SYNC,
+};
 
 struct pl_pg_unit {
     enum pl_pg_unit_kind kind;
     uint32_t at;              /* index of the statement in its request, of the prepared one, of
                                  the owner's for ROWS */
-    struct pl_sql_request *r; /* EXEC, SYNC: the owner's, not looked at */
+    struct pl_sql_request *r; /* EXEC, GUARDED, SYNC: the owner's, not looked at */
 };
 
 /* One statement of a request. */
@@ -70,6 +77,7 @@ struct pl_pg_conn {
     uv_poll_t *poll; /* of this socket; NULL when there is none */
     uv_timer_t retry;
     struct pl_buf scratch; /* numbers of parameters as text */
+    struct pl_buf guarded; /* the text of a guarded statement */
     void *data;            /* the owner's */
 };
 
@@ -84,6 +92,7 @@ void pl_pg_conn_attempted(struct pl_pg_conn *c);
 /* Queue what is to be sent; nothing is until pl_pg_conn_flush. What cannot be queued makes the
  * connection lost, and the owner is told from pl_pg_conn_flush. */
 void pl_pg_conn_exec(struct pl_pg_conn *c, struct pl_sql_request *r, uint32_t statement);
+void pl_pg_conn_exec_guarded(struct pl_pg_conn *c, struct pl_sql_request *r, uint32_t statement);
 /* One text with the parameters of several statements, one after the other. Its unit is of kind ROWS
  * and carries `at`. */
 void pl_pg_conn_exec_parts(struct pl_pg_conn *c, const char *sql, const struct pl_pg_part *parts,

@@ -29,6 +29,7 @@ struct pl_pg_writer {
     uint64_t begin_ns;
     struct pl_pg_rows rows;   /* what its transactions append, put together */
     bool one_by_one;          /* ... not in this group: one of them has failed so */
+    bool guarded;             /* the server itself looks at what was expected */
     bool explicit_begin;      /* BEGIN was sent: statements are looked at before the COMMIT */
     struct pl_err commit_err; /* of the COMMIT */
 };

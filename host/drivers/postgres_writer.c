@@ -1,10 +1,12 @@
 /* A writer: one group of transactions at a time, in two flights. The first carries the statements
  * and shows which transaction is in the way; the second commits, or rolls back and starts again
- * without it. */
+ * without it. One flight is enough when nothing is expected of the statements, and for a
+ * transaction that is alone. */
 #include "drivers/postgres_impl.h"
 
 #include "base/clock.h"
 #include "drivers/postgres_error.h"
+#include "drivers/postgres_guard.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -94,6 +96,14 @@ static bool needs_a_look(const struct pl_pg_writer *w)
     return false;
 }
 
+static void send_statement(struct pl_pg_writer *w, struct pl_sql_request *r, uint32_t i)
+{
+    if (w->guarded && r->statements[i].expect >= 0)
+        pl_pg_conn_exec_guarded(&w->conn, r, i);
+    else if (w->one_by_one || !pl_pg_rows_take(&w->rows, r, i))
+        pl_pg_conn_exec(&w->conn, r, i);
+}
+
 static void send_group(struct pl_pg_writer *w)
 {
     struct pl_list *pos, *tmp;
@@ -102,8 +112,7 @@ static void send_group(struct pl_pg_writer *w)
         struct pl_sql_request *r = request_of(pos);
         r->carrier = w;
         for (uint32_t i = 0; i < r->statements_len; i++)
-            if (w->one_by_one || !pl_pg_rows_take(&w->rows, r, i))
-                pl_pg_conn_exec(&w->conn, r, i);
+            send_statement(w, r, i);
     }
     pl_pg_rows_send(&w->rows, &w->conn);
 }
@@ -115,8 +124,11 @@ void pl_pg_writer_go(struct pl_pg_writer *w)
     w->phase = PL_PG_RUN;
     w->begin_ns = pl_now_ns();
     w->commit_err.code = NULL;
-    /* Without BEGIN the sync commits, in the same flight. */
-    w->explicit_begin = needs_a_look(w);
+    /* Without BEGIN the sync commits, in the same flight. In a group the guards would find one
+     * conflict in each flight, and cost what the flight does. */
+    bool look = needs_a_look(w);
+    w->guarded = look && w->group_len == 1 && pl_pg_guard_possible(request_of(w->group.next));
+    w->explicit_begin = look && !w->guarded;
     if (w->explicit_begin)
         pl_pg_conn_control(&w->conn, "BEGIN");
     send_group(w);
@@ -218,8 +230,10 @@ static void on_result(struct pl_pg_conn *c, const struct pl_pg_unit *unit, const
     }
     if (unit->kind == PL_PG_ROWS) {
         pl_pg_rows_result(&w->rows, unit, result);
-    } else if (unit->kind == PL_PG_EXEC) {
-        if (pl_pg_take_result(unit->r, unit->at, result) < 0 && unit->r->failed_statement < 0)
+    } else if (unit->kind == PL_PG_EXEC || unit->kind == PL_PG_GUARDED) {
+        int rc = unit->kind == PL_PG_EXEC ? pl_pg_take_result(unit->r, unit->at, result)
+                                          : pl_pg_guard_take(unit->r, unit->at, result);
+        if (rc < 0 && unit->r->failed_statement < 0)
             unit->r->failed_statement = (int)unit->at;
     } else if (status == PGRES_FATAL_ERROR) {
         pl_pg_error_of_result(result, &w->commit_err);

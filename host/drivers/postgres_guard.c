@@ -1,0 +1,59 @@
+#include "drivers/postgres_guard.h"
+
+#include "drivers/postgres_impl.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WRONG "\"changed " /* what the server quotes when it is no number */
+
+static bool begins(const char *sql, const char *with)
+{
+    return strncmp(sql, with, strlen(with)) == 0;
+}
+
+bool pl_pg_guard_possible(const struct pl_sql_request *r)
+{
+    for (uint32_t i = 0; i < r->statements_len; i++) {
+        const struct pl_sql_statement *s = &r->statements[i];
+        const char *sql = r->bytes.data + s->sql;
+        if (s->expect < 0)
+            continue;
+        if (strstr(sql, " RETURNING ") != NULL ||
+            !(begins(sql, "UPDATE ") || begins(sql, "INSERT ") || begins(sql, "DELETE ")))
+            return false;
+    }
+    return true;
+}
+
+void pl_pg_guard_text(const struct pl_sql_request *r, uint32_t statement, struct pl_buf *out)
+{
+    const struct pl_sql_statement *s = &r->statements[statement];
+    static const char with[] = "WITH changed AS (";
+    char check[128];
+    assert(s->expect >= 0);
+    int len = snprintf(check, sizeof check,
+                       " RETURNING 1) SELECT (CASE count(*) WHEN %" PRId64
+                       " THEN '1' ELSE 'changed ' || count(*) END)::int FROM changed",
+                       s->expect);
+    pl_buf_append(out, with, sizeof with - 1);
+    pl_buf_append(out, r->bytes.data + s->sql, s->sql_len);
+    pl_buf_append(out, check, (size_t)len);
+}
+
+int pl_pg_guard_take(struct pl_sql_request *r, uint32_t statement, const PGresult *result)
+{
+    struct pl_sql_statement *s = &r->statements[statement];
+    if (PQresultStatus(result) == PGRES_TUPLES_OK) {
+        s->changes = s->expect;
+        return 0;
+    }
+    const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    const char *wrong = message != NULL ? strstr(message, WRONG) : NULL;
+    if (wrong == NULL)
+        return pl_pg_take_result(r, statement, result);
+    s->changes = strtoll(wrong + strlen(WRONG), NULL, 10);
+    return pl_sql_check_changes(s, &r->err);
+}

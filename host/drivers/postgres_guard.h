@@ -1,0 +1,22 @@
+/* A statement that fails on the server when it has not changed as many rows as it had to.
+ *
+ * The number of changed rows is known when the answer is there, and then the COMMIT is one more
+ * journey to the server and back. A transaction that is alone in its group saves it so: the server
+ * counts, and takes a wrong count, in words, for a number: in its log a conflict is an error. */
+#ifndef PL_DRIVERS_POSTGRES_GUARD_H
+#define PL_DRIVERS_POSTGRES_GUARD_H
+
+#include "drivers/sql.h"
+
+#include <libpq-fe.h>
+
+/* Whether each statement with an expectation is one that can be guarded. */
+bool pl_pg_guard_possible(const struct pl_sql_request *r);
+
+/* Puts the guarded text, without a NUL, into `out`. */
+void pl_pg_guard_text(const struct pl_sql_request *r, uint32_t statement, struct pl_buf *out);
+
+/* Takes the result of the guarded text. -1 with r->err: "conflict", or what went wrong. */
+int pl_pg_guard_take(struct pl_sql_request *r, uint32_t statement, const PGresult *result);
+
+#endif
