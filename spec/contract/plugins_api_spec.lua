@@ -503,6 +503,24 @@ return { allow_private_plugins = true, plugins = { dice = { sides = 20 } } }
     assert.equal(expected, secret_with(a))
   end)
 
+  it("are not called with a secret that they do not know, when the master key is another", function()
+    local function start_with(key, home)
+      local conf = ("return { allow_private_plugins = true, secret_key = %q }"):format(key:rep(32))
+      local one = host.start { config = conf, home = home }
+      return one, one:client("reg", { "plugins:manage" })
+    end
+    local one, ask = start_with "a"
+    assert.equal(201, ask("POST", REGISTER, { manifest = manifest() }).status)
+    assert.equal("dice", one:say("d", "/roll ok").body.plugin.name)
+    one:stop()
+    one, ask = start_with("b", one.home)
+    assert.equal("text_reply", one:say("d", "/roll ok").body.plugin.name)
+    local r = ask("POST", REGISTER, { manifest = manifest(), rotate = true })
+    assert.same({ 200, "string" }, { r.status, type(r.body.signing_secret) }, r.text)
+    assert.equal("dice", one:say("d", "/roll ok").body.plugin.name)
+    one:stop()
+  end)
+
   it("have a master key that is made once, for the owner alone", function()
     local path = h.home .. "/data/secret-key"
     local text = fs.read(path)

@@ -96,11 +96,13 @@ local function credentials(core, row, name)
   return made
 end
 
--- The row as it will be, for a try.
-local function row_to_be(c, row)
+-- The row as it will be, for a try; of its secret there is nothing to try.
+local function row_to_be(core, c, row)
   local name = c.manifest.name
-  return setmetatable({ id = name, name = name, manifest = c.source, manifest_hash = c.hash },
-    { __index = row or { status = "registered", secret_version = 1 } })
+  return setmetatable({
+    id = name, name = name, manifest = c.source, manifest_hash = c.hash,
+    secret_mark = secrets.mark(core.master),
+  }, { __index = row or { status = "registered", secret_version = 1 } })
 end
 
 local function answer_of(c, row, status)
@@ -120,7 +122,7 @@ local function plan(core, c, o)
   p.changed = not p.row or p.row.manifest_hash ~= c.hash
   if p.changed then
     local ok
-    ok, err = fits(core, row_to_be(c, p.row))
+    ok, err = fits(core, row_to_be(core, c, p.row))
     if not ok then return nil, err end
   end
   if not p.row or o.rotate then
@@ -145,11 +147,13 @@ local function statements_for(core, c, p, by)
   -- Of a plugin in a folder that was disabled, and is not there any more.
   if p.leftover then add(registry.enable_bundle(name)) end
   if not p.row then
-    add(registry.insert(c.manifest, c.source, c.hash, made.id))
+    add(registry.insert(c.manifest, c.source, c.hash, made.id, secrets.mark(core.master)))
     return out
   end
   if p.changed then add(registry.change_manifest(p.row, c.manifest, c.source, c.hash)) end
-  if made then add(registry.renew_credentials(p.row, made.id)) end
+  if made then
+    add(registry.renew_credentials(p.row, made.id, secrets.mark(core.master)))
+  end
   return out
 end
 

@@ -58,6 +58,12 @@ function M.load(row, config, master)
         .. "secret of its registration"):format(name),
     }
   end
+  if row.secret_mark and row.secret_mark ~= secrets.mark(master) then
+    return nil, {
+      code = "config", message = "its signing secret was made with another secret_key: set the one "
+        .. "that the other hosts have, or let the plugin register with \"rotate\": true",
+    }
+  end
   local how = signing(row, master)
   how.allow_private = M.allows_private(config, name)
   local driver, err = rest_driver.new(m, how)

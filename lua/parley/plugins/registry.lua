@@ -27,6 +27,7 @@ local M = {}
 ---@field token_id string|nil of its own token
 ---@field secret_version integer
 ---@field secret_since integer|nil milliseconds
+---@field secret_mark string|nil of the master key that has made the secret
 
 local function decode(row)
   row.registered = row.registered == 1
@@ -59,16 +60,18 @@ end
 ---@param source string the manifest as JSON
 ---@param hash string of the manifest
 ---@param token_id string
+---@param mark string parley.plugins.secrets.mark
 ---@return table statement
-function M.insert(m, source, hash, token_id)
+function M.insert(m, source, hash, token_id, mark)
   local now = time.now_ms()
   return {
     "INSERT INTO plugins (id, name, version, transport, status, manifest, manifest_hash, "
       .. "heartbeat_interval_sec, supported_schema_versions, registered, token_id, secret_since, "
-      .. "manifest_checked_at, created_at, updated_at) VALUES ($1, $1, $2, 'rest', 'registered', "
-      .. "$3, $4, $5, $6, 1, $7, $8, $8, $8, $8)",
+      .. "manifest_checked_at, created_at, updated_at, secret_mark) VALUES ($1, $1, $2, 'rest', "
+      .. "'registered', $3, $4, $5, $6, 1, $7, $8, $8, $8, $8, $9)",
     m.name, m.version, source, hash, m.heartbeat_interval_sec,
     json.encode(json.array(m.supported_schema_versions or { m.schema })), token_id, now,
+    mark,
   }
 end
 
@@ -94,12 +97,13 @@ end
 ---meanwhile.
 ---@param row parley.PluginRow as it was read
 ---@param token_id string
+---@param mark string parley.plugins.secrets.mark
 ---@return table statement
-function M.renew_credentials(row, token_id)
+function M.renew_credentials(row, token_id, mark)
   return {
     "UPDATE plugins SET token_id = $3, secret_version = secret_version + 1, secret_since = $4, "
-      .. "updated_at = $4 WHERE id = $1 AND secret_version = $2",
-    row.id, row.secret_version, token_id, time.now_ms(), expect = 1,
+      .. "updated_at = $4, secret_mark = $5 WHERE id = $1 AND secret_version = $2",
+    row.id, row.secret_version, token_id, time.now_ms(), mark, expect = 1,
   }
 end
 

@@ -40,6 +40,11 @@ function M.master(config)
   return text
 end
 
+---By what a master key is known again; nothing of the key can be told from it.
+---@param master string
+---@return string
+function M.mark(master) return crypto.hex(crypto.hmac_sha256(master, "mark")):sub(1, 16) end
+
 ---@param master string
 ---@param plugin_id string
 ---@param version integer grows when the plugin gets another secret
