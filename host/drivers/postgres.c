@@ -9,6 +9,7 @@
 
 #define READS_INFLIGHT 64   /* per reader: one slow read delays no more than that */
 #define PARAMS_MAX     1000 /* of one statement */
+#define WATCH_MS       200  /* how soon silence is noticed when it is long enough */
 #define CLOSE_MS       2000 /* what closing waits for commits that are under way */
 
 static struct pl_postgres *of(struct pl_sql *sql)
@@ -51,6 +52,7 @@ static void unref(struct pl_postgres *db)
         return;
     uv_close((uv_handle_t *)&db->attempted, on_handle_closed);
     uv_close((uv_handle_t *)&db->starter, on_handle_closed);
+    uv_close((uv_handle_t *)&db->watch, on_handle_closed);
     for (int i = 0; i < conns(db); i++)
         pl_pg_conn_close(conn_at(db, i), on_handle_closed, db);
 }
@@ -100,13 +102,24 @@ static void fail_queue(struct pl_postgres *db, struct pl_list *queue, uint32_t *
                        const struct pl_err *err)
 {
     struct pl_list *link;
-    *len = 0;
     while ((link = pl_list_shift(queue)) != NULL) {
         struct pl_sql_request *r = pl_container_of(link, struct pl_sql_request, link);
+        (*len)--;
         r->err = *err;
         db->stats.failed++;
         pl_pg_finish(db, r);
     }
+}
+
+/* What nobody can take is refused at once, not kept until somebody can. */
+static void refuse_queues(struct pl_postgres *db)
+{
+    struct pl_err err;
+    unavailable(db, &err);
+    if (!can(db, true))
+        fail_queue(db, &db->writes, &db->writes_len, &err);
+    if (!can(db, false))
+        fail_queue(db, &db->reads, &db->reads_len, &err);
 }
 
 struct waiter {
@@ -178,11 +191,7 @@ void pl_pg_changed(struct pl_postgres *db)
                 break;
             }
     }
-    unavailable(db, &err);
-    if (!writes)
-        fail_queue(db, &db->writes, &db->writes_len, &err);
-    if (!reads)
-        fail_queue(db, &db->reads, &db->reads_len, &err);
+    refuse_queues(db);
     if (!db->closing)
         start_soon(db);
     unref(db);
@@ -225,6 +234,39 @@ static void send_reads(struct pl_postgres *db)
             pl_pg_conn_flush(&db->readers[i].conn);
 }
 
+/* A server that is silent for too long is as good as away: what can be refused without harm is, and
+ * only commits that were sent are still waited for. */
+static void on_watch(uv_timer_t *timer)
+{
+    struct pl_postgres *db = timer->data;
+    struct pl_err err;
+    bool owed = false;
+    db->refs++;
+    for (int i = 0; i < conns(db) && !db->closing; i++) {
+        const struct pl_pg_conn *c = conn_at(db, i);
+        owed = owed || c->asked_ns != 0;
+        if (c->state != PL_PG_UP || pl_pg_usable(db, c) || i < db->config.writers)
+            continue;
+        unavailable(db, &err);
+        pl_pg_reader_give_up(&db->readers[i - db->config.writers], &err);
+    }
+    if (!db->closing)
+        refuse_queues(db);
+    if (!owed) {
+        db->watching = false;
+        uv_timer_stop(&db->watch);
+    }
+    unref(db);
+}
+
+static void watch(struct pl_postgres *db)
+{
+    if (db->watching || db->closing)
+        return;
+    db->watching = true;
+    uv_timer_start(&db->watch, on_watch, WATCH_MS, WATCH_MS);
+}
+
 static void on_start(uv_prepare_t *prepare)
 {
     struct pl_postgres *db = prepare->data;
@@ -234,6 +276,7 @@ static void on_start(uv_prepare_t *prepare)
     send_reads(db);
     for (int i = 0; i < db->config.writers && !pl_list_empty(&db->writes); i++)
         pl_pg_writer_go(&db->writers[i]);
+    watch(db);
     unref(db);
 }
 
@@ -270,7 +313,7 @@ static void request_cancel(struct pl_op *op)
     if (r->write) {
         struct pl_pg_writer *w = r->carrier;
         /* Its group is retried without it. A commit that was sent cannot be taken back. */
-        if (op->state != PL_OP_TIMEDOUT || w->phase != PL_PG_RUN)
+        if (op->state != PL_OP_TIMEDOUT || w->phase != PL_PG_RUN || !pl_pg_writer_carries(w, r))
             return;
         pl_pg_conn_cancel(&w->conn);
     } else {
@@ -378,6 +421,7 @@ static void close_db(struct pl_sql *sql)
     struct pl_err err;
     db->closing = true;
     uv_prepare_stop(&db->starter);
+    uv_timer_stop(&db->watch);
     finish_commits(db);
     pl_fail(&err, PL_E_CLOSED, false, "postgres", "the database is closed");
     fail_queue(db, &db->writes, &db->writes_len, &err);
@@ -424,7 +468,7 @@ struct pl_sql *pl_postgres_open(struct pl_loop *loop, const struct pl_postgres_c
     db->writers = pl_xcalloc((size_t)db->config.writers, sizeof *db->writers);
     db->readers = pl_xcalloc((size_t)db->config.readers, sizeof *db->readers);
     db->refs = 1;
-    db->handles = 2 + (uint32_t)conns(db);
+    db->handles = 3 + (uint32_t)conns(db);
     pl_list_init(&db->writes);
     pl_list_init(&db->reads);
     pl_list_init(&db->waiters);
@@ -432,6 +476,8 @@ struct pl_sql *pl_postgres_open(struct pl_loop *loop, const struct pl_postgres_c
     db->attempted.data = db;
     uv_prepare_init(&loop->uv, &db->starter);
     db->starter.data = db;
+    uv_timer_init(&loop->uv, &db->watch);
+    db->watch.data = db;
     for (int i = 0; i < db->config.writers; i++)
         pl_pg_writer_start(&db->writers[i], db);
     for (int i = 0; i < db->config.readers; i++)

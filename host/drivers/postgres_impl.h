@@ -54,6 +54,8 @@ struct pl_postgres {
     uv_async_t attempted; /* a connecting thread has ended */
     uv_prepare_t starter; /* sends what this turn of the loop has gathered */
     bool starting;
+    uv_timer_t watch; /* runs while the server owes an answer */
+    bool watching;
     uint32_t refs; /* the handle's, and each request's */
     uint32_t handles;
     bool closing;
@@ -82,7 +84,12 @@ void pl_pg_writer_start(struct pl_pg_writer *w, struct pl_postgres *db);
 /* Takes what has gathered, if it is idle. */
 void pl_pg_writer_go(struct pl_pg_writer *w);
 
+/* Whether a request is on its way, and not waiting to go again. */
+bool pl_pg_writer_carries(const struct pl_pg_writer *w, const struct pl_sql_request *r);
+
 void pl_pg_reader_start(struct pl_pg_reader *r, struct pl_postgres *db);
+/* Lets nobody wait any longer for what was sent; the answers are ignored when they come. */
+void pl_pg_reader_give_up(struct pl_pg_reader *r, const struct pl_err *err);
 /* Sends one read. */
 void pl_pg_reader_send(struct pl_pg_reader *r, struct pl_sql_request *request);
 

@@ -69,6 +69,16 @@ static void on_down(struct pl_pg_conn *c, const struct pl_err *err)
 
 static const struct pl_pg_owner owner = {on_up, on_down, on_result, on_sync};
 
+void pl_pg_reader_give_up(struct pl_pg_reader *reader, const struct pl_err *err)
+{
+    /* Whoever is woken may change the list: it is looked through anew after each. */
+    struct pl_list *pos = reader->sent.next;
+    while (pos != &reader->sent) {
+        struct pl_sql_request *r = pl_container_of(pos, struct pl_sql_request, link);
+        pos = pl_op_fail(&r->op, err) ? reader->sent.next : pos->next;
+    }
+}
+
 void pl_pg_reader_send(struct pl_pg_reader *reader, struct pl_sql_request *r)
 {
     reader->inflight++;

@@ -293,6 +293,15 @@ static void on_down(struct pl_pg_conn *c, const struct pl_err *err)
 
 static const struct pl_pg_owner owner = {on_up, on_down, on_result, on_sync};
 
+bool pl_pg_writer_carries(const struct pl_pg_writer *w, const struct pl_sql_request *r)
+{
+    struct pl_list *pos, *tmp;
+    pl_list_each (pos, tmp, &w->group)
+        if (pos == &r->link)
+            return true;
+    return false;
+}
+
 void pl_pg_writer_start(struct pl_pg_writer *w, struct pl_postgres *db)
 {
     w->db = db;
