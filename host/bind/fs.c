@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <uv.h>
 
 #define READ_MAX (16.0 * 1024 * 1024)
 
@@ -143,6 +144,13 @@ static int fs_data_dir(lua_State *L)
     return 1;
 }
 
+/* cores() -> processors that this process may use */
+static int fs_cores(lua_State *L)
+{
+    lua_pushinteger(L, (lua_Integer)uv_available_parallelism());
+    return 1;
+}
+
 /* version() -> of the program */
 static int fs_version(lua_State *L)
 {
@@ -153,11 +161,13 @@ static int fs_version(lua_State *L)
 int pl_bind_fs(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"read", fs_read},     {"write", fs_write},       {"list", fs_list},
-        {"stat", fs_stat},     {"exists", fs_exists},     {"mkdir", fs_mkdir},
-        {"remove", fs_remove}, {"realpath", fs_realpath}, {"isatty", fs_isatty},
-        {"getenv", fs_getenv}, {"data_dir", fs_data_dir}, {"version", fs_version},
-        {NULL, NULL},
+        {"read", fs_read},         {"write", fs_write},
+        {"list", fs_list},         {"stat", fs_stat},
+        {"exists", fs_exists},     {"mkdir", fs_mkdir},
+        {"remove", fs_remove},     {"realpath", fs_realpath},
+        {"isatty", fs_isatty},     {"getenv", fs_getenv},
+        {"data_dir", fs_data_dir}, {"version", fs_version},
+        {"cores", fs_cores},       {NULL, NULL},
     };
     lua_newtable(L);
     luaL_register(L, NULL, functions);

@@ -49,7 +49,8 @@ local KEYS = {
   database_unsafe = { "boolean", false, restart = true },
   -- redis://[:password@]host[:port][/database] or redis+unix://[:password@]/path[?db=database]
   redis_url = { "string", nil, env = "PARLEY_REDIS_URL", restart = true },
-  workers = { "number", 1, env = "PARLEY_WORKERS", min = 1, max = 64, restart = true },
+  -- one for each core with PostgreSQL; a database in a file has one
+  workers = { "number", nil, env = "PARLEY_WORKERS", min = 1, max = 64, restart = true },
   drain_seconds = { "number", 10, min = 0, max = 600 },
   log_level = {
     "string", "info", one_of = { "debug", "info", "warn", "error" }, env = "PARLEY_LOG_LEVEL",
@@ -264,6 +265,7 @@ function M.load(home, opts)
     return fail("database_url: expected sqlite:PATH or postgres://..., got '%s'",
       config.database_url:gsub("://[^@/]*@", "://***@"))
   end
+  config.workers = config.workers or (scheme == "sqlite" and 1 or math.min(fs.cores(), 64))
   if scheme == "sqlite" and config.workers > 1 then
     return fail("workers: %d workers need PostgreSQL; with SQLite there is one", config.workers)
   end
