@@ -33,6 +33,15 @@ describe("parley check", function()
     assert.equal("all is well: 4 plugins, 0 rules\n", out, err)
   end)
 
+  it("says what is wrong with the triggers", function()
+    assert(fs.mkdir(home .. "/conf"))
+    assert(fs.write(home .. "/conf/triggers.lua", "return {\n{ id = 'A', event = 'x' } }"))
+    local code, _, err = check()
+    assert.equal(78, code)
+    assert.equal("parley: " .. home .. "/conf/triggers.lua:2: trigger 'A': act: a list of actions expected, "
+      .. "like { { notify = \"admins\" } }\n", err)
+  end)
+
   it("warns of the texts that are missing in every plugin of the home, and would start", function()
     local one = plugin("one", {
       ["main.lua"] = main("one", "  c:reply(c:t 'a')"),

@@ -1,5 +1,5 @@
--- parley check: settings, rules and every plugin, as a start or a reload would take them, and what
--- these would let pass but no author means.
+-- parley check: settings, rules, triggers and every plugin, as a start or a reload would take them,
+-- and what these would let pass but no author means.
 
 local config = require "parley.config"
 local exit = require "parley.cli.exit"
@@ -15,9 +15,9 @@ local store = require "parley.store"
 
 local M = {
   about = [[
-Checks settings, rules and every plugin, as a start or a reload would take them, and says what is
-wrong, with file and line. Warns of what these let pass: commands without a handler, texts and
-plural forms that a language lacks.]],
+Checks settings, rules, triggers and every plugin, as a start or a reload would take them, and says
+what is wrong, with file and line. Warns of what these let pass: commands without a handler, texts
+and plural forms that a language lacks.]],
   options = { options.home, options.config, options.output },
 }
 

@@ -13,8 +13,8 @@ local M = {
 }
 
 local BY_CODE = {
-  config = M.CONFIG, plugin = M.CONFIG, rules = M.CONFIG, not_running = M.NOT_RUNNING,
-  busy = M.BUSY, usage = M.USAGE,
+  config = M.CONFIG, plugin = M.CONFIG, rules = M.CONFIG, triggers = M.CONFIG,
+  not_running = M.NOT_RUNNING, busy = M.BUSY, usage = M.USAGE,
 }
 
 ---Says on stderr what has failed.

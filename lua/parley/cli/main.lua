@@ -9,8 +9,8 @@ M.about = "A host for conversations."
 
 M.commands = {
   { "serve", "start the host" },
-  { "check", "check settings, rules and every plugin" },
-  { "reload", "take up settings, rules and plugins" },
+  { "check", "check settings, rules, triggers and every plugin" },
+  { "reload", "take up settings, rules, triggers and plugins" },
   { "status", "show workers, plugins and generations" },
   { "stop", "stop the host when its running turns have finished" },
   { "chat", "talk to a running host in the terminal" },

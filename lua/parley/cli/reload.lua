@@ -1,4 +1,4 @@
--- parley reload: the running host takes up settings, rules and plugins.
+-- parley reload: the running host takes up settings, rules, triggers and plugins.
 
 local exit = require "parley.cli.exit"
 local home = require "parley.cli.home"
@@ -7,8 +7,9 @@ local output = require "parley.cli.output"
 
 local M = {
   about = [[
-Builds the next generation of settings, rules and plugins beside the one that serves and puts it in
-its place. When something is wrong with it, says where, changes nothing, and exits with 78.]],
+Builds the next generation of settings, rules, triggers and plugins beside the one that serves and
+puts it in its place. When something is wrong with it, says where, changes nothing, and exits with
+78.]],
   options = { options.home, options.output },
 }
 
