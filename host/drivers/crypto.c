@@ -3,23 +3,56 @@
 #include "base/clock.h"
 
 #include <crypt.h>
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
-#include <openssl/hmac.h>
+#include <openssl/evp.h>
+#include <openssl/params.h>
 #include <openssl/sha.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
+/* OpenSSL's one-call functions look their algorithm up by name each time, which takes longer than
+ * to hash a short text. These are looked up once for each thread, and live as long as the process.
+ */
+static _Thread_local EVP_MD_CTX *sha256;
+static _Thread_local EVP_MAC_CTX *hmac_sha256;
+
+/* An OpenSSL without SHA-256, or without memory: no hash is better than a wrong one. */
+static void must_work(bool ok)
+{
+    if (!ok)
+        abort();
+}
+
 void pl_sha256(const void *data, size_t len, unsigned char out[PL_SHA256_LEN])
 {
-    SHA256(data, len, out);
+    if (sha256 == NULL) {
+        sha256 = EVP_MD_CTX_new();
+        EVP_DigestInit_ex2(sha256, EVP_MD_fetch(NULL, "SHA256", NULL), NULL);
+    }
+    bool ok = EVP_DigestInit_ex2(sha256, NULL, NULL) == 1 &&
+              EVP_DigestUpdate(sha256, data, len) == 1 &&
+              EVP_DigestFinal_ex(sha256, out, NULL) == 1;
+    must_work(ok);
 }
 
 void pl_hmac_sha256(const void *key, size_t key_len, const void *data, size_t len,
                     unsigned char out[PL_SHA256_LEN])
 {
-    HMAC(EVP_sha256(), key, (int)key_len, data, len, out, NULL);
+    size_t out_len;
+    if (hmac_sha256 == NULL) {
+        char digest[] = "SHA256";
+        OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+                               OSSL_PARAM_construct_end()};
+        hmac_sha256 = EVP_MAC_CTX_new(EVP_MAC_fetch(NULL, "HMAC", NULL));
+        EVP_MAC_CTX_set_params(hmac_sha256, params);
+    }
+    bool ok = EVP_MAC_init(hmac_sha256, key, key_len, NULL) == 1 &&
+              EVP_MAC_update(hmac_sha256, data, len) == 1 &&
+              EVP_MAC_final(hmac_sha256, out, &out_len, PL_SHA256_LEN) == 1;
+    must_work(ok);
 }
 
 void pl_sha1_hex(const void *data, size_t len, char *out)
