@@ -90,6 +90,23 @@ describe("a registered plugin", function()
       assert.equal("dice", h:say("d", "/roll ok").body.plugin.name)
     end)
 
+    it("and may have registered in the newer one", function()
+      h = host.start { config = "return { allow_private_plugins = true }" }
+      local beta = { schema = "v1beta", endpoint = json.null, transport = { type = "rest", endpoint = url },
+        permissions = json.array { { name = "jobs", reason = "rings" } } }
+      registration.register(h, beta)
+      assert.equal("dice", h:say("d", "/roll ok").body.plugin.name)
+      assert.equal('["v1beta"]', row().supported_schema_versions)
+      local r = h:client("reg", { "plugins:manage" })("POST", registration.PATH, {
+        manifest = registration.manifest { schema = "v1beta", transport = "rest", name = "other" },
+      })
+      assert.equal(400, r.status)
+      local paths = {}
+      for i, e in ipairs(r.body.errors) do paths[i] = e.path end
+      table.sort(paths)
+      assert.same({ "/manifest/endpoint", "/manifest/transport" }, paths)
+    end)
+
     it("when its heartbeat names another version, whatever the interval", function()
       shows { status = 200, body = json.encode(manifest { version = "3.0.0" }) }
       start "manifest_poll_seconds = 3600"

@@ -115,6 +115,13 @@ describe("triggers", function()
       assert.equal(1, #fired "TR-008")
     end)
 
+    it("disable one that chooses its words badly", function()
+      start()
+      happens("shop", "plugin_failed", "critical", { message = "\0\n" .. ("є"):rep(500) })
+      eventually("the end of the plugin", function() return state_of "shop" == "disabled" end)
+      assert.equal("trigger TR-008:   " .. ("є"):rep(98) .. "...", h.core.db:first("SELECT reason FROM plugins").reason)
+    end)
+
     it("never disable the fallback", function()
       start()
       happens("text_reply", "plugin_failed", "critical", {})

@@ -222,13 +222,13 @@ describe("a manifest of version v1beta", function()
     assert.same({ "rest", "https://a.example", 60 }, { m.transport, m.endpoint, m.heartbeat_interval_sec })
     assert.same({ "kv", "http:api.example.org" }, { m.permissions[1], m.permissions[2] })
     assert.same({ kv = "remembers orders", ["http:api.example.org"] = { en = "asks" } }, m.permission_reasons)
-    assert.equal("v1beta", m.schema)
+    assert.same(list "v1beta", m.supported_schema_versions)
     assert.equal(manifest.hash(beta()), hash)
     local alpha = manifest.check(json.encode(base {
       transport = "rest", endpoint = "https://a.example", heartbeat_interval_sec = 60,
       permissions = list("kv", "http:api.example.org"),
     }))
-    alpha.schema, alpha.permission_reasons = m.schema, m.permission_reasons
+    alpha.supported_schema_versions, alpha.permission_reasons = m.supported_schema_versions, m.permission_reasons
     assert.same(alpha, m)
   end)
 
@@ -280,6 +280,6 @@ describe("a manifest of version v1beta", function()
     local shown = fs.read("docs/plugin-guide.md"):match "```json v1beta\n(.-)```"
     local m, problems = manifest.check(shown)
     assert(m, not m and manifest.describe(problems))
-    assert.equal("v1beta", m.schema)
+    assert.equal("reminds players whose turn it is", m.permission_reasons.jobs)
   end)
 end)

@@ -129,8 +129,8 @@ end
 ---@param source string JSON
 ---@param opts? {file?: string, locales?: table<string, any>} `file` for the problems; `locales`:
 ---   the locale files that are there, by name
----@return table? manifest in the form of v1alpha, defaults filled; `schema` is the one that it has,
----  `permission_reasons` what v1beta says of them
+---@return table? manifest in the form of v1alpha, defaults filled; `permission_reasons` is what a
+---  v1beta says of its permissions
 ---@return string|parley.Problem[] result its hash, or the problems
 function M.check(source, opts)
   opts = opts or {}
@@ -144,7 +144,7 @@ function M.check(source, opts)
   local form = check(report, m, opts.locales)
   if not form then return nil, sorted() end
   local hash = M.hash(m)
-  form.schema, form.permission_reasons = m.schema, adapter.reasons(m)
+  form.permission_reasons = adapter.reasons(m)
   return fill(form), hash
 end
 

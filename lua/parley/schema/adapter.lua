@@ -56,6 +56,7 @@ function M.to_v1alpha(m, report)
   local form = {}
   for key, value in pairs(m) do form[key] = value end
   form.schema = "v1alpha"
+  form.supported_schema_versions = m.supported_schema_versions or json.array { "v1beta" }
   if m.transport then
     form.transport = m.transport.type
     for _, key in ipairs(MOVED) do form[key] = m.transport[key] end
@@ -67,12 +68,13 @@ function M.to_v1alpha(m, report)
   return form, place
 end
 
----What a manifest says of its permissions, by their names; nothing in v1alpha.
----@param m table a manifest, checked
----@return table<string, string|table<string, string>> reasons
+---What a manifest says of its permissions, by their names.
+---@param m table a manifest of any version, checked
+---@return table<string, string|table<string, string>>|nil reasons nil: v1alpha has none
 function M.reasons(m)
+  if m.schema ~= "v1beta" then return nil end
   local out = {}
-  for _, p in ipairs(m.schema == "v1beta" and m.permissions or {}) do out[p.name] = p.reason end
+  for _, p in ipairs(m.permissions or {}) do out[p.name] = p.reason end
   return out
 end
 

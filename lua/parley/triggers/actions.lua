@@ -10,10 +10,13 @@ local registry = require "parley.plugins.registry"
 local suggest = require "parley.util.suggest"
 local switch = require "parley.plugins.switch"
 local task = require "host.task"
+local utf8 = require "parley.util.utf8"
 local webhook = require "parley.triggers.webhook"
 local webhook_key = require("parley.plugins.webhook").key
 
 local M = {}
+
+local REASON_MAX = 200 -- bytes
 
 ---An audit row about what a trigger does. It names the triggers that have led to it: none of them
 ---is set off by it.
@@ -42,10 +45,11 @@ local function check_plugin(path, given, fail)
   return { plugin = given }
 end
 
+-- Some of the words are a plugin's: they must not keep it from being disabled.
 local function reason_of(trigger, event)
   local message = event.details.message
-  return ("trigger %s: %s"):format(trigger.id,
-    type(message) == "string" and message:sub(1, 200) or event.action)
+  if type(message) ~= "string" then message = event.action end
+  return ("trigger %s: %s"):format(trigger.id, utf8.clip((message:gsub("%c", " ")), REASON_MAX))
 end
 
 local function switching(to)
