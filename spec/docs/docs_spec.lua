@@ -81,7 +81,7 @@ local function run(page)
 end
 
 describe("the page", function()
-  for _, page in ipairs { "quick-start", "plugin-guide", "rest-plugins", "operator-guide", "cli", "http-api" } do
+  for _, page in ipairs { "quick-start", "plugin-guide", "rest-plugins", "operator-guide", "cli", "http-api", "events" } do
     it("docs/" .. page .. ".md does what it says", function() run("docs/" .. page .. ".md") end)
   end
 
