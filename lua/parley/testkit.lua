@@ -174,9 +174,11 @@ function M:jobs()
   return out
 end
 
----The plugin's session in a dialog.
+---The plugin's session in a dialog, or that of the user when its scope is "user".
 ---@return table
 function M:session(dialog)
+  local of_user = self.core.db:first("SELECT state FROM sessions WHERE plugin = $1", self.name)
+  if of_user then return json.decode(of_user.state) end
   local row = self.core.db:first("SELECT state FROM dialogs WHERE id = $1", dialog or "dialog")
   return row and row.state and json.decode(row.state)[self.name] or {}
 end

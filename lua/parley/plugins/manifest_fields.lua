@@ -199,10 +199,6 @@ local function endpoint(report, value, path)
   end
 end
 
-local function any_object(report, value, path)
-  if not is_object(value) then expected(report, path, "an object", value) end
-end
-
 local function json_schema(report, value, path)
   if not is_object(value) then return expected(report, path, "a JSON Schema", value) end
   local good, problem = pcall(compile_schema, value)
@@ -212,7 +208,7 @@ end
 local function name_of(item) return type(item) == "table" and item.name or nil end
 
 local session_fields = {
-  scope = one_of("dialog", "user", "chat"), ttl = number(1, 31536000), schema = any_object,
+  scope = one_of("dialog", "user", "chat"), ttl = number(1, 31536000), schema = json_schema,
 }
 
 local limit_fields = {

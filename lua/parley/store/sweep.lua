@@ -35,6 +35,12 @@ local RULES = {
       .. "AND (plugin, scope, key) > ($3, $4, $5) ORDER BY plugin, scope, key LIMIT $2",
     delete = "DELETE FROM kv WHERE plugin = $1 AND scope = $2 AND key = $3",
   },
+  {
+    key = { "plugin", "user_id" }, before = 0,
+    find = "SELECT plugin, user_id FROM sessions WHERE expires_at < $1 "
+      .. "AND (plugin, user_id) > ($3, $4) ORDER BY plugin, user_id LIMIT $2",
+    delete = "DELETE FROM sessions WHERE plugin = $1 AND user_id = $2",
+  },
   -- No window is longer than a day. One that has begun since it was found stays.
   {
     key = { "key" }, same = { "window_start" }, before = KEPT_MS,

@@ -11,6 +11,7 @@ local jobs = require "parley.turn.jobs"
 local json = require "host.json"
 local limits = require "parley.limits"
 local load = require "parley.turn.load"
+local session = require "parley.turn.session"
 local time = require "host.time"
 
 local M = {}
@@ -94,6 +95,7 @@ local function prepare(self, turn, config)
   if not ok or turn.replayed then return ok, err end
   turn.dialog, turn.user = loaded.dialog, loaded.user
   turn.user.locale = locale or turn.user.locale or config.locale
+  session.expire(turn.dialog)
   turn.leased = loaded.dialog.lease_owner == self.owner
   place(turn)
   return true

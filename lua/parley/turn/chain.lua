@@ -88,7 +88,7 @@ end
 
 function unfold(parts, turn, link, response, calls)
   local plugin = link.plugin
-  if plugin then session.keep(turn.dialog, plugin.name, response) end
+  if plugin then session.keep(turn, plugin, response) end
   local part = { plugin = plugin, actions = json.array() }
   parts[#parts + 1] = part
   for _, action in ipairs(response.actions) do

@@ -5,6 +5,7 @@ local audit_logs = require "parley.store.audit"
 local crypto = require "host.crypto"
 local insert = require "parley.store.insert"
 local json = require "host.json"
+local session = require "parley.turn.session"
 
 local M = {}
 
@@ -180,6 +181,7 @@ function M.statements(turn, shared)
   events(turn, out, shared)
   jobs(turn, out)
   continuations(turn, out)
+  session.statements(turn, out)
   if turn.once then out[#out + 1] = turn.once(200, turn.response_text) end
   for _, write in ipairs(turn.writes) do out[#out + 1] = write end
   return out

@@ -7,6 +7,7 @@
 local crypto = require "host.crypto"
 local record = require "parley.turn.record"
 local response_of = require "parley.turn.response"
+local session = require "parley.turn.session"
 local time = require "host.time"
 
 local M = {}
@@ -109,7 +110,10 @@ function M.parts(db, turn, generation, calls)
   if not plugin or plugin.state == "disabled" then
     return nil, { code = "forbidden", message = "the plugin is disabled" }
   end
-  local response, err = response_of.check(plugin, turn.late, turn.dialog.state[plugin.name])
+  local read
+  read, failure = session.load(db, turn, plugin)
+  if not read then return nil, failure end
+  local response, err = response_of.check(plugin, turn.late, session.of(turn, plugin))
   if not response then
     if REFUSED[err.code] then return nil, { code = REFUSED[err.code], message = err.message } end
     return failed(turn, plugin, "plugin_failed", err, calls.instead)

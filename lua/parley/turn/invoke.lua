@@ -13,6 +13,7 @@ local meters = require "parley.ops.meters"
 local record = require "parley.turn.record"
 local response_of = require "parley.turn.response"
 local route = require "parley.turn.route"
+local session = require "parley.turn.session"
 local sorry = require "parley.turn.sorry"
 local time = require "host.time"
 local utf8 = require "parley.util.utf8"
@@ -47,7 +48,7 @@ local function request_for(turn, plugin, invocation_id, deadline_ms, invited)
     invocation_id = invocation_id, attempt = 1, deadline_ms = deadline_ms, plugin = plugin.name,
     dialog = {
       id = d.id, channel = d.channel, locale = d.locale, reset_version = d.reset_version,
-      state = turn.dialog.state[plugin.name] or {},
+      state = session.of(turn, plugin) or {},
     },
     user = { id = u.id, role = u.role, locale = u.locale, name = u.name },
     event = event, intent = intent, config = plugin.config, trace_id = turn.trace_id,
@@ -85,7 +86,7 @@ local function ask(self, turn, generation, plugin, invited, id, delivery)
   end
   local response, err, attempts = plugin.driver:invoke(request, gate.door(invocation), delivery)
   if response then
-    response, err = response_of.check(plugin, response, turn.dialog.state[plugin.name])
+    response, err = response_of.check(plugin, response, session.of(turn, plugin))
   end
   if response and response.continue then
     response, err = continue.note(self.db, turn, plugin, id, response,
@@ -119,6 +120,8 @@ end
 
 local function invoke(self, turn, generation, plugin, invited)
   if plugin.driver.effect then record.admit(self.db, turn) end
+  local read, failure = session.load(self.db, turn, plugin)
+  if not read then turn.lost = turn.lost or failure end
   end_if_lost(turn)
   local id, delivery = ids.invocation(turn, plugin.name)
   local begun, since = time.now_ms(), time.mono()

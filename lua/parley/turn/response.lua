@@ -53,6 +53,8 @@ local function check_session(plugin, r, before)
   local after = session.after(before, r)
   local text, err = json.encode(after or {})
   if not text then return bad(plugin, "state: %s", err.message) end
+  local problem = session.problem(plugin, after)
+  if problem then return bad(plugin, "%s", problem) end
   if #text > session.MAX then
     return too_large(plugin, "the session would have %d bytes, at most %d are allowed", #text,
       session.MAX)
@@ -62,7 +64,7 @@ end
 
 ---@param plugin parley.Plugin
 ---@param r any InvokeResponseV1
----@param before table|nil the plugin's session in the dialog
+---@param before table|nil the plugin's session
 ---@return table|nil response
 ---@return table|nil PluginError
 function M.check(plugin, r, before)
