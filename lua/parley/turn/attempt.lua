@@ -68,18 +68,19 @@ local function is_held(self, dialog)
 end
 
 -- Messages of a dialog sort by their ids as they were stored, also when the clock of this host is
--- behind that of another one, or was set back.
+-- behind that of another one, or was set back. Their times are those of their ids.
 local function place(turn)
   local last = turn.dialog.last_message_at
-  turn.inbound_at = math.max(turn.received_at, last and last + 1 or 0)
-  turn.inbound_id = ids.message(turn.inbound_at, turn.received_at)
+  local made_up
+  turn.inbound_id, turn.inbound_at, made_up = ids.message(last and last + 1 or 0)
+  turn.reply_from = made_up and turn.inbound_at + 1 or turn.inbound_at
 end
 
 local function finish(turn)
-  local now = time.now_ms()
-  turn.finished_at = turn.inbound_at > turn.received_at and math.max(now, turn.inbound_at + 1)
-    or math.max(now, turn.inbound_at)
-  turn.reply_id = (turn.message or #turn.actions > 0) and ids.message(turn.finished_at, now) or nil
+  turn.finished_at = time.now_ms()
+  local id, at = ids.message(turn.reply_from)
+  turn.reply_id = (turn.message or #turn.actions > 0) and id or nil
+  turn.last_at = at
 end
 
 local function prepare(self, turn, config)

@@ -77,7 +77,7 @@ local function insert_dialog(turn, sql, ...)
   return {
     contended = true, n = 9 + select("#", ...), sql, d.id, turn.user.id, d.channel, d.locale,
     d.status, d.reset_version, json.encode(d.state), turn.received_at,
-    turn.finished_at or turn.received_at, ...,
+    turn.last_at or turn.inbound_at, ...,
   }
 end
 
@@ -88,7 +88,7 @@ local function dialog(turn, out)
   else
     out[#out + 1] = {
       turn.leased and UPDATE_RELEASE or UPDATE, d.id, d.version, d.status, d.reset_version,
-      json.encode(d.state), turn.finished_at, n = 6, expect = 1, contended = true,
+      json.encode(d.state), turn.last_at, n = 6, expect = 1, contended = true,
     }
   end
 end
@@ -104,7 +104,7 @@ local function messages(turn, out)
   if turn.reply_id then
     rows[#rows + 1] = {
       d.id, turn.reply_id, d.reset_version, "plugin", turn.reply_text, turn.trace_id,
-      turn.finished_at,
+      turn.last_at,
     }
   end
   if #rows == 0 then return end

@@ -25,12 +25,17 @@ function M.invocation(turn, plugin)
     derived(0, turn.job.id, plugin, n)
 end
 
----The id of a message at a time that may lie ahead of this host's clock.
----@param ms integer
----@param now integer
----@return string
-function M.message(ms, now)
-  return ms <= now and crypto.uuid7() or derived(ms, crypto.random(16))
+---The id of a message, and the time in it. It sorts after all that were made here before; when that
+---is not late enough, because another clock is ahead or this one was set back, it is made up.
+---@param at_least integer milliseconds
+---@return string id
+---@return integer ms
+---@return boolean made_up it does not sort among others of the same millisecond
+function M.message(at_least)
+  local id = crypto.uuid7()
+  local ms = tonumber(id:sub(1, 8) .. id:sub(10, 13), 16)
+  if ms >= at_least then return id, ms, false end
+  return derived(at_least, crypto.random(16)), at_least, true
 end
 
 return M
