@@ -163,7 +163,7 @@ local function lead(self)
     if turns > 0 then
       log.write("warn", "turns of a worker that is gone go on", { turns = turns, worker = id })
     end
-  end)
+  end, function() return recover.owners(self.db) end)
 end
 
 ---Takes up what a crash has cut off, then starts the work that no request asks for.

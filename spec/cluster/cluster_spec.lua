@@ -97,7 +97,7 @@ describe("a cluster", function()
     local a, b = member "a", member "b"
     local dead = {}
     for _, c in ipairs { a, b } do
-      c:on_dead(function(id) dead[#dead + 1] = id end)
+      c:on_dead(function(id) dead[#dead + 1] = id end, function() return {} end)
       assert(c:begin())
     end
     b.runner:cancel()
@@ -105,6 +105,15 @@ describe("a cluster", function()
     task.sleep(1.5)
     assert.same({ "b" }, dead)
     assert.is_nil(db:first "SELECT id FROM instances WHERE id = 'b'")
+  end)
+
+  it("tells who has left something behind and counts no heartbeats", function()
+    local a = member "a"
+    local dead = {}
+    a:on_dead(function(id) dead[#dead + 1] = id end, function() return { "a", #dead == 0 and "stopped" or nil } end)
+    assert(a:begin())
+    process.eventually("it is missed", function() return #dead > 0 end, 20)
+    assert.same({ "stopped" }, dead)
   end)
 
   it("gives a worker of a home the same name after a restart", function()

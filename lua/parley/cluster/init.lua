@@ -111,9 +111,25 @@ local function beat(self)
   }
 end
 
+-- Every worker that counts its heartbeats, or has left something without counting any more: it was
+-- stopped before it had finished.
+local function find_all(self)
+  local rows, err = self.db:query "SELECT id, heartbeat FROM instances"
+  if not rows then return nil, err end
+  local known = {}
+  for _, row in ipairs(rows) do known[row.id] = true end
+  local owners
+  owners, err = self.owners()
+  if not owners then return nil, err end
+  for _, id in ipairs(owners) do
+    if not known[id] then rows[#rows + 1] = { id = id, heartbeat = -1 } end
+  end
+  return rows
+end
+
 -- The ids of workers whose heartbeat has stood still while this one was looking.
 local function find_dead(self)
-  local rows, err = self.db:query "SELECT id, heartbeat FROM instances"
+  local rows, err = find_all(self)
   if not rows then return nil, err end
   local now, seen, dead = time.mono(), {}, {}
   for _, row in ipairs(rows) do
@@ -153,8 +169,9 @@ end
 
 ---Called when a worker has been silent for some seconds, once, in the worker that leads "recovery".
 ---@param fn fun(id: string, lease: parley.Lease)
-function M:on_dead(fn)
-  self.bury = fn
+---@param owners fun(): string[]|nil, table|nil the workers that have something unfinished
+function M:on_dead(fn, owners)
+  self.bury, self.owners = fn, owners
   if self.shared then self:lead("recovery", function(l) watch(self, l) end) end
 end
 

@@ -83,6 +83,18 @@ function M.run(deps)
   return take_up_all(deps, results[1].rows or {})
 end
 
+---Which workers have something that is not finished.
+---@param db table
+---@return string[]|nil names
+---@return table|nil err
+function M.owners(db)
+  local rows, err = db:query("SELECT owner FROM inbox WHERE state = 'open' AND owner IS NOT NULL "
+    .. "UNION SELECT lease_owner FROM dialogs WHERE lease_owner IS NOT NULL")
+  if not rows then return nil, err end
+  for i, row in ipairs(rows) do rows[i] = row.owner end
+  return rows
+end
+
 ---Takes up what another worker has left, which is gone. Raises the err of the database.
 ---@param deps table as for run
 ---@param gone string its name
