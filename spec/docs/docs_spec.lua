@@ -21,14 +21,18 @@ local function folder()
   return dir
 end
 
+-- The server that the page about PostgreSQL is tried on: that of tools/with-postgres, whose administrator psql is.
+local POSTGRES = fs.getenv "PARLEY_SPEC_POSTGRES_URL" or ""
+local POSTGRES_DIR, POSTGRES_PORT = POSTGRES:match "host=([^&]+)&port=(%d+)"
+
 -- How to run a block of a page.
 local function shell(dir, text, ports)
-  text = text:gsub("tools/run", "build/parley serve")
+  text = text:gsub("tools/run", "build/parley serve"):gsub("127%.0%.0%.1:5432", "127.0.0.1:" .. (POSTGRES_PORT or 0))
   if ports then text = text:gsub("127%.0%.0%.1:8080", ports.public):gsub("127%.0%.0%.1:8081", ports.ops) end
   return { "bash", "-ec", text }, {
     cwd = dir, stderr = "stdout", env = {
       PATH = dir .. "/bin:" .. os.getenv "PATH", PARLEY_HTTP_LISTEN = "127.0.0.1:0",
-      PARLEY_OPS_LISTEN = "127.0.0.1:0",
+      PARLEY_OPS_LISTEN = "127.0.0.1:0", PGHOST = POSTGRES_DIR, PGPORT = POSTGRES_PORT, PGUSER = "parley",
     },
   }
 end
@@ -81,9 +85,20 @@ local function run(page)
 end
 
 describe("the page", function()
-  for _, page in ipairs { "quick-start", "plugin-guide", "rest-plugins", "operator-guide", "cli", "http-api", "events" } do
+  for _, page in ipairs {
+    "quick-start", "plugin-guide", "rest-plugins", "operator-guide", "cli", "http-api", "events", "operate/backup",
+  } do
     it("docs/" .. page .. ".md does what it says", function() run("docs/" .. page .. ".md") end)
   end
+
+  it("docs/operate/postgresql.md does what it says", function()
+    assert(POSTGRES_PORT, "PARLEY_SPEC_POSTGRES_URL is not set: tools/test starts a server")
+    local good, err = pcall(run, "docs/operate/postgresql.md")
+    local r = programs.run(shell(".", [[psql -q -d postgres -c "DROP DATABASE IF EXISTS parley_app WITH (FORCE)" \
+      -c "DROP ROLE IF EXISTS parley_app"]]))
+    assert(good, err)
+    assert.equal(0, r.code)
+  end)
 
   it("docs/cli.md has the help of every command", function()
     local page = fs.read "docs/cli.md"
@@ -127,13 +142,33 @@ describe("the page", function()
     end
   end)
 
-  it("README.md links to pages that are there", function()
-    local text = fs.read "README.md"
-    local n = 0
-    for path in text:gmatch "%]%(([%w/._-]+)%)" do
-      assert.is_true(fs.exists(path), path)
-      n = n + 1
+  -- The anchors that a page's headings have where it is read.
+  local function anchors(path)
+    local out = {}
+    for title in ("\n" .. fs.read(path)):gmatch "\n#+ ([^\n]+)" do
+      out[title:lower():gsub("[^%w%s_-]", ""):gsub("%s", "-")] = true
     end
-    assert.is_true(n > 5)
+    return out
+  end
+
+  it("README.md and the pages link to what is there", function()
+    local pages, n = { "README.md" }, 0
+    for _, dir in ipairs { "docs", "docs/operate" } do
+      for _, name in ipairs(assert(fs.list(dir))) do
+        if name:find "%.md$" then pages[#pages + 1] = dir .. "/" .. name end
+      end
+    end
+    for _, page in ipairs(pages) do
+      for link in fs.read(page):gsub("```.-```", ""):gmatch "%]%(([^)%s]+)%)" do
+        local path, anchor = link:match "^([^#]*)#?(.*)$"
+        if not path:find "^%l+:" then
+          path = path == "" and page or (page:match "^(.*/)" or "") .. path
+          assert(fs.exists(path), page .. ": " .. link)
+          assert(anchor == "" or anchors(path)[anchor], page .. ": " .. link)
+          n = n + 1
+        end
+      end
+    end
+    assert.is_true(n > 20)
   end)
 end)
