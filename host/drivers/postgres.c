@@ -315,14 +315,13 @@ static void request_cancel(struct pl_op *op)
         /* Its group is retried without it. A commit that was sent cannot be taken back. */
         if (op->state != PL_OP_TIMEDOUT || w->phase != PL_PG_RUN || !pl_pg_writer_carries(w, r))
             return;
-        pl_pg_conn_cancel(&w->conn);
+        pl_pg_cancel(db, &w->conn);
     } else {
         struct pl_pg_reader *reader = r->carrier;
         if (reader->sent.next != &r->link)
             return; /* another one is being run */
-        pl_pg_conn_cancel(&reader->conn);
+        pl_pg_cancel(db, &reader->conn);
     }
-    db->stats.cancels++;
 }
 
 static void request_destroy(struct pl_op *op)

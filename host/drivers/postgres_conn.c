@@ -377,6 +377,7 @@ static void disconnect(struct pl_pg_conn *c)
     c->pg = NULL;
     c->units_len = c->units_head = 0;
     c->asked_ns = 0;
+    c->cancelled = false;
     for (uint32_t i = 0; i < PL_PG_STATEMENTS; i++)
         forget(&c->prepared[i]);
 }
@@ -391,38 +392,8 @@ void pl_pg_conn_drop(struct pl_pg_conn *c, const struct pl_err *err)
     c->owner->down(c, &c->problem);
 }
 
-/* --- cancelling and closing
- * ------------------------------------------------------------------------ */
-
-struct cancel_work {
-    uv_work_t uv;
-    PGcancel *cancel;
-};
-
-static void cancel_main(uv_work_t *uv)
-{
-    struct cancel_work *w = pl_container_of(uv, struct cancel_work, uv);
-    char ignored[256]; /* nothing is owed: the statement has its own limit on the server */
-    PQcancel(w->cancel, ignored, sizeof ignored);
-}
-
-static void cancel_done(uv_work_t *uv, int status)
-{
-    (void)status;
-    struct cancel_work *w = pl_container_of(uv, struct cancel_work, uv);
-    PQfreeCancel(w->cancel);
-    free(w);
-}
-
-void pl_pg_conn_cancel(struct pl_pg_conn *c)
-{
-    PGcancel *cancel = c->state == PL_PG_UP ? PQgetCancel(c->pg) : NULL;
-    if (cancel == NULL)
-        return;
-    struct cancel_work *w = pl_xcalloc(1, sizeof *w);
-    w->cancel = cancel;
-    uv_queue_work(&c->loop->uv, &w->uv, cancel_main, cancel_done);
-}
+/* --- closing
+ * -------------------------------------------------------------------------------------------- */
 
 void pl_pg_conn_close(struct pl_pg_conn *c, uv_close_cb on_closed, void *data)
 {

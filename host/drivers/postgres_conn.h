@@ -62,6 +62,7 @@ struct pl_pg_conn {
     enum pl_pg_state state;
     PGconn *pg;
     bool lost;             /* found broken while sending: taken down at the next chance */
+    bool cancelled;        /* the server was asked to stop a statement, and has stopped none yet */
     uint64_t asked_ns;     /* since when the server owes an answer and is silent; 0: it owes none */
     uint32_t failures;     /* attempts in a row */
     uint64_t ups;          /* how often it was opened */
@@ -109,9 +110,6 @@ void pl_pg_conn_drop(struct pl_pg_conn *c, const struct pl_err *err);
 
 /* Reads and handles what is there, without waiting. For the loop, and for closing. */
 void pl_pg_conn_read(struct pl_pg_conn *c);
-
-/* Asks the server, from a thread, to stop what it is doing for this connection. */
-void pl_pg_conn_cancel(struct pl_pg_conn *c);
 
 /* Closes the socket and ends an attempt that is under way; nothing is called back but `on_closed`,
  * later, with a handle whose `data` is the one given. */

@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WRONG "\"changed " /* what the server quotes when it is no number */
+/* What the server quotes, in the marks of its language, when it is no number. */
+#define WRONG     "changed "
+#define NO_NUMBER "22P02" /* SQLSTATE: invalid text representation */
 
 static bool begins(const char *sql, const char *with)
 {
@@ -50,8 +52,11 @@ int pl_pg_guard_take(struct pl_sql_request *r, uint32_t statement, const PGresul
         s->changes = s->expect;
         return 0;
     }
+    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-    const char *wrong = message != NULL ? strstr(message, WRONG) : NULL;
+    const char *wrong = state != NULL && strcmp(state, NO_NUMBER) == 0 && message != NULL
+                            ? strstr(message, WRONG)
+                            : NULL;
     if (wrong == NULL)
         return pl_pg_take_result(r, statement, result);
     s->changes = strtoll(wrong + strlen(WRONG), NULL, 10);

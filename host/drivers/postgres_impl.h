@@ -58,6 +58,7 @@ struct pl_postgres {
     bool watching;
     uint32_t refs; /* the handle's, and each request's */
     uint32_t handles;
+    bool cancelling; /* see pl_pg_cancel */
     bool closing;
 };
 
@@ -67,6 +68,13 @@ void pl_pg_finish(struct pl_postgres *db, struct pl_sql_request *r);
 
 /* Runs the only statement of a request as a script, in a thread and on a connection of its own. */
 void pl_pg_script(struct pl_postgres *db, struct pl_sql_request *r);
+
+/* Asks the server to stop what a connection runs, unless it is being asked so already. */
+void pl_pg_cancel(struct pl_postgres *db, struct pl_pg_conn *conn);
+
+/* Whether the result is that of a cancel which was meant for another request than `r`. */
+bool pl_pg_was_cancelled(struct pl_pg_conn *conn, const struct pl_sql_request *r,
+                         const PGresult *result);
 
 /* A connection went up or down: see to what waits for one. */
 void pl_pg_changed(struct pl_postgres *db);

@@ -7,18 +7,27 @@
 
 static void on_result(struct pl_pg_conn *c, const struct pl_pg_unit *unit, const PGresult *result)
 {
-    (void)c;
-    ExecStatusType status = PQresultStatus(result);
-    if (status == PGRES_PIPELINE_ABORTED || unit->kind != PL_PG_EXEC)
+    if (unit->kind != PL_PG_EXEC)
         return;
-    if (pl_pg_take_result(unit->r, unit->at, result) < 0)
-        unit->r->failed_statement = 0;
+    struct pl_sql_request *r = unit->r;
+    if (PQresultStatus(result) == PGRES_PIPELINE_ABORTED) {
+        if (r->err.code == NULL) { /* the driver's own command before it failed */
+            pl_fail(&r->err, PL_E_IO, true, "postgres", "the statement was skipped");
+            r->transient = true;
+        }
+        return;
+    }
+    if (pl_pg_take_result(r, unit->at, result) < 0) {
+        r->failed_statement = 0;
+        r->transient = r->transient || pl_pg_was_cancelled(c, r, result);
+    }
 }
 
-/* A statement whose preparation failed with the one before it in the pipeline: once more. */
+/* Once more: a statement whose preparation failed with the one before it in the pipeline, or that
+ * was hit by the cancel of another. */
 static bool once_more(struct pl_pg_reader *reader, struct pl_sql_request *r)
 {
-    if (r->err.code == NULL || !r->transient || r->attempts++ > 0)
+    if (r->err.code == NULL || !r->transient || !pl_op_pending(&r->op) || r->attempts++ > 0)
         return false;
     pl_sql_rewind(r);
     reader->inflight++;

@@ -183,8 +183,8 @@ static void split(struct pl_pg_writer *w)
     struct pl_list *link;
     if (w->group_len == 1 && !w->rows.failed) {
         struct pl_sql_request *r = request_of(w->group.next);
-        bool again = strcmp(r->err.code, PL_E_BUSY) == 0 && r->attempts++ < TRANSIENT_MAX;
-        if (!again) {
+        bool passing = strcmp(r->err.code, PL_E_BUSY) == 0 || r->transient;
+        if (!passing || !pl_op_pending(&r->op) || r->attempts++ >= TRANSIENT_MAX) {
             finish_group(w, NULL);
             return;
         }
@@ -233,8 +233,10 @@ static void on_result(struct pl_pg_conn *c, const struct pl_pg_unit *unit, const
     } else if (unit->kind == PL_PG_EXEC || unit->kind == PL_PG_GUARDED) {
         int rc = unit->kind == PL_PG_EXEC ? pl_pg_take_result(unit->r, unit->at, result)
                                           : pl_pg_guard_take(unit->r, unit->at, result);
-        if (rc < 0 && unit->r->failed_statement < 0)
+        if (rc < 0 && unit->r->failed_statement < 0) {
             unit->r->failed_statement = (int)unit->at;
+            unit->r->transient |= pl_pg_was_cancelled(c, unit->r, result);
+        }
     } else if (status == PGRES_FATAL_ERROR) {
         pl_pg_error_of_result(result, &w->commit_err);
     } else if (w->phase == PL_PG_COMMIT && strcmp(PQcmdStatus((PGresult *)result), "COMMIT") != 0) {

@@ -80,6 +80,7 @@ void pl_sql_rewind(struct pl_sql_request *r)
         s->columns = s->rows = s->names = s->cells = 0;
     }
     r->err.code = NULL;
+    r->transient = false;
     r->failed_statement = -1;
 }
 
