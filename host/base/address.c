@@ -19,6 +19,7 @@ static const struct block4 special4[] = {
     {IP4(10, 0, 0, 0), 8, "private"},         /* RFC 1918 */
     {IP4(100, 64, 0, 0), 10, "shared"},       /* RFC 6598, carrier-grade NAT */
     {IP4(127, 0, 0, 0), 8, "loopback"},       /* RFC 1122 */
+    {IP4(168, 63, 129, 16), 32, "metadata"},  /* public by number; inside Azure, its own services */
     {IP4(169, 254, 0, 0), 16, "link-local"},  /* RFC 3927; the metadata services of clouds */
     {IP4(172, 16, 0, 0), 12, "private"},      /* RFC 1918 */
     {IP4(192, 0, 0, 0), 24, "reserved"},      /* RFC 6890, protocol assignments */

@@ -51,7 +51,7 @@ struct pl_redis_conn {
 };
 
 static void begin(struct pl_redis_conn *conn);
-static void try_next(struct pl_redis_conn *conn);
+static void not_connected(struct pl_redis_conn *conn, int status);
 
 static void unref(struct pl_redis_conn *conn)
 {
@@ -338,14 +338,10 @@ static void on_connected(uv_connect_t *connect, int status)
         }
         status = uv_read_start(&link->uv.stream, on_alloc, on_read);
     }
-    if (status == 0) {
+    if (status == 0)
         greet(link);
-    } else if (conn->next != NULL) { /* the name has another address */
-        cut(conn);
-        try_next(conn);
-    } else {
-        drop(conn, PL_E_CONNECT, uv_strerror(status));
-    }
+    else
+        not_connected(conn, status);
 }
 
 static struct link *new_link(struct pl_redis_conn *conn)
@@ -367,8 +363,8 @@ static void connect_to(struct pl_redis_conn *conn, const struct sockaddr *addres
 {
     struct link *link = new_link(conn);
     int rc = uv_tcp_connect(&link->connect, &link->uv.tcp, address, on_connected);
-    if (rc < 0)
-        drop(conn, PL_E_CONNECT, uv_strerror(rc));
+    if (rc < 0) /* at once: this machine has no way to such an address */
+        not_connected(conn, rc);
 }
 
 static void try_next(struct pl_redis_conn *conn)
@@ -376,6 +372,16 @@ static void try_next(struct pl_redis_conn *conn)
     const struct sockaddr *address = conn->next->ai_addr;
     conn->next = conn->next->ai_next;
     connect_to(conn, address);
+}
+
+static void not_connected(struct pl_redis_conn *conn, int status)
+{
+    if (conn->next == NULL) {
+        drop(conn, PL_E_CONNECT, uv_strerror(status));
+        return;
+    }
+    cut(conn); /* the name has another address */
+    try_next(conn);
 }
 
 static void on_resolved(uv_getaddrinfo_t *resolve, int status, struct addrinfo *addresses)

@@ -72,7 +72,11 @@ int pl_board_read(uint32_t index, struct pl_buf *out)
     size_t before = out->len;
     uint64_t version = atomic_load_explicit(&p->version, memory_order_acquire);
     while (version != 0) {
-        pl_buf_append(out, p->text[version & 1], p->len[version & 1]);
+        size_t len = p->len[version & 1];
+        if (len >
+            PL_BOARD_TEXT_MAX) /* the memory is its writer's: a broken one breaks nobody else */
+            return 0;
+        pl_buf_append(out, p->text[version & 1], len);
         atomic_thread_fence(memory_order_acquire);
         uint64_t now = atomic_load_explicit(&p->version, memory_order_relaxed);
         if (now == version)
