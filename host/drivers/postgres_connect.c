@@ -1,5 +1,6 @@
 #include "drivers/postgres_connect.h"
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "drivers/postgres_error.h"
 
@@ -109,6 +110,55 @@ static void ignore_notice(void *arg, const PGresult *result)
     (void)result;
 }
 
+/* libpq quotes what it cannot read, which may be the password: what is between quotes is left out.
+ */
+static int unreadable(struct pl_pg_attempt *a, const char *problem)
+{
+    struct pl_buf told = {0};
+    bool quoted = false;
+    for (const char *p = problem; *p != '\0' && *p != '\n'; p++) {
+        if (*p == '"') {
+            quoted = !quoted;
+            pl_buf_append(&told, "\"...", quoted ? 4 : 1);
+        } else if (!quoted) {
+            pl_buf_putc(&told, *p);
+        }
+    }
+    pl_fail(&a->err, PL_E_INVALID, false, "postgres.connect", "the address cannot be read: %s",
+            pl_buf_cstr(&told));
+    pl_buf_free(&told);
+    return -1;
+}
+
+/* A password with an @ or a slash that is not written as %XX ends early: what is left of it would
+ * be looked up as a host, or be quoted as a port. */
+static bool cut_wrongly(const PQconninfoOption *o)
+{
+    if (o->val == NULL)
+        return false;
+    if (strcmp(o->keyword, "port") == 0)
+        return strspn(o->val, "0123456789,") != strlen(o->val);
+    return strcmp(o->keyword, "host") == 0 && strchr(o->val, '@') != NULL;
+}
+
+static int check_url(struct pl_pg_attempt *a)
+{
+    char *problem = NULL;
+    PQconninfoOption *options = PQconninfoParse(a->url, &problem);
+    if (options == NULL) {
+        unreadable(a, problem != NULL ? problem : "out of memory");
+        PQfreemem(problem);
+        return -1;
+    }
+    bool wrong = false;
+    for (const PQconninfoOption *o = options; o->keyword != NULL; o++)
+        wrong = wrong || cut_wrongly(o);
+    PQconninfoFree(options);
+    return wrong ? unreadable(a, "host or port are none; characters like @ and / in a password "
+                                 "are written %40 and %2F")
+                 : 0;
+}
+
 /* What comes after these, in the URL, wins. */
 static PGconn *begin(const char *url)
 {
@@ -127,6 +177,8 @@ static PGconn *begin(const char *url)
 
 int pl_pg_attempt_run(struct pl_pg_attempt *a)
 {
+    if (check_url(a) < 0)
+        return -1;
     uint64_t deadline = pl_now_ns() + ATTEMPT_S * PL_NS_PER_S;
     PGconn *pg = begin(a->url);
     if (pg == NULL)
