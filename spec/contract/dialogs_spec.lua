@@ -74,7 +74,8 @@ describe("a message", function()
     assert.equal(id, trace("00-" .. id .. "-b7ad6b7169203331-01"))
     for _, bad in ipairs {
       "00-" .. ("0"):rep(32) .. "-b7ad6b7169203331-01", "01-" .. id .. "-b7ad6b7169203331-01",
-      "00-" .. id:upper() .. "-b7ad6b7169203331-01", id, "",
+      "00-" .. id:upper() .. "-b7ad6b7169203331-01", "00-" .. id .. "-" .. ("0"):rep(16) .. "-01",
+      "00-" .. id .. "-B7AD6B7169203331-01", id, "",
     } do
       assert.not_equal(id, trace(bad))
       assert.equal(32, #trace(bad))

@@ -33,14 +33,12 @@ local function check_headers(req)
   return true
 end
 
--- W3C Trace Context: version 00, a trace id that is not all zeros.
+-- W3C Trace Context, version 00: small letters, and neither the trace nor its parent is all zeros.
 local function trace_of(req)
   local header = req:header "traceparent"
-  if header then
-    local id = header:match "^00%-(%x+)%-%x+%-%x%x$"
-    if id and #id == 32 and #header == 55 and not id:find "^0+$" and not id:find "%u" then
-      return id
-    end
+  if header and #header == 55 and not header:find "%u" then
+    local id, parent = header:match "^00%-(%x+)%-(%x+)%-%x%x$"
+    if id and #id == 32 and not id:find "^0+$" and not parent:find "^0+$" then return id end
   end
   return crypto.trace_id()
 end
