@@ -52,6 +52,23 @@ static int refuse(struct copy *c, const char *code, const char *what)
 
 static int copy_value(struct copy *c, lua_State *to, int at);
 
+/* Makes room at once for the items and keys of the table at `at`: a table that grows is built anew
+ * at each power of two. */
+static void push_table_for(struct copy *c, lua_State *to, int at)
+{
+    size_t items = lua_objlen(c->from, at), all = 0;
+    lua_pushnil(c->from);
+    while (lua_next(c->from, at) != 0) {
+        lua_pop(c->from, 1);
+        if (++all > c->limits->nodes) { /* refused before they are copied */
+            lua_pop(c->from, 1);
+            items = all = 0;
+            break;
+        }
+    }
+    lua_createtable(to, items <= all ? (int)items : 0, items < all ? (int)(all - items) : 0);
+}
+
 static int copy_table(struct copy *c, lua_State *to, int at)
 {
     lua_State *from = c->from;
@@ -65,8 +82,7 @@ static int copy_table(struct copy *c, lua_State *to, int at)
             return refuse(c, PL_E_INVALID, "a table with a metatable cannot cross");
     }
     luaL_checkstack(to, 8, NULL);
-    size_t len = lua_objlen(from, at);
-    lua_createtable(to, len > c->limits->nodes ? 0 : (int)len, 0);
+    push_table_for(c, to, at);
     int level = c->depth++;
     lua_pushnil(from);
     while (lua_next(from, at) != 0) {

@@ -1,6 +1,8 @@
 -- Inserting many rows by one statement, which runs at any point of its transaction: nothing else in
 -- there may depend on the rows.
 
+local new_table = require "table.new"
+
 -- The texts, by what they insert into and how many rows: there are a few, used again and again, and
 -- the driver has them prepared.
 local texts = {}
@@ -28,7 +30,9 @@ end
 ---@param rows any[][] at least one; a value may be nil
 ---@return table statement for db:commit
 return function(into, columns, rows)
-  local statement, n = { text_of(into, columns, #rows), n = columns * #rows, append = true }, 1
+  local values = columns * #rows
+  local statement, n = new_table(values + 2, 2), 1
+  statement[1], statement.n, statement.append = text_of(into, columns, #rows), values, true
   for _, row in ipairs(rows) do
     for c = 1, columns do statement[n + c] = row[c] end
     n = n + columns

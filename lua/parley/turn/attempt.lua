@@ -11,10 +11,13 @@ local jobs = require "parley.turn.jobs"
 local json = require "host.json"
 local limits = require "parley.limits"
 local load = require "parley.turn.load"
+local new_table = require "table.new"
 local session = require "parley.turn.session"
 local time = require "host.time"
 
 local M = {}
+
+local FIELDS = 48 -- of a turn in the end: a table that grows is built anew at each power of two
 
 local BUSY = {
   code = "dialog_busy", retryable = true, retry_after = 1,
@@ -142,10 +145,9 @@ end
 ---@return table|nil err
 ---@return boolean|nil overtaken another attempt may go better
 function M.run(self, given, generation, again)
-  local turn = {
-    given = given, owner = self.owner, again = again,
-    calls = {}, events = {}, jobs = {}, writes = {}, continuations = {},
-  }
+  local turn = new_table(0, FIELDS)
+  turn.given, turn.owner, turn.again = given, self.owner, again
+  turn.calls, turn.events, turn.jobs, turn.writes, turn.continuations = {}, {}, {}, {}, {}
   for key, value in pairs(given) do turn[key] = value end
   local ok, err, overtaken = prepare(self, turn, generation.config)
   if ok and turn.replayed then return turn end

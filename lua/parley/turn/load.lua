@@ -3,6 +3,7 @@
 
 local crypto = require "host.crypto"
 local json = require "host.json"
+local new_table = require "table.new"
 local time = require "host.time"
 
 local M = {}
@@ -47,7 +48,7 @@ local function picker(prefix, names)
   local keys = {}
   for i, name in ipairs(names) do keys[i] = prefix .. "_" .. name end
   return function(row)
-    local out = {}
+    local out = new_table(0, #keys + 1)
     for i = 1, #keys do out[names[i]] = row[keys[i]] end
     return out
   end
