@@ -14,6 +14,7 @@ const nameOf = (ref) => ref.split("/").pop();
 
 function typeOf(schema) {
   if (schema.$ref) return nameOf(schema.$ref);
+  if (schema.anyOf) return schema.anyOf.map(typeOf).join(" or ");
   if (schema.enum) return schema.enum.map((v) => JSON.stringify(v)).join(" | ");
   if (schema.type === "array") return "list of " + (schema.items ? typeOf(schema.items) : "anything");
   return [schema.type || "anything"].flat().join(" or ");
@@ -124,7 +125,7 @@ function operationBox(method, path, operation, components) {
 function schemaBox(name, schema) {
   const box = element("details", { id: "schema-" + name }, element("summary", {}, element("code", {}, name),
     " ", element("span", { className: "what" }, schema.description || "")),
-  table(["field (* required)", "type", ""], fields(schema, "", [])));
+  schema.anyOf ? element("p", {}, typeOf(schema)) : table(["field (* required)", "type", ""], fields(schema, "", [])));
   if (schema.examples) box.append(element("pre", {}, JSON.stringify(schema.examples[0], null, 2)));
   return box;
 }

@@ -126,6 +126,7 @@ describe("a dialog", function()
     assert.equal(1, h.core.db:first("SELECT count(*) AS n FROM audit_logs WHERE action = 'dialog_reset'").n)
     h:say("re", "/echo b")
     assert.equal(2, #h:request("GET", "/api/v1/dialogs/re").body.messages)
+    assert.equal(2, h:request("POST", "/api/v1/dialogs/re/reset", "").body.reset_version) -- nothing in it is needed
     assert.equal(404, h:request("POST", "/api/v1/dialogs/nobody/reset", {}).status)
   end)
 

@@ -3,6 +3,7 @@
 local crypto = require "host.crypto"
 local fs = require "host.fs"
 local generation = require "parley.plugins.generation"
+local compile = require("parley.schema.compile").compile
 local config = require "parley.config"
 local host = require "spec.support.host"
 local http = require "host.http_client"
@@ -11,6 +12,7 @@ local manifest_module = require "parley.plugins.manifest"
 local programs = require "spec.support.process"
 local python = require "spec.support.python"
 local rest_driver = require "parley.plugins.rest_driver"
+local schema = require "parley.schema.v1alpha"
 local task = require "host.task"
 local webhook = require "parley.plugins.webhook"
 
@@ -106,6 +108,16 @@ print("v1," + base64.b64encode(hmac.new(b"k" * 32, signed, hashlib.sha256).diges
       task.sleep(0.01)
     end
     error "the job did not fire"
+  end)
+
+  it("has been asked nothing but what InvokeRequestV1 says", function()
+    local check, events = compile(schema.InvokeRequestV1), {}
+    for _, call in ipairs(calls()) do
+      events[call.request.event.type] = true
+      local errors = check(call.request)
+      assert.is_nil(errors, errors and errors[1].path .. ": " .. errors[1].message)
+    end
+    assert.same({ text = true, job = true }, events)
   end)
 
   -- What it does, the code, and how often it was called. A connection that dies under a request

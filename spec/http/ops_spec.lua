@@ -1,10 +1,13 @@
 -- Metrics and probes, over the socket of a whole core.
 local backlog = require "parley.ops.backlog"
+local compile = require("parley.schema.compile").compile
 local endpoints = require "parley.ops.endpoints"
 local host = require "spec.support.host"
 local http_server = require "host.http_server"
 local json = require "host.json"
 local meters = require "parley.ops.meters"
+local schema = require "parley.schema.v1alpha"
+
 
 describe("the ops listener", function()
   local h, public, server
@@ -97,6 +100,7 @@ describe("the ops listener", function()
     end
     local r = ops("GET", "/healthz")
     assert.equal(200, r.status)
+    assert.is_nil(compile(schema.HealthV1)(r.body))
     assert.equal("ok", r.body.checks.database.status)
     assert.is_true(r.body.checks.plugins.active >= 2)
     assert.is_true(r.body.checks.plugins.generation >= 1)

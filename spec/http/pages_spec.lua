@@ -40,7 +40,7 @@ describe("the OpenAPI document", function()
         end
       end
     end
-    local seen = {}
+    local seen = { HealthV1 = true } -- of the ops listener, whose paths are not here
     resolve(doc, "", seen)
     for name in pairs(doc.components.schemas) do assert.is_true(seen[name] or false, name .. " is never used") end
   end)

@@ -182,8 +182,9 @@ describe("secrets", function()
     local wrong = {
       PARLEY_DATABASE_URL = {
         "postgres://u:%s@127.0.0.1:1x/db", "postgres://u:%s@127.0.0.1/db?sslmode=perhaps", "postgres://u:%%zz%s@h/db",
-        "postgres://u:%s @127.0.0.1/db", "postgres://u:%s@127.0.0.1:1/db", "postgres://u:%s@[::1/db", "postgres://u@h/d?passwort=%s",
-        "mysql://u:%s@h/db", "postgres://u:%s/x@127.0.0.1:1/db", "postgres://u:x@%s@127.0.0.1:1/db",
+        "postgres://u:%s @127.0.0.1/db", "postgres://u:%s@127.0.0.1:1/db", "postgres://u:%s@[::1/db",
+        "postgres://u@h/d?passwort=%s", "mysql://u:%s@h/db", "postgres://u:%s/x@127.0.0.1:1/db",
+        "postgres://u:x@%s@127.0.0.1:1/db",
       },
       PARLEY_REDIS_URL = { "redis://:%s@h:port", "redis://%s@h", "redis://:%s@h/x", "http://:%s@h", "redis://:%%zz%s@h" },
       PARLEY_SECRET_KEY = { "%s" },

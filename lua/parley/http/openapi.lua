@@ -4,6 +4,7 @@ local fs = require "host.fs"
 local idempotency = require "parley.http.idempotency"
 local json = require "host.json"
 local limits = require "parley.limits.headers"
+local plugins = require "parley.schema.v1alpha_plugins"
 local problem = require "parley.http.problem"
 local schema = require "parley.schema.v1alpha"
 
@@ -42,10 +43,13 @@ local PATTERNS = {
   ["^%a[%w_.]*$"] = "^[A-Za-z][A-Za-z0-9_.]*$",
   ["^[%w-]+$"] = "^[A-Za-z0-9-]+$",
   ["^%l[%l%d_]*$"] = "^[a-z][a-z0-9_]*$",
+  ["^[%w_.]+$"] = "^[A-Za-z0-9_.]+$",
+  ["^https?://"] = "^https?://",
 }
 
 -- A schema as it goes out. Named ones become components and are referred to.
 local function export(s, components, top)
+  s = s["x-documented-as"] or s
   if s.title and not top then
     if not components[s.title] then
       components[s.title] = {} -- before its members: a schema may hold itself
@@ -178,6 +182,27 @@ local function operation(route, components)
   }
 end
 
+-- What Parley asks of a REST plugin, below its endpoint.
+local function webhooks(components)
+  local function answer(s)
+    return { ["200"] = { description = "The answer", content = content(s, components) } }
+  end
+  return {
+    invoke = {
+      post = {
+        summary = "POST {endpoint}/invoke, signed (docs/rest-plugins.md)",
+        requestBody = { required = true, content = content(schema.InvokeRequestV1, components) },
+        responses = answer(schema.InvokeResponseV1),
+      },
+    },
+    manifest = {
+      get = {
+        summary = "GET {endpoint}/manifest", responses = answer(plugins.PluginManifestV1),
+      },
+    },
+  }
+end
+
 ---@param routes table[] of parley.http.router
 ---@return table document
 function M.document(routes)
@@ -188,6 +213,7 @@ function M.document(routes)
       paths[route.path][route.method:lower()] = operation(route, components)
     end
   end
+  export(schema.HealthV1, components) -- of the other listener
   local schemes = { bearer = { type = "http", scheme = "bearer" } }
   for kind, header in pairs(HEADERS) do
     schemes[kind] = { type = "apiKey", ["in"] = "header", name = header }
@@ -198,6 +224,7 @@ function M.document(routes)
       title = "Parley", version = fs.version(),
       description = "Send messages of users, get the replies of plugins.",
     },
+    webhooks = webhooks(components),
     paths = paths, components = { schemas = components, securitySchemes = schemes },
   }
 end

@@ -12,8 +12,9 @@ local function const(name) return { type = "string", const = name } end
 
 local function closed(name, properties, required)
   properties.type = const(name)
+  local title = ("_" .. name):gsub("_(%l)", string.upper) .. "ActionV1"
   return {
-    type = "object", title = name, additionalProperties = false, properties = properties,
+    type = "object", title = title, additionalProperties = false, properties = properties,
     required = { "type", unpack(required or {}) },
   }
 end
@@ -76,6 +77,13 @@ M.types = {
   handoff = closed("handoff", { reason = { type = "string", maxLength = 256 } }),
   close = closed("close", { reason = { type = "string", maxLength = 256 } }),
 }
+
+---Any of them, for people and their tools; M.problem says more precisely what is wrong with one.
+M.ActionV1 = { title = "ActionV1", anyOf = {} }
+for _, kind in ipairs {
+  "send", "edit", "delete", "answer_callback", "typing", "event", "schedule", "invoke", "handoff",
+  "close",
+} do table.insert(M.ActionV1.anyOf, M.types[kind]) end
 
 -- What a closed schema cannot say.
 local function lacks(action)

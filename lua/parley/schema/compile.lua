@@ -19,6 +19,7 @@ local KEYWORDS = {
   maxLength = true, pattern = true, minimum = true, maximum = true, format = true, anyOf = true,
   minProperties = true, maxProperties = true,
   ["x-max-bytes"] = true, -- ours: of the value as JSON
+  ["x-documented-as"] = true, -- ours: the schema that other checks of the value follow
 }
 
 local function add(errors, path, code, message)

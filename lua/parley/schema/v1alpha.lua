@@ -75,6 +75,7 @@ M.UserUpsertV1 = {
 local action = {
   type = "object", required = { "type" },
   properties = { type = { type = "string" }, text = { type = "string" } },
+  ["x-documented-as"] = require("parley.schema.actions").ActionV1,
 }
 
 M.DialogMessageResponseV1 = {
@@ -128,6 +129,63 @@ M.InvokeResponseV1 = {
   examples = { { actions = { { type = "send", text = "Your report is ready." } } } },
 }
 
+local text, integer = { type = "string" }, { type = "integer" }
+
+-- What a plugin is asked: the same for those in Lua, by the door, and for those over HTTP.
+M.InvokeRequestV1 = {
+  title = "InvokeRequestV1", type = "object", additionalProperties = false,
+  required = {
+    "invocation_id", "attempt", "deadline_ms", "plugin", "dialog", "user", "event", "config",
+    "trace_id",
+  },
+  properties = {
+    invocation_id = { type = "string", format = "uuid", description = "the webhook-id, too" },
+    attempt = { type = "integer", minimum = 1 },
+    deadline_ms = { type = "integer", description = "what is left when it is sent" },
+    plugin = text,
+    dialog = {
+      type = "object", required = { "id", "channel", "reset_version", "state" },
+      additionalProperties = false,
+      properties = {
+        id = text, channel = text, locale = text, reset_version = integer,
+        state = { type = "object", description = "what the plugin has kept" },
+      },
+    },
+    user = {
+      type = "object", required = { "id", "role", "locale" }, additionalProperties = false,
+      properties = { id = text, role = text, locale = text, name = text },
+    },
+    event = {
+      type = "object", required = { "type" }, additionalProperties = false,
+      properties = {
+        type = { type = "string", description = "of the message; job; continue" },
+        message = { type = "object", description = "as in DialogMessageCreateV1" },
+        name = { type = "string", description = "of an event of a client" },
+        job = { type = "string", description = "the name that schedule gave" },
+        data = { description = "of the event or the job" },
+      },
+    },
+    intent = {
+      type = "object",
+      properties = {
+        name = text, confidence = { type = "number" }, source = text,
+        alternatives = { type = "array" },
+      },
+    },
+    history = {
+      type = "array", maxItems = 20,
+      description = "oldest first; with the permission `history` only",
+      items = {
+        type = "object", required = { "role", "type", "text", "at" },
+        properties = { role = text, plugin = text, type = text, text = text, at = text },
+      },
+    },
+    config = { type = "object", description = "the operator's settings of the plugin" },
+    invoked_by = { type = "string", description = "the plugin whose action invoked this one" },
+    trace_id = text,
+  },
+}
+
 M.TurnActionsResponseV1 = {
   title = "TurnActionsResponseV1", type = "object",
   required = { "dialog_id", "invocation_id", "status", "reset_version", "trace_id" },
@@ -160,6 +218,26 @@ M.DialogSnapshotResponseV1 = {
     },
     messages = { type = "array", items = { type = "object" } },
     next_cursor = { type = "string" },
+  },
+}
+
+-- Of GET /healthz, on the listener of the operator.
+M.HealthV1 = {
+  title = "HealthV1", type = "object", required = { "status", "version", "checks" },
+  properties = {
+    status = { type = "string", enum = { "ok", "draining", "unavailable" } },
+    version = text, uptime_seconds = integer,
+    checks = {
+      type = "object", required = { "database", "plugins", "shared" },
+      additionalProperties = {
+        type = "object", required = { "status" },
+        properties = {
+          status = { type = "string", enum = { "ok", "degraded", "unavailable" } },
+          code = text, message = text, mode = text, reason = text,
+          latency_ms = { type = "number" }, active = integer, generation = integer,
+        },
+      },
+    },
   },
 }
 

@@ -5,6 +5,7 @@ local audit = require "parley.store.audit"
 local crypto = require "host.crypto"
 local json = require "host.json"
 local page = require "parley.http.page"
+local record = require "parley.turn.record"
 local schema = require "parley.schema.v1alpha"
 local time = require "host.time"
 
@@ -60,7 +61,7 @@ local function reset_answer(ctx, id, version, since)
   return json.encode {
     dialog_id = id, message_id = ctx.params.answer_id, status = "reset", reset_version = version,
     actions = json.array(), trace_id = ctx.trace_id,
-    latency_ms = { total = (time.mono() - since) * 1000, plugin = 0 },
+    latency_ms = { total = record.ms_since(since), plugin = 0 },
   }
 end
 
@@ -171,7 +172,8 @@ function M.register(router, deps)
   router:add {
     method = "POST", path = "/api/v1/dialogs/{dialog_id}/reset", auth = "bot",
     scopes = { "dialogs:write" }, summary = "Clear the context of a dialog",
-    request = schema.DialogResetRequestV1, response = schema.DialogMessageResponseV1,
+    request = schema.DialogResetRequestV1, body_optional = true,
+    response = schema.DialogMessageResponseV1,
     problems = { "invalid_dialog_id", "dialog_not_found", "dialog_busy" },
     handler = function(ctx) return reset(deps, ctx) end,
   }
