@@ -1,7 +1,8 @@
 -- The configuration: Lua data, evaluated with env(), secret() and include() only, checked key by
 -- key.
 --
--- Order of precedence: PARLEY_* of the environment, conf/parley.lua, the defaults below.
+-- Order of precedence: PARLEY_* of the environment, the file that PARLEY_*_FILE names,
+-- conf/parley.lua, the defaults below.
 
 local fs = require "host.fs"
 local json = require "host.json"
@@ -139,14 +140,34 @@ function M.split_address(address)
   return host, port
 end
 
+-- What the file holds that NAME_FILE names: secrets need not stand in the environment, which others
+-- can read.
+---@return string|nil text nil without a problem: there is no such variable
+---@return string|nil problem
+local function from_named_file(name, getenv)
+  local path = getenv(name .. "_FILE")
+  if not path or path == "" then return nil end
+  local text, err = fs.read(path, 65536)
+  if not text then return nil, err.message end
+  return (text:gsub("%s+$", ""))
+end
+
+---@return any value
+---@return string|nil variable that it comes from
+---@return string|nil problem
 local function from_environment(spec, getenv)
-  local text = spec.env and getenv(spec.env)
-  if not text or text == "" then return nil end
-  if spec[1] == "number" then return tonumber(text) or text, spec.env end
-  if spec[1] == "boolean" and (text == "true" or text == "false") then
-    return text == "true", spec.env
+  if not spec.env then return nil end
+  local text, variable, problem = getenv(spec.env), spec.env, nil
+  if not text or text == "" then
+    variable = spec.env .. "_FILE"
+    text, problem = from_named_file(spec.env, getenv)
   end
-  return text, spec.env
+  if not text or text == "" then return nil, variable, problem end
+  if spec[1] == "number" then return tonumber(text) or text, variable end
+  if spec[1] == "boolean" and (text == "true" or text == "false") then
+    return text == "true", variable
+  end
+  return text, variable
 end
 
 local function fill(out, given, keys, prefix, file, source, getenv)
@@ -157,8 +178,8 @@ local function fill(out, given, keys, prefix, file, source, getenv)
     end
   end
   for key, spec in pairs(keys) do
-    local value, variable = from_environment(spec, getenv)
-    local where = variable
+    local value, where, problem = from_environment(spec, getenv)
+    if problem then return fail("%s: %s", where, problem) end
     if value == nil and given[key] ~= nil then
       value, where = given[key], ("%s:%d"):format(file, line_of(source, prefix .. key))
     end
@@ -188,13 +209,10 @@ local function environment(dir, getenv, load_file)
     secret = function(name)
       local value = getenv(name)
       if value then return value end
-      local path = getenv(name .. "_FILE")
-      if not path then
-        error(("secret '%s': set %s or %s_FILE"):format(name, name, name), 2)
-      end
-      local text, err = fs.read(path, 65536)
-      if not text then error("secret '" .. name .. "': " .. err.message, 2) end
-      return (text:gsub("%s+$", ""))
+      local text, problem = from_named_file(name, getenv)
+      if text then return text end
+      error(problem and ("secret '%s': %s"):format(name, problem)
+        or ("secret '%s': set %s or %s_FILE"):format(name, name, name), 2)
     end,
     include = function(name)
       if type(name) ~= "string" or name:find("..", 1, true) or name:sub(1, 1) == "/" then

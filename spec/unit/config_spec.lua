@@ -34,6 +34,17 @@ describe("the configuration", function()
     assert.equal("m", c.llm.model)
   end)
 
+  it("takes what stands in the environment from a file, too", function()
+    local path = os.tmpname()
+    assert(fs.write(path, "redis://:sesame@host\n"))
+    assert.equal("redis://:sesame@host", assert(load(nil, { PARLEY_REDIS_URL_FILE = path })).redis_url)
+    assert.equal("redis://other",
+      load(nil, { PARLEY_REDIS_URL_FILE = path, PARLEY_REDIS_URL = "redis://other" }).redis_url)
+    os.remove(path)
+    local _, err = load("return { redis_url = 'redis://host' }", { PARLEY_REDIS_URL_FILE = path })
+    assert.matches("^PARLEY_REDIS_URL_FILE: .*" .. path:gsub("%p", "%%%0"), err.message)
+  end)
+
   it("refuses a redis_url that is none, without telling its password", function()
     local _, err = load(nil, { PARLEY_REDIS_URL = "redis://:sesame@host:none" })
     assert.matches("^redis_url: the port", err.message)
