@@ -135,6 +135,17 @@ describe("the page", function()
     for code in pairs(require("parley.http.problem").CODES) do assert(page:find("`" .. code .. "`", 1, true), code) end
   end)
 
+  it("docs/operator-guide.md has every setting, and the variable that overrides it", function()
+    local page, keys = fs.read "docs/operator-guide.md", 0
+    local source = fs.read("lua/parley/config.lua"):match "\nlocal KEYS = {\n(.-)\n}\n"
+    for key in ("\n" .. source):gmatch "\n  ([%l_]+) = {" do
+      assert(page:find("\n| [^|]*`" .. key .. "[`.]"), key)
+      keys = keys + 1
+    end
+    assert.is_true(keys > 20)
+    for name in source:gmatch 'env = "([%u_]+)"' do assert(page:find("`" .. name .. "`", 1, true), name) end
+  end)
+
   it("docs/cli.md has every exit code", function()
     local page = fs.read "docs/cli.md"
     for name, code in pairs(require "parley.cli.exit") do
