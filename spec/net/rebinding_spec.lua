@@ -26,6 +26,6 @@ describe("names that change their address", function()
     local r = programs.run({ "unshare", "-rmn", "bash", "-c", INSIDE, "inside", dir, programs.EXE },
       { stderr = "stdout" })
     assert.equal(0, r.code, r.out)
-    assert.matches("ok 4 ", r.out)
+    assert.matches("ok 7 ", r.out)
   end)
 end)

@@ -19,6 +19,7 @@ local function whsec(name) return "whsec_" .. crypto.base64(mark(name) .. ("x"):
 
 local SECRET = {
   key = mark "key", llm = "sk-" .. mark "llm", header = mark "header", folder = whsec "folder", hook = whsec "hook",
+  path = mark "path", query = mark "query",
 }
 
 local PLUGINS = {
@@ -50,7 +51,7 @@ local CONFIG = [[return {
   plugins = { folder = { signing_secret = %q, allow_private = true }, caller = { allow_private = true } },
 }]]
 local TRIGGERS = [[return { { id = "H", event = "plugin_*", act = {
-  { webhook = "http://127.0.0.1:1/x", secret = %q, allow_private = true } } } }]]
+  { webhook = "http://127.0.0.1:1/%s?key=%s", secret = %q, allow_private = true } } } }]]
 
 describe("secrets", function()
   local database, store, model, vendor, h, said
@@ -65,7 +66,7 @@ describe("secrets", function()
     assert(fs.mkdir(home .. "/conf"))
     assert(fs.write(home .. "/conf/parley.lua",
       CONFIG:format(("http://127.0.0.1:%d/v1"):format(model.port), SECRET.header, SECRET.folder)))
-    assert(fs.write(home .. "/conf/triggers.lua", TRIGGERS:format(SECRET.hook)))
+    assert(fs.write(home .. "/conf/triggers.lua", TRIGGERS:format(SECRET.path, SECRET.query, SECRET.hook)))
     for name, p in pairs(PLUGINS) do support.write_plugin({ home = home }, name, p) end
     SECRET.database = database.tcp_url:match ":([^:@/]+)@"
     SECRET.redis, SECRET.redis_escaped = "p@ss:w/rd", store.url:match "redis://:([^@]+)@"
@@ -217,6 +218,7 @@ describe("secrets", function()
   end)
 
   it("stand nowhere else", function()
+    programs.eventually("the trigger has given up", function() return h:file "err":find "webhook of a trigger was not taken" end)
     keep("the log", h:file "out" .. h:file "err")
     in_database()
     in_redis()
