@@ -254,14 +254,17 @@ static void greet(struct link *link)
 static void greeted(struct link *link, redisReply *reply)
 {
     struct pl_redis_conn *conn = link->conn;
+    const struct pl_redis_url *url = &conn->url;
     link->greeting--;
     if (reply->type == REDIS_REPLY_ERROR) {
         struct pl_err err;
         bool refused = strncmp(reply->str, "WRONGPASS", 9) == 0 ||
                        strncmp(reply->str, "NOAUTH", 6) == 0 ||
                        strncmp(reply->str, "NOPERM", 6) == 0;
+        /* A server that does not know AUTH quotes what came with it. */
+        bool quoted = url->password[0] != '\0' && strstr(reply->str, url->password) != NULL;
         pl_fail(&err, refused ? PL_E_PERMISSION : PL_E_UNAVAILABLE, true, OP,
-                "the server answers: %s", reply->str);
+                "the server answers: %s", quoted ? "it does not take the login" : reply->str);
         freeReplyObject(reply);
         pl_redis_conn_drop(conn, &err);
         return;
