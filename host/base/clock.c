@@ -29,11 +29,6 @@ void pl_wall_advance(uint64_t ms)
     atomic_fetch_add_explicit(&advanced_ms, ms, memory_order_relaxed);
 }
 
-uint64_t pl_thread_cpu_ns(void)
-{
-    return read_ns(CLOCK_THREAD_CPUTIME_ID);
-}
-
 void pl_rfc3339(uint64_t wall_ms, char *out)
 {
     time_t s = (time_t)(wall_ms / 1000);

@@ -8,9 +8,8 @@
 #define PL_NS_PER_MS 1000000ull
 #define PL_NS_PER_S  1000000000ull
 
-uint64_t pl_now_ns(void);        /* CLOCK_MONOTONIC, for deadlines and durations */
-uint64_t pl_wall_ms(void);       /* milliseconds since the Unix epoch, UTC */
-uint64_t pl_thread_cpu_ns(void); /* CPU time of the calling thread */
+uint64_t pl_now_ns(void);  /* CLOCK_MONOTONIC, for deadlines and durations */
+uint64_t pl_wall_ms(void); /* milliseconds since the Unix epoch, UTC */
 
 /* Moves pl_wall_ms forward, for tests that own the time. Monotonic time goes on as it does. */
 void pl_wall_advance(uint64_t ms);

@@ -67,8 +67,8 @@ int pl_fetch_header(struct pl_fetch *fetch, const char *name, const char *value,
 struct pl_op *pl_fetch_start(struct pl_fetch *fetch, const struct pl_fetch_options *options,
                              struct pl_owner *owner, uint64_t deadline_ns, struct pl_err *err);
 
-/* Waits for more of a streamed body: it is then in pl_fetch_body, or pl_fetch_ended is true. NULL
- * when another read waits. */
+/* Waits for more of a streamed body: it is then in pl_fetch_body, or that is empty and the response
+ * complete. NULL when another read waits. */
 struct pl_op *pl_fetch_read(struct pl_fetch *fetch, struct pl_owner *owner, uint64_t deadline_ns);
 
 /* The fetch of an op that one of the two above has started. */
@@ -81,9 +81,6 @@ const struct pl_buf *pl_fetch_headers(const struct pl_fetch *fetch);
 
 /* What has come and was not consumed. The reader consumes it (pl_buf_consume). */
 struct pl_buf *pl_fetch_body(struct pl_fetch *fetch);
-
-/* The response is complete, or has failed: then `err` of the next read says why. */
-bool pl_fetch_ended(const struct pl_fetch *fetch);
 
 void pl_fetch_abort(struct pl_fetch *fetch); /* harmless when it has ended */
 void pl_fetch_unref(struct pl_fetch *fetch);

@@ -402,11 +402,6 @@ struct pl_buf *pl_fetch_body(struct pl_fetch *fetch)
     return &fetch->body;
 }
 
-bool pl_fetch_ended(const struct pl_fetch *fetch)
-{
-    return fetch->ended;
-}
-
 void pl_fetch_abort(struct pl_fetch *fetch)
 {
     abort_counted(fetch, &fetch->client->stats.cancelled);

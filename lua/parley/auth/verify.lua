@@ -1,8 +1,6 @@
--- Who sends this request? The path is short for a token that was seen lately and cannot be abused
--- to
--- make the host work: junk fails on its checksum, an unknown id without bcrypt, a known one waits
--- in
--- a bounded line for one of two hashing places.
+-- Who sends this request? The path is short for a token that was seen lately, and cannot be abused
+-- to make the host work: junk fails on its checksum, an unknown id without bcrypt, a known one
+-- waits in a bounded line for one of two hashing places.
 --
 -- A verified token is remembered for a minute by an HMAC under a key of this process: bcrypt costs
 -- 50 ms, and the token itself is not kept in memory.

@@ -1,8 +1,7 @@
 -- The Lua driver: a plugin folder in a sandboxed state of its own.
 --
 -- Several events may be in one state at a time, each a task that waits at the door; a state that
--- was
--- stopped by force is replaced before the next event enters.
+-- was stopped by force is replaced before the next event enters.
 
 local fs = require "host.fs"
 local sandbox = require "host.sandbox"

@@ -1,10 +1,8 @@
 -- JSON Schema 2020-12 (the keywords that our schemas use) compiled to closures.
 --
--- A checker is fun(value, path, errors); it appends {path = JSON Pointer, code, message}. An
--- unknown
--- keyword is an error when the schema is compiled, so that nothing is believed to be checked that
--- is
--- not.
+-- A checker is fun(value, path, errors); it appends {path = JSON Pointer, code, message}. A keyword
+-- that is not known is an error when the schema is compiled, so that nothing is believed to be
+-- checked that is not.
 
 local json = require "host.json"
 local rfc3339 = require "parley.util.rfc3339"

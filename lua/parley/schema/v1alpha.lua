@@ -1,6 +1,5 @@
 -- The schemas of the core contract, version v1alpha. Each is JSON Schema 2020-12 as a Lua table:
--- the
--- source of validation, of the OpenAPI document and of the reference.
+-- the source of validation, of the OpenAPI document and of the reference.
 
 local M = {}
 
