@@ -124,7 +124,9 @@ describe("a registered plugin", function()
         "it is the manifest of 'other'" },
       ["is missing"] = { { status = 404, body = "no" }, "status 404: 'no'" },
       ["is of another type"] = { { status = 200, body = "{}", type = "text/html" },
-        "Content-Type: application/json was expected" },
+        "Content-Type: application/json was expected, got 'text/html': '{}'" },
+      ["is of no type"] = { { status = 200, body = "{}", type = "" },
+        "Content-Type: application/json was expected, got none: '{}'" },
       ["takes a command of another plugin"] = {
         { status = 200, body = json.encode(registration.manifest { commands = json.array { { name = "help" } } }) }, "help" },
     } do

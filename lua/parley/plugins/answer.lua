@@ -56,8 +56,8 @@ end
 function M.type_problem(r)
   local kind = r.headers["content-type"] or ""
   if (kind:lower():match "^([^;]-)%s*;" or kind:lower()) == "application/json" then return nil end
-  return ("Content-Type: application/json was expected, got %s: %s"):format(M.quote(kind),
-    M.quote(r.body))
+  return ("Content-Type: application/json was expected, got %s: %s"):format(
+    kind == "" and "none" or M.quote(kind), M.quote(r.body))
 end
 
 ---@param r {status: integer|nil, headers: table<string, string>, body: string} 202: with a token
