@@ -53,8 +53,10 @@ static void unref(struct pl_postgres *db)
     uv_close((uv_handle_t *)&db->attempted, on_handle_closed);
     uv_close((uv_handle_t *)&db->starter, on_handle_closed);
     uv_close((uv_handle_t *)&db->watch, on_handle_closed);
-    for (int i = 0; i < conns(db); i++)
+    for (int i = 0; i < conns(db); i++) {
+        pl_pg_cancel_forget(conn_at(db, i));
         pl_pg_conn_close(conn_at(db, i), on_handle_closed, db);
+    }
 }
 
 void pl_pg_finish(struct pl_postgres *db, struct pl_sql_request *r)
@@ -167,6 +169,10 @@ struct pl_op *pl_postgres_wait(struct pl_sql *sql, struct pl_owner *owner, uint6
     w->db = db;
     pl_list_init(&w->link);
     pl_op_start(&w->op, sql->loop, owner, "postgres.connect", deadline_ns, &waiter_class);
+    if (can(db, true) && can(db, false)) {
+        pl_op_finish(&w->op);
+        return &w->op;
+    }
     pl_op_ref(&w->op);
     pl_list_push(&db->waiters, &w->link);
     db->refs++;
@@ -245,7 +251,10 @@ static void on_watch(uv_timer_t *timer)
     for (int i = 0; i < conns(db) && !db->closing; i++) {
         const struct pl_pg_conn *c = conn_at(db, i);
         owed = owed || c->asked_ns != 0;
-        if (c->state != PL_PG_UP || pl_pg_usable(db, c) || i < db->config.writers)
+        if (c->state != PL_PG_UP || i < db->config.writers)
+            continue;
+        pl_pg_reader_stop_unwanted(&db->readers[i - db->config.writers]);
+        if (pl_pg_usable(db, c))
             continue;
         unavailable(db, &err);
         pl_pg_reader_give_up(&db->readers[i - db->config.writers], &err);
@@ -312,8 +321,14 @@ static void request_cancel(struct pl_op *op)
     }
     if (r->write) {
         struct pl_pg_writer *w = r->carrier;
+        if (!pl_pg_writer_carries(w, r)) { /* it failed, and would have gone again */
+            pl_list_remove(&r->link);
+            pl_op_unref(op);
+            unref(db);
+            return;
+        }
         /* Its group is retried without it. A commit that was sent cannot be taken back. */
-        if (op->state != PL_OP_TIMEDOUT || w->phase != PL_PG_RUN || !pl_pg_writer_carries(w, r))
+        if (op->state != PL_OP_TIMEDOUT || w->phase != PL_PG_RUN)
             return;
         pl_pg_cancel(db, &w->conn);
     } else {

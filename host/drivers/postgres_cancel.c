@@ -1,53 +1,65 @@
-/* Stopping a statement that nobody waits for: a request of its own to the server, from a thread.
+/* Stopping a statement that nobody waits for: a request of its own to the server.
  *
- * A server that is stopped keeps that thread until it goes on, and the threads of the pool also
- * resolve names and hash: of each database one cancel is under way, and what else there is to stop
- * meets its own limit on the server.
+ * PQcancel connects and waits for the server to close, with no limit: a server that is stopped
+ * keeps the thread until it goes on. The threads of the pool also resolve names and hash, so each
+ * cancel has its own, and each connection at most one.
  *
  * The server stops whatever the connection runs when the cancel arrives, which may be the next
  * statement, of somebody who still waits: that one goes again. */
 #include "drivers/postgres_impl.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct cancel {
-    uv_work_t uv;
-    struct pl_postgres *db;
+struct pl_pg_cancel {
+    atomic_int refs; /* the connection's, and the thread's until it has ended */
     PGcancel *pg;
 };
 
-static void cancel_main(uv_work_t *uv)
+static void unref(struct pl_pg_cancel *c)
 {
-    struct cancel *c = pl_container_of(uv, struct cancel, uv);
-    char ignored[256]; /* nothing is owed */
-    PQcancel(c->pg, ignored, sizeof ignored);
-}
-
-static void cancel_done(uv_work_t *uv, int status)
-{
-    (void)status;
-    struct cancel *c = pl_container_of(uv, struct cancel, uv);
-    struct pl_postgres *db = c->db;
+    if (atomic_fetch_sub(&c->refs, 1) > 1)
+        return;
     PQfreeCancel(c->pg);
     free(c);
-    db->cancelling = false;
-    pl_pg_finish(db, NULL);
+}
+
+static void *cancel_main(void *arg)
+{
+    struct pl_pg_cancel *c = arg;
+    char ignored[256]; /* nothing is owed: the statement has its own limit on the server */
+    PQcancel(c->pg, ignored, sizeof ignored);
+    unref(c);
+    return NULL;
+}
+
+void pl_pg_cancel_forget(struct pl_pg_conn *conn)
+{
+    if (conn->cancel != NULL)
+        unref(conn->cancel);
+    conn->cancel = NULL;
 }
 
 void pl_pg_cancel(struct pl_postgres *db, struct pl_pg_conn *conn)
 {
-    PGcancel *pg = conn->state == PL_PG_UP && !db->cancelling ? PQgetCancel(conn->pg) : NULL;
+    bool under_way = conn->cancel != NULL && atomic_load(&conn->cancel->refs) > 1;
+    PGcancel *pg = conn->state == PL_PG_UP && !under_way ? PQgetCancel(conn->pg) : NULL;
     if (pg == NULL)
         return;
-    struct cancel *c = pl_xcalloc(1, sizeof *c);
-    c->db = db;
+    pl_pg_cancel_forget(conn);
+    struct pl_pg_cancel *c = pl_xcalloc(1, sizeof *c);
     c->pg = pg;
+    atomic_init(&c->refs, 2);
+    conn->cancel = c;
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, cancel_main, c) != 0) {
+        unref(c); /* the thread's */
+        return;
+    }
+    pthread_detach(thread);
     conn->cancelled = true;
-    db->cancelling = true;
     db->stats.cancels++;
-    db->refs++;
-    uv_queue_work(&db->sql.loop->uv, &c->uv, cancel_main, cancel_done);
 }
 
 bool pl_pg_was_cancelled(struct pl_pg_conn *conn, const struct pl_sql_request *r,

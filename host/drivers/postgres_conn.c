@@ -66,7 +66,9 @@ static void name_of(const struct pl_pg_prepared *p, char *name)
     snprintf(name, 16, "p%" PRIu32, p->id);
 }
 
-/* The place of a statement: its own, a free one, or the first of those it may have. */
+/* The place of a statement: its own, a free one, or one whose statement can give way: what the
+ * server has not confirmed may not be there, and to take that away would be an error. NULL: there
+ * is none. */
 static struct pl_pg_prepared *place_of(struct pl_pg_conn *c, uint64_t hash, const char *sql,
                                        size_t len, bool *known)
 {
@@ -77,18 +79,19 @@ static struct pl_pg_prepared *place_of(struct pl_pg_conn *c, uint64_t hash, cons
             p->sql != NULL && p->hash == hash && p->len == len && memcmp(p->sql, sql, len) == 0;
         if (*known)
             return p;
-        if (p->sql == NULL && to == NULL)
+        if (to == NULL ? p->sql == NULL || p->ready : p->sql == NULL && to->sql != NULL)
             to = p;
     }
-    return to != NULL ? to : &c->prepared[hash & (PL_PG_STATEMENTS - 1)];
+    return to;
 }
 
+/* NULL: there is no place for it, or the connection is lost. */
 static struct pl_pg_prepared *prepare(struct pl_pg_conn *c, const char *sql, size_t len)
 {
     bool known;
     uint64_t hash = pl_pg_hash(sql, len);
     struct pl_pg_prepared *p = place_of(c, hash, sql, len, &known);
-    if (known)
+    if (p == NULL || known)
         return p;
     char text[32] = "DEALLOCATE ", name[16];
     if (p->sql != NULL) {
@@ -102,7 +105,8 @@ static struct pl_pg_prepared *prepare(struct pl_pg_conn *c, const char *sql, siz
         c->lost = true;
         return NULL;
     }
-    push_unit(c, (struct pl_pg_unit){PL_PG_PREPARE, (uint32_t)(p - c->prepared), NULL});
+    push_unit(c, (struct pl_pg_unit){
+                     .kind = PL_PG_PREPARE, .place = (uint32_t)(p - c->prepared), .id = p->id});
     p->hash = hash;
     p->len = len;
     p->sql = pl_xmemdup(sql, len);
@@ -135,7 +139,7 @@ static void execute(struct pl_pg_conn *c, const char *sql, size_t len,
     if (c->lost)
         return;
     struct pl_pg_prepared *p = prepare(c, sql, len);
-    if (p == NULL)
+    if (c->lost)
         return;
     const char *values[PL_PG_PARAMS_MAX];
     uint32_t n = 0;
@@ -148,9 +152,17 @@ static void execute(struct pl_pg_conn *c, const char *sql, size_t len,
         for (uint32_t i = 0; i < s->count; i++)
             values[n++] = text_of(c, r, &r->params[s->first + i]);
     }
-    char name[16];
-    name_of(p, name);
-    if (PQsendQueryPrepared(c->pg, name, (int)n, values, NULL, NULL, 0) == 0)
+    int sent;
+    if (p != NULL) {
+        char name[16];
+        name_of(p, name);
+        unit.place = (uint32_t)(p - c->prepared);
+        unit.id = p->id;
+        sent = PQsendQueryPrepared(c->pg, name, (int)n, values, NULL, NULL, 0);
+    } else {
+        sent = PQsendQueryParams(c->pg, sql, (int)n, NULL, values, NULL, NULL, 0);
+    }
+    if (sent == 0)
         c->lost = true;
     else
         push_unit(c, unit);
@@ -160,7 +172,7 @@ void pl_pg_conn_exec(struct pl_pg_conn *c, struct pl_sql_request *r, uint32_t st
 {
     const struct pl_sql_statement *s = &r->statements[statement];
     execute(c, r->bytes.data + s->sql, s->sql_len, &(struct pl_pg_part){r, statement}, 1,
-            (struct pl_pg_unit){PL_PG_EXEC, statement, r});
+            (struct pl_pg_unit){.kind = PL_PG_EXEC, .at = statement, .r = r});
 }
 
 void pl_pg_conn_exec_guarded(struct pl_pg_conn *c, struct pl_sql_request *r, uint32_t statement)
@@ -170,13 +182,14 @@ void pl_pg_conn_exec_guarded(struct pl_pg_conn *c, struct pl_sql_request *r, uin
     size_t len = c->guarded.len;
     pl_buf_putc(&c->guarded, '\0');
     execute(c, c->guarded.data, len, &(struct pl_pg_part){r, statement}, 1,
-            (struct pl_pg_unit){PL_PG_GUARDED, statement, r});
+            (struct pl_pg_unit){.kind = PL_PG_GUARDED, .at = statement, .r = r});
 }
 
 void pl_pg_conn_exec_parts(struct pl_pg_conn *c, const char *sql, const struct pl_pg_part *parts,
                            uint32_t parts_len, uint32_t at)
 {
-    execute(c, sql, strlen(sql), parts, parts_len, (struct pl_pg_unit){PL_PG_ROWS, at, NULL});
+    execute(c, sql, strlen(sql), parts, parts_len,
+            (struct pl_pg_unit){.kind = PL_PG_ROWS, .at = at});
 }
 
 void pl_pg_conn_control(struct pl_pg_conn *c, const char *sql)
@@ -186,7 +199,7 @@ void pl_pg_conn_control(struct pl_pg_conn *c, const char *sql)
     if (PQsendQueryParams(c->pg, sql, 0, NULL, NULL, NULL, NULL, 0) == 0)
         c->lost = true;
     else
-        push_unit(c, (struct pl_pg_unit){PL_PG_CONTROL, 0, NULL});
+        push_unit(c, (struct pl_pg_unit){.kind = PL_PG_CONTROL});
 }
 
 void pl_pg_conn_sync(struct pl_pg_conn *c, struct pl_sql_request *r)
@@ -196,7 +209,7 @@ void pl_pg_conn_sync(struct pl_pg_conn *c, struct pl_sql_request *r)
     if (PQpipelineSync(c->pg) == 0)
         c->lost = true;
     else
-        push_unit(c, (struct pl_pg_unit){PL_PG_SYNC, 0, r});
+        push_unit(c, (struct pl_pg_unit){.kind = PL_PG_SYNC, .r = r});
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events);
@@ -220,30 +233,48 @@ void pl_pg_conn_flush(struct pl_pg_conn *c)
 /* --- receiving
  * ------------------------------------------------------------------------------------- */
 
+/* What failed is prepared anew the next time, unless another statement has its place by now. */
+static void note_prepared(struct pl_pg_conn *c, const struct pl_pg_unit *unit,
+                          const PGresult *result)
+{
+    struct pl_pg_prepared *p = &c->prepared[unit->place];
+    if (p->id != unit->id)
+        return;
+    if (unit->kind != PL_PG_PREPARE ? pl_pg_error_is_of_prepared(result)
+                                    : PQresultStatus(result) != PGRES_COMMAND_OK)
+        forget(p);
+    else if (unit->kind == PL_PG_PREPARE)
+        p->ready = true;
+}
+
 /* One result or the end of one; false when the next has not arrived. */
 static bool take_one(struct pl_pg_conn *c)
 {
     if (c->units_len == 0 || PQisBusy(c->pg))
         return false;
     PGresult *result = PQgetResult(c->pg);
-    if (result == NULL) { /* the unit before has no more results */
+    struct pl_pg_unit unit = c->units[c->units_head];
+    if (result == NULL) { /* no more results, of the unit or of a sync that has failed */
+        if (unit.kind == PL_PG_SYNC)
+            return PQstatus(c->pg) == CONNECTION_OK;
         pop_unit(c);
         return true;
     }
-    struct pl_pg_unit unit = c->units[c->units_head];
     ExecStatusType status = PQresultStatus(result);
     if (unit.kind == PL_PG_SYNC) {
         assert(status == PGRES_PIPELINE_SYNC || status == PGRES_FATAL_ERROR);
+        if (status == PGRES_FATAL_ERROR) {
+            c->owner->result(c, &unit, result);
+        } else {
+            pop_unit(c); /* no NULL follows */
+            c->owner->sync(c, &unit);
+        }
         PQclear(result);
-        if (status != PGRES_PIPELINE_SYNC)
-            return true; /* the connection broke: the next read says so */
-        pop_unit(c);     /* no NULL follows */
-        c->owner->sync(c, &unit);
         return true;
     }
+    if (unit.id != 0)
+        note_prepared(c, &unit, result);
     if (unit.kind == PL_PG_PREPARE) {
-        if (status != PGRES_COMMAND_OK)
-            forget(&c->prepared[unit.at]);
         /* Why it failed is said of the execution, which is skipped. */
         if (status == PGRES_FATAL_ERROR && c->units_len > 1) {
             unit = c->units[(c->units_head + 1) % c->units_cap];

@@ -25,8 +25,8 @@ enum pl_pg_unit_kind {
 
 struct pl_pg_unit {
     enum pl_pg_unit_kind kind;
-    uint32_t at;              /* index of the statement in its request, of the prepared one, of
-                                 the owner's for ROWS */
+    uint32_t at;              /* index of the statement in its request, of the owner's for ROWS */
+    uint32_t place, id;       /* PREPARE and executions: of the prepared statement */
     struct pl_sql_request *r; /* EXEC, GUARDED, SYNC: the owner's, not looked at */
 };
 
@@ -41,15 +41,18 @@ struct pl_pg_prepared {
     char *sql;
     size_t len;
     uint32_t id; /* its name on the server is p<id> */
+    bool ready;  /* the server has said that it is there */
 };
 
+struct pl_pg_cancel;
 struct pl_pg_conn;
 
 struct pl_pg_owner {
     void (*up)(struct pl_pg_conn *c);
     /* The connection is gone and nothing that was sent will be answered. `err`: why. */
     void (*down)(struct pl_pg_conn *c, const struct pl_err *err);
-    /* The result of an execution or a control. PGRES_PIPELINE_ABORTED: it was skipped. */
+    /* The result of an execution or a control. PGRES_PIPELINE_ABORTED: it was skipped. Of a sync
+     * only an error: what it had to commit is rolled back. */
     void (*result)(struct pl_pg_conn *c, const struct pl_pg_unit *unit, const PGresult *result);
     void (*sync)(struct pl_pg_conn *c, const struct pl_pg_unit *unit);
 };
@@ -77,9 +80,10 @@ struct pl_pg_conn {
     struct pl_pg_attempt attempt;
     uv_poll_t *poll; /* of this socket; NULL when there is none */
     uv_timer_t retry;
-    struct pl_buf scratch; /* numbers of parameters as text */
-    struct pl_buf guarded; /* the text of a guarded statement */
-    void *data;            /* the owner's */
+    struct pl_pg_cancel *cancel; /* the last, see pl_pg_cancel */
+    struct pl_buf scratch;       /* numbers of parameters as text */
+    struct pl_buf guarded;       /* the text of a guarded statement */
+    void *data;                  /* the owner's */
 };
 
 /* Begins to connect. `done` is the owner's async: it must call pl_pg_conn_attempted when that

@@ -14,12 +14,15 @@
 /* Limits of a session that has none: a statement that hangs, or a worker that was stopped in the
  * middle of a transaction, must not hold rows for ever. synchronous_commit=off loses what was
  * confirmed. The last result is what check_durable looks at. */
-static const char setup[] =
-    "SELECT set_config(name, value, false) FROM (VALUES"
-    " ('statement_timeout', '0', '30000'), ('lock_timeout', '0', '5000'),"
-    " ('idle_in_transaction_session_timeout', '0', '15000'), ('synchronous_commit', 'off', 'on')"
-    ") AS wanted (name, unset, value) WHERE current_setting(name) = unset;"
-    "SELECT current_setting('fsync'), current_setting('full_page_writes')";
+#define SETUP(more)                                                                                \
+    "SELECT set_config(name, value, false) FROM (VALUES"                                           \
+    " ('statement_timeout', '0', '30000'), ('lock_timeout', '0', '5000'),"                         \
+    " ('idle_in_transaction_session_timeout', '0', '15000'), ('synchronous_commit', 'off', "       \
+    "'on')" more ") AS wanted (name, unset, value) WHERE current_setting(name) = unset;"           \
+    "SELECT current_setting('fsync'), current_setting('full_page_writes')"
+
+static const char setup[] = SETUP("");
+static const char setup_read_only[] = SETUP(", ('default_transaction_read_only', 'off', 'on')");
 
 static int failed(struct pl_pg_attempt *a, PGconn *pg)
 {
@@ -87,7 +90,7 @@ static int take_result(struct pl_pg_attempt *a, PGresult *result)
 
 static int set_up(struct pl_pg_attempt *a, PGconn *pg, uint64_t deadline)
 {
-    if (PQsendQuery(pg, setup) == 0)
+    if (PQsendQuery(pg, a->read_only ? setup_read_only : setup) == 0)
         return failed(a, pg);
     for (;;) {
         while (PQisBusy(pg)) {

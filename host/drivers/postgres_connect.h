@@ -14,6 +14,7 @@ struct pl_pg_attempt {
     /* set before the start */
     const char *url;
     bool unsafe_allowed;
+    bool read_only;         /* refuse to write, in every transaction */
     uv_async_t *done_async; /* is sent when the attempt is over */
     /* results, once `done` is seen */
     PGconn *pg; /* NULL when it failed; then `err` says why */

@@ -61,6 +61,10 @@ void pl_pg_error_of_result(const PGresult *result, struct pl_err *err)
     const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
     if (message == NULL)
         message = PQresultErrorMessage(result);
+    if (PQresultStatus(result) == PGRES_EMPTY_QUERY) {
+        pl_fail(err, PL_E_INVALID, false, "postgres", "the statement is empty");
+        return;
+    }
     if (*state == '\0') { /* libpq's own: the connection is gone */
         pl_fail(err, E_UNAVAILABLE, true, "postgres", "%.*s", line_len(message), message);
         return;
@@ -77,8 +81,9 @@ void pl_pg_error_of_conn(PGconn *pg, struct pl_err *err)
     const char *message = PQerrorMessage(pg);
     const char *code = E_UNAVAILABLE;
     bool retryable = true;
+    bool role = strstr(message, "role \"") != NULL && strstr(message, "does not exist") != NULL;
     if (strstr(message, "password") != NULL || strstr(message, "authentication failed") != NULL ||
-        strstr(message, "pg_hba.conf") != NULL || PQconnectionNeedsPassword(pg)) {
+        strstr(message, "pg_hba.conf") != NULL || PQconnectionNeedsPassword(pg) || role) {
         code = PL_E_PERMISSION;
         retryable = false;
     } else if (strstr(message, "database \"") != NULL && strstr(message, "does not exist")) {
@@ -91,7 +96,13 @@ void pl_pg_error_of_conn(PGconn *pg, struct pl_err *err)
 bool pl_pg_error_is_transient(const PGresult *result)
 {
     const char *state = state_of(result);
-    return strncmp(state, "40", 2) == 0 || strcmp(state, "26000") == 0;
+    return strncmp(state, "40", 2) == 0 || pl_pg_error_is_of_prepared(result);
+}
+
+bool pl_pg_error_is_of_prepared(const PGresult *result)
+{
+    const char *state = state_of(result);
+    return strcmp(state, "26000") == 0 || strcmp(state, "0A000") == 0;
 }
 
 bool pl_pg_error_ends_connection(const PGresult *result)

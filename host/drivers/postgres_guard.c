@@ -16,17 +16,18 @@ static bool begins(const char *sql, const char *with)
     return strncmp(sql, with, strlen(with)) == 0;
 }
 
+bool pl_pg_guard_plain(const struct pl_sql_request *r, uint32_t statement)
+{
+    const char *sql = r->bytes.data + r->statements[statement].sql;
+    return (begins(sql, "UPDATE ") || begins(sql, "INSERT ") || begins(sql, "DELETE ")) &&
+           strcasestr(sql, "RETURNING") == NULL;
+}
+
 bool pl_pg_guard_possible(const struct pl_sql_request *r)
 {
-    for (uint32_t i = 0; i < r->statements_len; i++) {
-        const struct pl_sql_statement *s = &r->statements[i];
-        const char *sql = r->bytes.data + s->sql;
-        if (s->expect < 0)
-            continue;
-        if (strstr(sql, " RETURNING ") != NULL ||
-            !(begins(sql, "UPDATE ") || begins(sql, "INSERT ") || begins(sql, "DELETE ")))
+    for (uint32_t i = 0; i < r->statements_len; i++)
+        if (!pl_pg_guard_plain(r, i))
             return false;
-    }
     return true;
 }
 

@@ -10,7 +10,11 @@
 
 #include <libpq-fe.h>
 
-/* Whether each statement with an expectation is one that can be guarded. */
+/* Whether the statement writes and gives no rows back: then nothing but its number of changes can
+ * be wrong with its result. */
+bool pl_pg_guard_plain(const struct pl_sql_request *r, uint32_t statement);
+
+/* Whether all statements are plain, so that those with an expectation can be guarded. */
 bool pl_pg_guard_possible(const struct pl_sql_request *r);
 
 /* Puts the guarded text, without a NUL, into `out`. */

@@ -27,11 +27,13 @@ struct pl_pg_writer {
     struct pl_list again; /* what was rolled back with it, and goes again together */
     uint32_t group_len;
     uint64_t begin_ns;
-    struct pl_pg_rows rows;   /* what its transactions append, put together */
-    bool one_by_one;          /* ... not in this group: one of them has failed so */
-    bool guarded;             /* the server itself looks at what was expected */
-    bool explicit_begin;      /* BEGIN was sent: statements are looked at before the COMMIT */
-    struct pl_err commit_err; /* of the COMMIT */
+    struct pl_pg_rows rows; /* what its transactions append, put together */
+    bool one_by_one;        /* ... not in this group: one of them has failed so */
+    bool guarded;           /* the server itself looks at what was expected */
+    bool explicit_begin;    /* BEGIN was sent: statements are looked at before the COMMIT */
+    struct pl_err broken;   /* why nothing can be said of this flight */
+    struct pl_err refused;  /* why the server did not commit it */
+    bool refused_transient;
 };
 
 struct pl_pg_reader {
@@ -58,7 +60,6 @@ struct pl_postgres {
     bool watching;
     uint32_t refs; /* the handle's, and each request's */
     uint32_t handles;
-    bool cancelling; /* see pl_pg_cancel */
     bool closing;
 };
 
@@ -72,6 +73,9 @@ void pl_pg_script(struct pl_postgres *db, struct pl_sql_request *r);
 /* Asks the server to stop what a connection runs, unless it is being asked so already. */
 void pl_pg_cancel(struct pl_postgres *db, struct pl_pg_conn *conn);
 
+/* Before the connection is freed; an asking that is under way goes on by itself. */
+void pl_pg_cancel_forget(struct pl_pg_conn *conn);
+
 /* Whether the result is that of a cancel which was meant for another request than `r`. */
 bool pl_pg_was_cancelled(struct pl_pg_conn *conn, const struct pl_sql_request *r,
                          const PGresult *result);
@@ -81,6 +85,9 @@ void pl_pg_changed(struct pl_postgres *db);
 
 /* Copies rows and the number of changes into the request. -1 with r->err: failed, or too large. */
 int pl_pg_take_result(struct pl_sql_request *r, uint32_t statement, const PGresult *result);
+
+/* Counts a request that has failed alone. True: it is waited for, and may go through yet. */
+bool pl_pg_try_again(struct pl_sql_request *r);
 
 /* Whether a connection can take work: up, and not silent for too long. */
 bool pl_pg_usable(const struct pl_postgres *db, const struct pl_pg_conn *c);
@@ -96,6 +103,9 @@ void pl_pg_writer_go(struct pl_pg_writer *w);
 bool pl_pg_writer_carries(const struct pl_pg_writer *w, const struct pl_sql_request *r);
 
 void pl_pg_reader_start(struct pl_pg_reader *r, struct pl_postgres *db);
+/* Stops what the server runs when nobody waits for it: a read whose time ran out while it was not
+ * its turn, or while another was being stopped. */
+void pl_pg_reader_stop_unwanted(struct pl_pg_reader *r);
 /* Lets nobody wait any longer for what was sent; the answers are ignored when they come. */
 void pl_pg_reader_give_up(struct pl_pg_reader *r, const struct pl_err *err);
 /* Sends one read. */

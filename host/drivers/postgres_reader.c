@@ -23,18 +23,13 @@ static void on_result(struct pl_pg_conn *c, const struct pl_pg_unit *unit, const
     }
 }
 
-/* Once more: a statement whose preparation failed with the one before it in the pipeline, or that
- * was hit by the cancel of another. */
-static bool once_more(struct pl_pg_reader *reader, struct pl_sql_request *r)
+void pl_pg_reader_stop_unwanted(struct pl_pg_reader *reader)
 {
-    if (r->err.code == NULL || !r->transient || !pl_op_pending(&r->op) || r->attempts++ > 0)
-        return false;
-    pl_sql_rewind(r);
-    reader->inflight++;
-    pl_pg_conn_exec(&reader->conn, r, 0);
-    pl_pg_conn_sync(&reader->conn, r);
-    pl_pg_conn_flush(&reader->conn);
-    return true;
+    if (pl_list_empty(&reader->sent))
+        return;
+    struct pl_sql_request *next = pl_container_of(reader->sent.next, struct pl_sql_request, link);
+    if (!pl_op_pending(&next->op))
+        pl_pg_cancel(reader->db, &reader->conn);
 }
 
 static void on_sync(struct pl_pg_conn *c, const struct pl_pg_unit *unit)
@@ -44,10 +39,16 @@ static void on_sync(struct pl_pg_conn *c, const struct pl_pg_unit *unit)
     struct pl_sql_request *r = unit->r;
     assert(reader->inflight > 0);
     reader->inflight--;
-    if (once_more(reader, r))
-        return;
-    db->stats.reads++;
     pl_list_remove(&r->link);
+    if (pl_pg_try_again(r)) {
+        db->stats.retried++;
+        pl_sql_rewind(r);
+        pl_pg_reader_send(reader, r);
+        pl_pg_conn_flush(&reader->conn);
+        return;
+    }
+    db->stats.reads++;
+    pl_pg_reader_stop_unwanted(reader);
     pl_pg_reads_go(db);
     pl_pg_finish(db, r);
 }
@@ -86,6 +87,7 @@ void pl_pg_reader_give_up(struct pl_pg_reader *reader, const struct pl_err *err)
         struct pl_sql_request *r = pl_container_of(pos, struct pl_sql_request, link);
         pos = pl_op_fail(&r->op, err) ? reader->sent.next : pos->next;
     }
+    pl_pg_reader_stop_unwanted(reader); /* it may be slow, not away */
 }
 
 void pl_pg_reader_send(struct pl_pg_reader *reader, struct pl_sql_request *r)
@@ -102,6 +104,7 @@ void pl_pg_reader_start(struct pl_pg_reader *reader, struct pl_postgres *db)
     reader->db = db;
     reader->conn.data = reader;
     pl_list_init(&reader->sent);
+    reader->conn.attempt.read_only = true;
     pl_pg_conn_start(&reader->conn, db->sql.loop, &owner, db->url, db->config.unsafe_allowed,
                      &db->attempted);
 }

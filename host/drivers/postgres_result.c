@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define TRANSIENT_MAX 3 /* times that a request alone may meet a deadlock or the like */
+
 /* Type OIDs of pg_type.dat: they never change. */
 enum {
     OID_BOOL = 16,
@@ -61,6 +63,12 @@ static int take_rows(struct pl_sql_request *r, struct pl_sql_statement *s, const
             put_cell(r, result, row, i);
     }
     return 0;
+}
+
+bool pl_pg_try_again(struct pl_sql_request *r)
+{
+    return r->err.code != NULL && r->transient && pl_op_pending(&r->op) &&
+           r->attempts++ < TRANSIENT_MAX;
 }
 
 int pl_pg_take_result(struct pl_sql_request *r, uint32_t statement, const PGresult *result)

@@ -12,8 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TRANSIENT_MAX 3 /* times that a transaction alone may meet a deadlock */
-
 static struct pl_sql_request *request_of(struct pl_list *link)
 {
     return pl_container_of(link, struct pl_sql_request, link);
@@ -90,7 +88,7 @@ static bool needs_a_look(const struct pl_pg_writer *w)
     pl_list_each (pos, tmp, &w->group) {
         const struct pl_sql_request *r = request_of(pos);
         for (uint32_t i = 0; i < r->statements_len; i++)
-            if (r->statements[i].expect >= 0)
+            if (r->statements[i].expect >= 0 || !pl_pg_guard_plain(r, i))
                 return true;
     }
     return false;
@@ -123,12 +121,15 @@ void pl_pg_writer_go(struct pl_pg_writer *w)
         return;
     w->phase = PL_PG_RUN;
     w->begin_ns = pl_now_ns();
-    w->commit_err.code = NULL;
+    w->broken.code = w->refused.code = NULL;
     /* Without BEGIN the sync commits, in the same flight. In a group the guards would find one
      * conflict in each flight, and cost what the flight does. */
     bool look = needs_a_look(w);
     w->guarded = look && w->group_len == 1 && pl_pg_guard_possible(request_of(w->group.next));
     w->explicit_begin = look && !w->guarded;
+    /* Who comes back from a deadlock at once may take the row before the other has woken up. */
+    if (request_of(w->group.next)->attempts > 0)
+        pl_pg_conn_control(&w->conn, "SELECT pg_sleep(random() * 0.1)");
     if (w->explicit_begin)
         pl_pg_conn_control(&w->conn, "BEGIN");
     send_group(w);
@@ -164,6 +165,13 @@ static void finish_all(struct pl_postgres *db, struct pl_list *list, const struc
     }
 }
 
+static void rewind_all(struct pl_list *list)
+{
+    struct pl_list *pos, *tmp;
+    pl_list_each (pos, tmp, list)
+        pl_sql_rewind(request_of(pos));
+}
+
 static void finish_group(struct pl_pg_writer *w, const struct pl_err *err)
 {
     struct pl_postgres *db = w->db;
@@ -181,13 +189,9 @@ static void finish_group(struct pl_pg_writer *w, const struct pl_err *err)
 static void split(struct pl_pg_writer *w)
 {
     struct pl_list *link;
-    if (w->group_len == 1 && !w->rows.failed) {
-        struct pl_sql_request *r = request_of(w->group.next);
-        bool passing = strcmp(r->err.code, PL_E_BUSY) == 0 || r->transient;
-        if (!passing || !pl_op_pending(&r->op) || r->attempts++ >= TRANSIENT_MAX) {
-            finish_group(w, NULL);
-            return;
-        }
+    if (w->group_len == 1 && !w->rows.failed && !pl_pg_try_again(request_of(w->group.next))) {
+        finish_group(w, NULL);
+        return;
     }
     uint32_t n = 0;
     while ((link = pl_list_shift(&w->group)) != NULL) {
@@ -205,6 +209,20 @@ static void split(struct pl_pg_writer *w)
     w->db->stats.retried += n;
     w->phase = PL_PG_IDLE;
     pl_pg_writer_go(w);
+}
+
+/* Whose fault it is that the COMMIT has failed is not known: each of a group goes again alone. */
+static void refuse(struct pl_pg_writer *w)
+{
+    struct pl_list *pos, *tmp;
+    pl_list_each (pos, tmp, &w->group) {
+        struct pl_sql_request *r = request_of(pos);
+        if (r->err.code == NULL) {
+            r->err = w->refused;
+            r->transient = w->refused_transient;
+        }
+    }
+    split(w);
 }
 
 static bool any_failed(const struct pl_pg_writer *w)
@@ -225,7 +243,7 @@ static void on_result(struct pl_pg_conn *c, const struct pl_pg_unit *unit, const
     if (status == PGRES_PIPELINE_ABORTED)
         return;
     if (status == PGRES_FATAL_ERROR && pl_pg_error_ends_connection(result)) {
-        pl_pg_error_of_result(result, &w->commit_err);
+        pl_pg_error_of_result(result, &w->broken);
         return; /* told to all at the sync, or when the connection breaks */
     }
     if (unit->kind == PL_PG_ROWS) {
@@ -237,10 +255,14 @@ static void on_result(struct pl_pg_conn *c, const struct pl_pg_unit *unit, const
             unit->r->failed_statement = (int)unit->at;
             unit->r->transient |= pl_pg_was_cancelled(c, unit->r, result);
         }
+    } else if (status == PGRES_FATAL_ERROR &&
+               (unit->kind == PL_PG_SYNC || w->phase == PL_PG_COMMIT)) {
+        pl_pg_error_of_result(result, &w->refused);
+        w->refused_transient = pl_pg_error_is_transient(result);
     } else if (status == PGRES_FATAL_ERROR) {
-        pl_pg_error_of_result(result, &w->commit_err);
+        pl_pg_error_of_result(result, &w->broken);
     } else if (w->phase == PL_PG_COMMIT && strcmp(PQcmdStatus((PGresult *)result), "COMMIT") != 0) {
-        pl_fail(&w->commit_err, PL_E_IO, true, "postgres.commit", "the server rolled back");
+        pl_fail(&w->broken, PL_E_IO, true, "postgres.commit", "the server rolled back");
     }
 }
 
@@ -250,9 +272,13 @@ static void on_sync(struct pl_pg_conn *c, const struct pl_pg_unit *unit)
     struct pl_pg_writer *w = c->data;
     if (w->phase == PL_PG_IDLE)
         return;
-    if (w->commit_err.code != NULL) {
-        struct pl_err err = w->commit_err;
+    if (w->broken.code != NULL) {
+        struct pl_err err = w->broken;
         pl_pg_conn_drop(c, &err); /* fails the group by on_down */
+        return;
+    }
+    if (w->refused.code != NULL) {
+        refuse(w);
         return;
     }
     bool failed = w->phase == PL_PG_RUN && any_failed(w);
@@ -284,7 +310,9 @@ static void on_down(struct pl_pg_conn *c, const struct pl_err *err)
                 "the connection broke before the commit was confirmed: %s", err->message);
     w->phase = PL_PG_IDLE;
     db->refs++;
-    /* A statement's own error came before: it stays what it was. */
+    /* An error of a statement counts only when it was alone: the others may have been its cause. */
+    if (w->group_len > 1)
+        rewind_all(&w->group);
     finish_all(db, &w->group, &why);
     finish_all(db, &w->again, err);
     finish_all(db, &w->alone, err);

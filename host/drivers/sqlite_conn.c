@@ -29,7 +29,7 @@ static const char *code_of(int rc, bool *retryable)
             return "constraint";
         }
     case SQLITE_READONLY:
-        return "readonly";
+        return "read_only";
     case SQLITE_CANTOPEN:
     case SQLITE_PERM:
     case SQLITE_AUTH:
@@ -166,6 +166,12 @@ static struct pl_sqlite_cached *prepare(struct pl_sqlite_conn *c, const char *sq
     }
     if (e->stmt == NULL) {
         pl_fail(err, PL_E_INVALID, false, "sqlite.prepare", "the statement is empty");
+        return NULL;
+    }
+    if (tail[strspn(tail, "; \t\r\n")] != '\0') { /* the SQL of a request ends with a NUL */
+        drop(e);
+        pl_fail(err, PL_E_INVALID, false, "sqlite.prepare", "more than one statement: '%.40s'",
+                tail);
         return NULL;
     }
     if (map_parameters(e, err) < 0) {

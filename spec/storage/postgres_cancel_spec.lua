@@ -33,7 +33,7 @@ describe("PostgreSQL: a statement that nobody waits for", function()
     for i = 1, 20 do behind[i] = task.spawn(function() return db:first("SELECT $1::bigint AS n", i) end) end
     slow:join()
     for i = 1, 20 do assert.same({ n = i }, select(2, assert(behind[i]:join()))) end
-    assert.equal(1, db:stats().cancels)
+    assert.is_true(db:stats().cancels >= 1)
     db:close()
   end)
 

@@ -14,17 +14,24 @@ local REDIS = fs.getenv "PARLEY_SPEC_REDIS_URL"
 ---Whether the specs run on PostgreSQL.
 M.is_postgres = SERVER ~= nil
 
+---The address of a schema of its own on a server, the same for the same name.
+---@param server string a URL that has a query already
+---@param name string
+---@return string url
+function M.schema(server, name)
+  local schema = "spec_" .. crypto.hex(crypto.sha256(name)):sub(1, 24)
+  local db = postgres.open { url = server, writers = 1, readers = 1 }
+  assert(postgres.wait(db))
+  assert(db:script("CREATE SCHEMA IF NOT EXISTS " .. schema))
+  db:close()
+  return server .. "&options=-csearch_path%3D" .. schema
+end
+
 ---The address for PARLEY_DATABASE_URL, the same for the same home.
 ---@param home string
 ---@return string|nil url nil: the default of the home
 function M.url(home)
-  if not SERVER then return nil end
-  local schema = "spec_" .. crypto.hex(crypto.sha256(home)):sub(1, 24)
-  local db = postgres.open { url = SERVER, writers = 1, readers = 1 }
-  assert(postgres.wait(db))
-  assert(db:script("CREATE SCHEMA IF NOT EXISTS " .. schema))
-  db:close()
-  return SERVER .. "&options=-csearch_path%3D" .. schema
+  return SERVER and M.schema(SERVER, home)
 end
 
 ---What the program finds in its environment when a spec starts it.
