@@ -170,7 +170,9 @@ end
 ---@return integer|nil resumed turns
 ---@return table|nil err
 function M:begin()
-  self.recovery = { db = self.db, turn = self.turn, owner = self.cluster.id, log = log.write }
+  self.recovery = {
+    db = self.db, turn = self.turn, lanes = self.lanes, owner = self.cluster.id, log = log.write,
+  }
   local resumed, err = recover.run(self.recovery)
   if not resumed then return nil, err end
   if #resumed > 0 then log.write("warn", "turns were cut off and go on", { turns = #resumed }) end
@@ -179,6 +181,7 @@ function M:begin()
   if not ok then return nil, err end
   lead(self)
   self.limiter = task.spawn(self.limits.run, self.limits)
+  self.leftover = task.spawn(recover.watch, self.recovery)
   self.shared:begin(self.cluster)
   return #resumed
 end
@@ -315,6 +318,7 @@ end
 function M:close()
   self.jobs:stop()
   if self.limiter then self.limiter:cancel() end
+  if self.leftover then self.leftover:cancel() end
   for _, kind in ipairs { "server", "db", "lanes", "limits", "manager", "shared" } do
     meters.watch(kind, nil)
   end

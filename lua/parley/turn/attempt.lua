@@ -24,6 +24,13 @@ local BUSY = {
   message = "another worker takes a turn of this dialog",
 }
 
+---What err a turn gets that found what this worker itself has left in the dialog: it has to be
+---finished first.
+M.LEFT = {
+  code = "dialog_busy", retryable = true, retry_after = 1,
+  message = "an earlier turn of this dialog is not finished",
+}
+
 -- What an earlier delivery of the same message means for this one.
 local function compare(turn, earlier)
   if earlier.body_hash ~= turn.body_hash then
@@ -63,11 +70,11 @@ local function count(self, turn, user)
   return nil, limits.refusal(verdict)
 end
 
--- Somebody else may be in the middle of a turn that the outside sees. What this worker itself has
--- held before it went down is its own to finish; and so is what was never given back.
+-- Somebody else may be in the middle of a turn that the outside sees. A hold has no end of its own:
+-- while its worker cannot reach the database it is still needed, and another one takes over what a
+-- worker leaves that is gone.
 local function is_held(self, dialog)
   return dialog.lease_owner and dialog.lease_owner ~= self.owner
-    and dialog.lease_until > time.now_ms()
 end
 
 -- Messages of a dialog sort by their ids as they were stored, also when the clock of this host is
@@ -95,12 +102,15 @@ local function prepare(self, turn, config)
     return nil, BUSY, true
   end
   if loaded.earlier then ok, err = compare(turn, loaded.earlier) end
+  turn.leased = loaded.dialog.lease_owner == self.owner
+  if ok and turn.leased and not turn.admitted and not turn.replayed then
+    return nil, M.LEFT, true
+  end
   if ok and turn.verdicts then ok, err = count(self, turn, loaded.user) end
   if not ok or turn.replayed then return ok, err end
   turn.dialog, turn.user = loaded.dialog, loaded.user
   turn.user.locale = locale or turn.user.locale or config.locale
   session.expire(turn.dialog)
-  turn.leased = loaded.dialog.lease_owner == self.owner
   place(turn)
   return true
 end

@@ -29,8 +29,16 @@ local function inbox(turn, out)
     local after = turn.job_after
     out[#out + 1] = {
       "UPDATE jobs SET state = $2, attempts = attempts + 1, run_at = $3 "
-        .. "WHERE id = $1 AND state = 'open'", turn.job.id, after.state, after.run_at, expect = 1,
+        .. "WHERE id = $1 AND state = 'open' AND attempts = $4",
+      turn.job.id, after.state, after.run_at, turn.job.attempts, expect = 1,
     }
+    -- Nobody sends a job again: what made it durable is not kept for repetitions.
+    if turn.admitted then
+      out[#out + 1] = {
+        "DELETE FROM inbox WHERE source = $1 AND key = $2 AND state = 'open'",
+        turn.source, turn.key, expect = 1,
+      }
+    end
     if after.state == "failed" then out[#out + 1] = dead_letter(turn) end
     return
   end
@@ -64,13 +72,13 @@ local INSERT_DIALOG = "INSERT INTO dialogs (id, user_id, channel, locale, status
   .. "state, version, created_at, last_message_at%s) "
   .. "VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8, $9%s)"
 local INSERT, INSERT_LEASED =
-  INSERT_DIALOG:format("", ""), INSERT_DIALOG:format(", lease_owner, lease_until", ", $10, $11")
+  INSERT_DIALOG:format("", ""), INSERT_DIALOG:format(", lease_owner", ", $10")
 
 -- Only on the row that was read: another writer in between makes the whole turn a conflict.
 local UPDATE_DIALOG = "UPDATE dialogs SET status = $3, reset_version = $4, state = $5, "
   .. "version = $2 + 1, last_message_at = $6%s WHERE id = $1 AND version = $2"
 local UPDATE = UPDATE_DIALOG:format ""
-local UPDATE_RELEASE = UPDATE_DIALOG:format ", lease_owner = NULL, lease_until = NULL"
+local UPDATE_RELEASE = UPDATE_DIALOG:format ", lease_owner = NULL"
 
 local function insert_dialog(turn, sql, ...)
   local d = turn.dialog
@@ -187,27 +195,31 @@ function M.statements(turn, shared)
   return out
 end
 
----What makes a message durable, and keeps other workers from its dialog, before anything outside
----may see its effects.
+-- A job may have been begun before: whoever begins it again has it.
+local ADMIT = "INSERT INTO inbox (source, key, dialog_id, state, payload, body_hash, trace_id, "
+  .. "received_at, owner) VALUES ($1, $2, $3, 'open', $4, $5, $6, $7, $8)"
+local ADMIT_JOB = ADMIT .. " ON CONFLICT (source, key) DO UPDATE SET owner = excluded.owner "
+  .. "WHERE inbox.state = 'open'"
+
+---What makes a message or the attempt of a job durable, and keeps other workers from its dialog,
+---before anything outside may see its effects.
 ---@param turn table
----@param until_ms integer when others may take the dialog although it was not given back
 ---@return table[] statements for one db:commit
-function M.admission(turn, until_ms)
+function M.admission(turn)
   local d, out = turn.dialog, { key = turn.dialog.id }
-  if turn.message and not turn.admitted then
+  if turn.key and not turn.admitted then
     out[1] = {
-      "INSERT INTO inbox (source, key, dialog_id, state, payload, body_hash, trace_id, "
-        .. "received_at, owner) VALUES ($1, $2, $3, 'open', $4, $5, $6, $7, $8)",
+      turn.job and ADMIT_JOB or ADMIT,
       turn.source, turn.key, d.id, turn.inbound_text, turn.body_hash, turn.trace_id,
-      turn.received_at, turn.owner, n = 8,
+      turn.received_at, turn.owner, n = 8, expect = turn.job and 1 or nil,
     }
   end
   if d.is_new then
-    out[#out + 1] = insert_dialog(turn, INSERT_LEASED, turn.owner, until_ms)
+    out[#out + 1] = insert_dialog(turn, INSERT_LEASED, turn.owner)
   else
     out[#out + 1] = {
-      "UPDATE dialogs SET version = version + 1, lease_owner = $3, lease_until = $4 "
-        .. "WHERE id = $1 AND version = $2", d.id, d.version, turn.owner, until_ms, expect = 1,
+      "UPDATE dialogs SET version = version + 1, lease_owner = $3 "
+        .. "WHERE id = $1 AND version = $2", d.id, d.version, turn.owner, expect = 1,
     }
   end
   return out

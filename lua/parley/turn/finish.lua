@@ -1,6 +1,7 @@
--- A message that is durable, on which a plugin may have acted, and whose turn could not be stored:
--- the database went away in between. Nothing of its dialog goes before it, so its lane is kept
--- until the database is back; whoever has sent it is told to come again, and then has the answer.
+-- A message or a job that is durable, on which a plugin may have acted, and whose turn could not be
+-- stored: the database went away in between. Nothing of its dialog goes before it, so its lane is
+-- kept until the database is back, as its dialog is held for it there; whoever has sent a message
+-- is told to come again, and then has the answer.
 
 local task = require "host.task"
 
@@ -17,7 +18,7 @@ local function try(deps, turn, run)
   return nil, err -- no row and no error: it was never durable, or has been finished
 end
 
----Tries until the message is finished, and leaves its lane.
+---Tries until it is finished, and leaves its lane.
 ---@param deps {db: table, lanes: table, log: function}
 ---@param turn table whose lane is held
 ---@param run fun(row: table): table|nil, table|nil the turn of a row of inbox, in the lane
@@ -34,7 +35,7 @@ function M.run(deps, turn, run)
     if err and not err.retryable then refused = refused + 1 end
   until not err or refused == TRIES
   if err then
-    deps.log("error", "a durable message cannot be finished; a restart tries again", {
+    deps.log("error", "what is durable cannot be finished, and is tried again later", {
       dialog_id = turn.dialog_id, trace_id = turn.trace_id, code = err.code, error = err.message,
     })
   end

@@ -9,6 +9,7 @@ local crypto = require "host.crypto"
 local finish = require "parley.turn.finish"
 local json = require "host.json"
 local meters = require "parley.ops.meters"
+local recover = require "parley.turn.recover"
 local task = require "host.task"
 local time = require "host.time"
 
@@ -23,8 +24,42 @@ function M.new(deps)
   return setmetatable(deps, M)
 end
 
+local function new(dialog_id, trace_id)
+  return {
+    dialog_id = dialog_id, trace_id = trace_id, received_at = time.now_ms(), since = time.mono(),
+  }
+end
+
+-- The turn of a message, or of a job, that is durable and not finished.
+---@param row table of inbox, state 'open'
+local function of_row(row)
+  local turn, payload = new(row.dialog_id, row.trace_id), json.decode(row.payload)
+  if row.source:find "^job:" then
+    turn.job = payload
+  else
+    turn.message, turn.message_id = payload, payload.message_id
+    turn.keyed = turn.message_id ~= nil or row.source:find "^key:" ~= nil
+  end
+  turn.source, turn.key, turn.body_hash = row.source, row.key, row.body_hash
+  turn.inbound_text, turn.received_at = row.payload, row.received_at
+  turn.again, turn.maybe_open = true, true
+  return turn
+end
+
+local run
+
+-- What this worker has left in the dialog, in the lane of whoever has come upon it: nothing goes
+-- before it.
+local function finish_left(self, dialog_id, seconds)
+  local rows = recover.left(self, dialog_id)
+  for _, row in ipairs(rows or {}) do
+    if not run(self, of_row(row), seconds) then return end
+  end
+  if rows then recover.free(self, dialog_id) end
+end
+
 -- Attempts until one goes through, as long as they fail because another worker was faster.
-local function run(self, given, seconds)
+function run(self, given, seconds)
   local pause, until_s, again = PAUSE_MIN_S, time.mono() + seconds, false
   while true do
     local generation = self.manager:hold()
@@ -35,29 +70,14 @@ local function run(self, given, seconds)
     if time.mono() + pause > until_s then
       return nil, { code = "dialog_busy", message = err.message, retry_after = 1 }
     end
-    meters.turn_overtaken:inc()
+    if err == attempt.LEFT then
+      finish_left(self, given.dialog_id, seconds)
+    else
+      meters.turn_overtaken:inc()
+    end
     task.sleep(pause * (0.5 + math.random()))
     pause, again = math.min(pause * 2, PAUSE_MAX_S), true
   end
-end
-
-local function new(dialog_id, trace_id)
-  return {
-    dialog_id = dialog_id, trace_id = trace_id, received_at = time.now_ms(), since = time.mono(),
-  }
-end
-
--- The turn of a message that is durable and not finished.
----@param row table of inbox, state 'open'
-local function of_row(row)
-  local turn = new(row.dialog_id, row.trace_id)
-  turn.message = json.decode(row.payload)
-  turn.message_id = turn.message.message_id
-  turn.keyed = turn.message_id ~= nil or row.source:find "^key:" ~= nil
-  turn.source, turn.key, turn.body_hash = row.source, row.key, row.body_hash
-  turn.inbound_text, turn.received_at = row.payload, row.received_at
-  turn.again, turn.maybe_open = true, true
-  return turn
 end
 
 -- Runs a turn in the lane of its dialog.
@@ -111,7 +131,7 @@ function M:receive(dialog_id, message, opts)
   return in_lane(self, turn)
 end
 
----Takes up a message again whose turn a crash has cut off.
+---Takes up a message, or a job, again whose turn a crash has cut off.
 ---@param row table of inbox, state 'open'
 function M:resume(row) return in_lane(self, of_row(row)) end
 
@@ -131,7 +151,8 @@ end
 ---@param job table row of jobs, `data` decoded
 function M:fire(job)
   local turn = new(job.dialog_id, job.trace_id)
-  turn.job = job
+  turn.job, turn.inbound_text, turn.body_hash = job, json.encode(job), ""
+  turn.source, turn.key = "job:" .. job.id, tostring(job.attempts)
   return in_lane(self, turn)
 end
 

@@ -53,7 +53,11 @@ function M:shut(key)
 end
 
 ---Whether a turn is under way.
-function M:busy() return next(self.lanes) ~= nil end
+---@param key string|nil of this dialog, default: of any
+function M:busy(key)
+  if key then return self.lanes[key] ~= nil end
+  return next(self.lanes) ~= nil
+end
 
 ---Leaves the lane: the next one has it.
 function M:leave(key)

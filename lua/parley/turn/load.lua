@@ -10,7 +10,7 @@ local M = {}
 
 local DIALOG = {
   "user_id", "channel", "locale", "status", "reset_version", "state", "version", "created_at",
-  "last_message_at", "lease_owner", "lease_until",
+  "last_message_at", "lease_owner",
 }
 local USER = { "id", "telegram_id", "external_id", "role", "locale", "name", "attributes" }
 local EARLIER = { "state", "body_hash", "response", "received_at" }
@@ -39,8 +39,9 @@ for _, key in ipairs(KEYS) do
   WITH_EARLIER[key] = query_for("u." .. key .. " = $2", true)
 end
 local OF_DIALOG = query_for("u.id = d.user_id", false)
-local OF_JOB = OF_DIALOG:gsub("^SELECT ", "SELECT j.state AS j_state, ")
-  .. " LEFT JOIN jobs j ON j.id = $2"
+local OF_JOB = OF_DIALOG:gsub("^SELECT ",
+    "SELECT j.state AS j_state, j.attempts AS j_attempts, e.state AS e_state, ")
+  .. " LEFT JOIN jobs j ON j.id = $2 LEFT JOIN inbox e ON e.source = $3 AND e.key = $4"
 
 -- What picks the columns of one table out of a row. Their names in the row are made once: a turn
 -- reads two dozen.
@@ -93,10 +94,11 @@ end
 function M.turn(db, turn, locale)
   local row, err, who, key
   if turn.job then
-    row, err = db:first(OF_JOB, turn.dialog_id, turn.job.id)
-    if row and row.j_state ~= "open" then
+    row, err = db:first(OF_JOB, turn.dialog_id, turn.job.id, turn.source, turn.key)
+    if row and (row.j_state ~= "open" or row.j_attempts ~= turn.job.attempts) then
       return nil, { code = "conflict", message = "the job was fired before", retryable = false }
     end
+    turn.admitted = row and row.e_state == "open"
   elseif not turn.message then
     row, err = db:first(OF_DIALOG, turn.dialog_id)
   else
@@ -109,7 +111,7 @@ function M.turn(db, turn, locale)
     end
   end
   if not row then return nil, err end
-  local out = { earlier = row.e_state and earlier_of(row) }
+  local out = { earlier = turn.message and row.e_state and earlier_of(row) }
   if turn.refused and not out.earlier then return nil, turn.refused end
   if row.d_user_id then
     out.dialog = dialog_of(row)

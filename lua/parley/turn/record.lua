@@ -5,9 +5,6 @@ local time = require "host.time"
 
 local M = {}
 
--- Longer than any turn: a worker that is gone is noticed long before, by its heartbeat.
-local LEASE_MS = 600 * 1000
-
 ---@return number milliseconds, to the microsecond
 function M.ms_since(mono) return math.floor((time.mono() - mono) * 1e6 + 0.5) / 1e3 end
 
@@ -33,15 +30,15 @@ function M.usage(turn, usage)
   turn.usage = sum
 end
 
----Makes the message durable and holds its dialog, once, before anything outside can see an effect
----of it. When that fails the turn is over: `turn.lost` says why.
+---Makes the message, or the attempt of a job, durable and holds its dialog, once, before anything
+---outside can see an effect of it. When that fails the turn is over: `turn.lost` says why.
 ---@return boolean|nil ok
 ---@return table|nil err
 function M.admit(db, turn)
   if turn.leased then return true end
   if turn.lost then return nil, turn.lost end
-  turn.maybe_open = turn.message ~= nil -- a commit that fails may be stored nevertheless
-  local ok, err = db:commit(commit.admission(turn, time.now_ms() + LEASE_MS))
+  turn.maybe_open = turn.key ~= nil -- a commit that fails may be stored nevertheless
+  local ok, err = db:commit(commit.admission(turn))
   if not ok then
     turn.lost = err
     return nil, err

@@ -83,7 +83,10 @@ end
 ---@param generation parley.Generation
 ---@return parley.Plugin[]
 function M.candidates(turn, generation)
-  if turn.job then return { generation.chooser.by_name[turn.job.plugin] } end
+  if turn.job then
+    local plugin = generation.chooser.by_name[turn.job.plugin]
+    return { plugin and plugin.state ~= "disabled" and plugin or nil }
+  end
   local message = turn.message
   local text = message.text
   -- A command says itself what it is.
