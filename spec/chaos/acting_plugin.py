@@ -1,24 +1,52 @@
 """A REST plugin that does something outside at each call, once per webhook-id as vendors are asked to, and answers
-like the plugin tally. Prints its port. GET /acted answers what it has done: [webhook-id, dialog, number]."""
+like the plugin tally, also to its jobs. A call that comes again gets the answer of the first one, with the state
+of that time: whatever went in between is lost, and shows. Prints its port. GET /acted answers what it has done
+for messages: [webhook-id, dialog, number], GET /called the same of each call. "/act N slow" takes a while."""
 
 import json
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 acted = []
+called = []
 answers = {}
 lock = threading.Lock()
+SLOW_S = 2
+
+
+def count(dialog, state, text, key):
+    number, *rest = text.split(" ")[1:]
+    acted.append([key, dialog, number])
+    total, before = state.get("count", 0) + 1, state.get("last", "none")
+    actions = [{"type": "send", "text": f"{total} after {before}"}]
+    if rest == ["ring"]:
+        actions.append({"type": "schedule", "job": "ring", "in": 0, "data": {"n": number}})
+    return {"actions": actions, "state": {**state, "count": total, "last": number}}
+
+
+def ring(state, data):
+    return {"actions": [], "state": {**state, "rung": [*state.get("rung", []), data["n"]]}}
+
+
+def note(key, request):
+    if request["event"]["type"] != "job":
+        words = request["event"]["message"]["text"].split(" ")
+        with lock:
+            called.append([key, request["dialog"]["id"], words[1]])
+        if "slow" in words:
+            time.sleep(SLOW_S)
 
 
 def act(key, request):
+    note(key, request)
     with lock:
         if key not in answers:
-            number = request["event"]["message"]["text"].split(" ")[1]
-            state = request["dialog"]["state"]
-            count, before = state.get("count", 0) + 1, state.get("last", "none")
-            acted.append([key, request["dialog"]["id"], number])
-            answers[key] = {"actions": [{"type": "send", "text": f"{count} after {before}"}],
-                            "state": {"count": count, "last": number}}
+            event, dialog = request["event"], request["dialog"]
+            if event["type"] == "job":
+                answers[key] = ring(dialog["state"], event["data"])
+            else:
+                answers[key] = count(dialog["id"], dialog["state"], event["message"]["text"], key)
         return answers[key]
 
 
@@ -40,7 +68,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         with lock:
-            self.send(acted)
+            self.send(called if self.path == "/called" else acted)
 
     def do_POST(self):
         self.send(act(self.headers["webhook-id"], json.loads(self.rfile.read(int(self.headers["Content-Length"])))))

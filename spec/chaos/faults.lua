@@ -19,6 +19,19 @@ M.host_killed = {
   run = function(rig) rig:restart(math.random(#rig.instances)) end,
 }
 
+-- Longer than the others need to take what it has left, 10 s when they lose who looks after that, too.
+local AWAY_S = 8
+
+M.instance_away = {
+  needs = "others",
+  run = function(rig) rig:restart(math.random(#rig.instances), AWAY_S + 4 * math.random()) end,
+}
+
+M.instance_stands_still = {
+  needs = "others",
+  run = function(rig) rig:freeze(math.random(#rig.instances), AWAY_S + 4 * math.random()) end,
+}
+
 M.clients_reset = {
   needs = "proxy",
   run = function(rig) rig.proxy:reset() end,

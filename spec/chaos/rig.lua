@@ -16,21 +16,23 @@ local python = require "spec.support.python"
 local redis = require "spec.support.redis"
 local serve = require "spec.support.serve"
 local sqlite = require "host.sqlite"
+local task = require "host.task"
 local webhook = require "parley.plugins.webhook"
 
 local M = {}
 M.__index = M
 
 local RATE = 800 -- turns/s that the clients aim at: the criterion asks for 500
-local RING_EVERY = 50
+local RING_EVERY = { tally = 50, act = 10 }
 local CONF = [[
 return {
+%s
   plugins = { act = { signing_secret = "%s", allow_private = true } },
 }
 ]]
 
 -- Every so many messages leave a job behind.
-local function rings(command, n) return command == "tally" and n % RING_EVERY == 0 end
+local function rings(command, n) return n % RING_EVERY[command] == 0 end
 
 local function text_of(command, n)
   return ("/%s %d%s"):format(command, n, rings(command, n) and " ring" or "")
@@ -38,8 +40,10 @@ end
 
 local function prepare(self, home)
   assert(fs.mkdir(home .. "/conf"))
-  assert(fs.write(home .. "/conf/parley.lua", CONF:format(self.secret)))
-  host.write_plugin({ home = home }, "act", { manifest = { transport = "rest", endpoint = self.vendor_url } })
+  assert(fs.write(home .. "/conf/parley.lua", CONF:format(self.conf, self.secret)))
+  host.write_plugin({ home = home }, "act", {
+    manifest = { transport = "rest", endpoint = self.vendor_url, permissions = { "jobs" } },
+  })
   local tally = "spec/chaos/plugins/tally/"
   host.write_plugin({ home = home }, "tally", {
     manifest = json.decode(fs.read(tally .. "manifest.json")), main = fs.read(tally .. "main.lua"),
@@ -72,6 +76,8 @@ end
 ---@field proxy? boolean some clients come through one that has faults
 ---@field postgres? boolean on a PostgreSQL of its own
 ---@field redis? boolean with a Redis of its own
+---@field url? string of a PostgreSQL that is there
+---@field conf? string more of conf/parley.lua
 ---@field sqlite? string path of the database, default: in the home
 
 ---@param o spec.RigOptions|nil
@@ -80,8 +86,8 @@ function M.start(o)
   local self = setmetatable({ argv = o.argv, instances = {}, secret = webhook.new_secret() }, M)
   self.vendor = python.start "spec/chaos/acting_plugin.py"
   self.vendor_url = ("http://127.0.0.1:%d"):format(self.vendor.port)
-  self.sqlite = o.sqlite
-  self.env = { PARLEY_WORKERS = tostring(o.workers or 1), PARLEY_DATABASE_URL = o.sqlite and "sqlite:" .. o.sqlite }
+  self.sqlite, self.url, self.conf = o.sqlite, o.url, o.conf or ""
+  self.env = { PARLEY_WORKERS = tostring(o.workers or 1), PARLEY_DATABASE_URL = o.url or o.sqlite and "sqlite:" .. o.sqlite }
   if o.postgres then
     self.postgres = postgres.start()
     self.postgres_link, self.env.PARLEY_DATABASE_URL = through_proxy(self.postgres.tcp_url)
@@ -96,17 +102,18 @@ function M.start(o)
     self.instances[i] = {}
     start_instance(self, i)
   end
+  self.others = #self.instances > 1
   self.token = self.instances[1].h.token
   if o.proxy then self.proxy = fault_proxy.start(self.instances[1].port) end
   return self
 end
 
 ---Clients for the instances; with a proxy, some come through it. Their dialogs are new ones.
----@param o {rate: number|nil}|nil
+---@param o {rate: number|nil, targets: {port: integer}[]|nil}|nil
 ---@return table load
 function M:load(o)
-  local targets = { unpack(self.instances) }
-  targets[#targets + 1] = self.proxy
+  local targets = o and o.targets or { unpack(self.instances) }
+  if not (o and o.targets) then targets[#targets + 1] = self.proxy end
   self.running = load.start {
     targets = targets, token = self.token, prefix = crypto.hex(crypto.random(4)),
     dialogs = { { command = "tally", count = 20 }, { command = "act", count = 2 } }, connections = 3,
@@ -117,19 +124,33 @@ end
 
 ---Kills an instance with all of its processes, and starts it again.
 ---@param i integer
-function M:restart(i)
+---@param seconds number|nil that it stays away
+function M:restart(i, seconds)
   local h = self.instances[i].h
   local family = programs.family(h.pid)
   programs.kill(family, "KILL")
   h:close()
+  if seconds then task.sleep(seconds) end
   start_instance(self, i)
+end
+
+---Lets an instance stand still with all of its processes, as a virtual machine does that is moved, and go on after
+---the others have taken it for dead.
+---@param i integer
+---@param seconds number
+function M:freeze(i, seconds)
+  local family = programs.family(self.instances[i].h.pid)
+  programs.kill(family, "STOP")
+  task.sleep(seconds)
+  programs.kill(family, "CONT")
 end
 
 ---The database that the instances share.
 function M:database()
   if self.db then return self.db end
-  if self.postgres then
-    self.db = host_postgres.open { url = self.postgres.url, writers = 1, readers = 1 }
+  local url = self.url or self.postgres and self.postgres.url
+  if url then
+    self.db = host_postgres.open { url = url, writers = 1, readers = 1 }
     assert(host_postgres.wait(self.db))
   else
     self.db = assert(sqlite.open { path = self.sqlite or self.instances[1].home .. "/data/parley.db" })
