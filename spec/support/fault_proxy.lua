@@ -41,8 +41,8 @@ function M:refuse() tell(self, "refuse") end
 ---Resets every connection that is there.
 function M:reset() tell(self, "reset") end
 
----@param port integer of 127.0.0.1 where new connections go from now on
-function M:to(port) tell(self, "to " .. port) end
+---@param ... integer ports of 127.0.0.1 where new connections go from now on: in turn, those that can be reached
+function M:to(...) tell(self, "to " .. table.concat({ ... }, " ")) end
 
 function M:stop() self.process:close() end
 

@@ -7,7 +7,7 @@ command, answered by a line "ok".
   blackhole     nothing passes, nothing is closed
   refuse        new connections are reset, those that are there go on
   reset         every connection is reset, once
-  to PORT       where new connections go from now on, of 127.0.0.1
+  to PORT...    where new connections go from now on, of 127.0.0.1; in turn, those that can be reached
 """
 
 import asyncio
@@ -15,7 +15,7 @@ import socket
 import struct
 import sys
 
-state = {"mode": "pass", "value": 0.0, "to": int(sys.argv[1])}
+state = {"mode": "pass", "value": 0.0, "to": [int(sys.argv[1])]}
 changed = asyncio.Event()
 open_writers = set()
 
@@ -54,13 +54,22 @@ async def copy(reader, writer):
         writer.close()
 
 
+async def connect():
+    for _ in state["to"]:
+        state["to"].append(state["to"].pop(0))
+        try:
+            return await asyncio.open_connection("127.0.0.1", state["to"][-1])
+        except OSError:
+            pass
+
+
 async def serve(reader, writer):
     if state["mode"] == "refuse":
         return abort(writer)
-    try:
-        to_reader, to_writer = await asyncio.open_connection("127.0.0.1", state["to"])
-    except OSError:
+    connection = await connect()
+    if connection is None:
         return abort(writer)
+    to_reader, to_writer = connection
     both = {writer, to_writer}
     open_writers.update(both)
     try:
@@ -75,7 +84,7 @@ def obey(line):
         for writer in list(open_writers):
             abort(writer)
     elif command == "to":
-        state["to"] = int(rest[0])
+        state["to"] = [int(port) for port in rest]
     else:
         set_mode(command, float(rest[0]) if rest else 0.0)
 
