@@ -79,7 +79,7 @@ describe("reminder", function()
   end)
 
   it("rings once, can be put off and done", function()
-    h:say("ring", "/remind tea in 0 seconds")
+    h:say("ring", "/remind tea in 1 second")
     local action = rung(h, "ring")
     assert.equal("⏰ tea", action.text)
     local snooze, done = action.buttons[1][1], action.buttons[1][2]
