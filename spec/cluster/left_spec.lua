@@ -8,6 +8,7 @@ local http = require "host.http_client"
 local json = require "host.json"
 local programs = require "spec.support.process"
 local python = require "spec.support.python"
+local task = require "host.task"
 local time = require "host.time"
 local webhook = require "parley.plugins.webhook"
 
@@ -119,6 +120,19 @@ describe("a turn that was left unfinished", function()
       assert.is_true(nothing_left())
     end)
   end
+
+  it("is waited for by a reset, which would come undone", function()
+    act(1)
+    assert(h.core.db:commit { { "UPDATE dialogs SET version = version + 1, lease_owner = 'elsewhere/0'" } })
+    local reset = task.spawn(function() return h:request("POST", "/api/v1/dialogs/d/reset", {}) end)
+    task.sleep(0.5)
+    assert.same({ count = 1, last = "1" }, state())
+    assert(h.core.db:commit { { "UPDATE dialogs SET version = version + 1, lease_owner = NULL" } })
+    local ok, r = reset:join(10)
+    assert.is_true(ok, r)
+    assert.same({ 200, 1 }, { r.status, r.body.reset_version })
+    assert.equal("1 after none", act(2).body.text)
+  end)
 
   it("is set aside when it is a job that has brought its worker down three times", function()
     act(1)

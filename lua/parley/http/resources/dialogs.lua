@@ -7,9 +7,12 @@ local json = require "host.json"
 local page = require "parley.http.page"
 local record = require "parley.turn.record"
 local schema = require "parley.schema.v1alpha"
+local task = require "host.task"
 local time = require "host.time"
 
 local M = {}
+
+local HELD_S = 0.1 -- between two looks whether a dialog is free
 
 local function check_id(id)
   if #id <= 64 and id:find "^[%w._:%-]+$" then return true end
@@ -73,14 +76,34 @@ local function with_version(statement, id)
   return statement
 end
 
+-- Waits for a turn that is seen outside, also for one of another worker: stored later, it would
+-- bring back what was forgotten.
+local function commit_reset(deps, id, statements)
+  local seconds = deps.config.turn_timeout_seconds
+  local deadline = time.mono() + seconds
+  repeat
+    local results, row
+    local ok, err = deps.lanes:enter(id, seconds)
+    if not ok then return nil, { code = "dialog_busy", message = err.message } end
+    results, err = deps.db:commit(statements)
+    deps.lanes:leave(id)
+    if results or err.code ~= "conflict" then return results, err end
+    row, err = deps.db:first("SELECT version FROM dialogs WHERE id = $1", id)
+    if err then return nil, err end
+    if not row then
+      return nil, { code = "dialog_not_found", message = "no dialog '" .. id .. "'" }
+    end
+    task.sleep(HELD_S)
+  until time.mono() > deadline
+  return nil, { code = "dialog_busy", message = "a turn of this dialog is under way" }
+end
+
 local function reset(deps, ctx)
   local id = ctx.params.dialog_id
   local ok, err = check_id(id)
   if not ok then return nil, err end
   local since = time.mono()
   ctx.params.answer_id = crypto.uuid7()
-  ok, err = deps.lanes:enter(id, deps.config.turn_timeout_seconds)
-  if not ok then return nil, { code = "dialog_busy", message = err.message } end
   local event = {
     crypto.uuid7(), "core", "dialog_reset", "info", ctx.trace_id,
     json.encode { dialog_id = id, reason = ctx.body.reason }, time.now_ms(),
@@ -88,7 +111,8 @@ local function reset(deps, ctx)
   local statements = {
     {
       "UPDATE dialogs SET reset_version = reset_version + 1, state = NULL, version = version + 1, "
-        .. "status = 'active' WHERE id = $1 RETURNING reset_version, version", id, expect = 1,
+        .. "status = 'active' WHERE id = $1 AND lease_owner IS NULL "
+        .. "RETURNING reset_version, version", id, expect = 1,
     },
     audit.rows { event },
   }
@@ -97,14 +121,8 @@ local function reset(deps, ctx)
   end
   statements[#statements + 1] = deps.shared:events { event }
   local results
-  results, err = deps.db:commit(statements)
-  deps.lanes:leave(id)
-  if not results then
-    if err.code == "conflict" then
-      return nil, { code = "dialog_not_found", message = "no dialog '" .. id .. "'" }
-    end
-    return nil, err
-  end
+  results, err = commit_reset(deps, id, statements)
+  if not results then return nil, err end
   local dialog = results[1].rows[1]
   deps.shared:stored({
     id = id, reset_version = dialog.reset_version, status = "active", state = {},
