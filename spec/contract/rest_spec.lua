@@ -351,7 +351,7 @@ print("v1," + base64.b64encode(hmac.new(b"k" * 32, signed, hashlib.sha256).diges
       tasks[i] = task.spawn(function()
         return driver:invoke({
           deadline_ms = 10000, trace_id = ("a"):rep(32), dialog = { state = {} },
-          event = { message = { text = "/bad slow 0.3" } },
+          event = { message = { text = "/bad slow 1" } },
         }, nil, "many-" .. i)
       end)
     end
