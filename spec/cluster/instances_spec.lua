@@ -161,25 +161,52 @@ describe("three instances", function()
     end
   end)
 
+  -- Until it is answered; nobody hears anything else than "later".
+  local function insist(port, dialog, text, id)
+    return programs.eventually("an answer in " .. dialog, function()
+      local answer = say(port, dialog, text, id)
+      if answer and answer.status ~= 200 then assert.equal(503, answer.status, answer.text) end
+      return answer and answer.status == 200 and answer.body.text
+    end, 2 * HANG_S)
+  end
+
+  local function begin_slowly(instance, dialog)
+    local waiting = task.spawn(say, instance.port, dialog, "/act 1 slow", "m1")
+    programs.eventually("the call", function() return select(2, by_id("/called", dialog)) == 1 end)
+    return waiting
+  end
+
+  it("keep what they have done when one wakes up that stood still in the middle of a turn", function()
+    local slept, other = r.instances[2], r.instances[1]
+    local waiting = begin_slowly(slept, "slept")
+    local family = programs.family(slept.h.pid)
+    finally(function() programs.kill(family, "CONT") end)
+    programs.kill(family, "STOP")
+    assert.equal("2 after 1", insist(other.port, "slept", "/act 2", "m2"))
+    programs.kill(family, "CONT")
+    local ok, late = waiting:join(HANG_S)
+    assert(ok, late)
+    -- Its own turn is not stored: it answers with what is, or was taken for hung and ended.
+    if late and late.status == 200 then assert.equal("1 after none", late.body.text) end
+    assert.equal("3 after 2", insist(slept.port, "slept", "/act 3", "m3"))
+    assert.equal("1 after none", insist(slept.port, "slept", "/act 1 slow", "m1"))
+    local row = r:database():first "SELECT state FROM dialogs WHERE id = 'slept'"
+    assert.same({ count = 3, last = "3" }, json.decode(row.state).act)
+    assert.equal(6, r:database():first("SELECT count(*) AS n FROM messages WHERE dialog_id = 'slept'").n)
+    assert.equal(3, select(2, by_id("/acted", "slept")))
+  end)
+
   it("finish what one was at that is killed, under the same webhook-id", function()
     local dialogs, waiting = { "killed-1", "killed-2", "killed-3" }, {}
     for i, dialog in ipairs(dialogs) do
-      waiting[i] = task.spawn(say, r.instances[2].port, dialog, "/act 1 slow", "m1")
-      programs.eventually("the call", function() return select(2, by_id("/called", dialog)) == 1 end)
+      waiting[i] = begin_slowly(r.instances[2], dialog)
     end
     programs.kill(programs.family(r.instances[2].h.pid), "KILL")
     for i, dialog in ipairs(dialogs) do
       assert.is_nil(select(2, waiting[i]:join(HANG_S))) -- nobody was told that it had been answered
-      local function ask_others(n, text)
-        return programs.eventually("an answer in " .. dialog, function()
-          local answer = say(balancer.port, dialog, text, "m" .. n)
-          if answer and answer.status ~= 200 then assert.equal(503, answer.status, answer.text) end
-          return answer and answer.status == 200 and answer.body
-        end, 2 * HANG_S)
-      end
       -- The next message waits for the one that was cut off.
-      assert.equal("2 after 1", ask_others(2, "/act 2").text)
-      assert.equal("1 after none", ask_others(1, "/act 1 slow").text)
+      assert.equal("2 after 1", insist(balancer.port, dialog, "/act 2", "m2"))
+      assert.equal("1 after none", insist(balancer.port, dialog, "/act 1 slow", "m1"))
       local times = by_id("/called", dialog)
       local acted, n = by_id("/acted", dialog)
       assert.equal(2, n)
