@@ -11,7 +11,6 @@
 
 #define RETRY_MS_MIN 50
 #define RETRY_MS_MAX 500
-#define PROBES       8 /* places a prepared statement may be in, from its hash on */
 
 static const struct pl_err lost_error = {.code = "unavailable",
                                          .op = "postgres",
@@ -44,77 +43,31 @@ static struct pl_pg_unit pop_unit(struct pl_pg_conn *c)
     return unit;
 }
 
-/* --- prepared statements
- * --------------------------------------------------------------------------- */
-
-static void forget(struct pl_pg_prepared *p)
-{
-    free(p->sql);
-    memset(p, 0, sizeof *p);
-}
-
-uint64_t pl_pg_hash(const char *s, size_t len) /* FNV-1a */
-{
-    uint64_t h = 14695981039346656037ull;
-    for (size_t i = 0; i < len; i++)
-        h = (h ^ (unsigned char)s[i]) * 1099511628211ull;
-    return h;
-}
-
-static void name_of(const struct pl_pg_prepared *p, char *name)
-{
-    snprintf(name, 16, "p%" PRIu32, p->id);
-}
-
-/* The place of a statement: its own, a free one, or one whose statement can give way: what the
- * server has not confirmed may not be there, and to take that away would be an error. NULL: there
- * is none. */
-static struct pl_pg_prepared *place_of(struct pl_pg_conn *c, uint64_t hash, const char *sql,
-                                       size_t len, bool *known)
-{
-    struct pl_pg_prepared *to = NULL;
-    for (uint32_t i = 0; i < PROBES; i++) {
-        struct pl_pg_prepared *p = &c->prepared[(hash + i) & (PL_PG_STATEMENTS - 1)];
-        *known =
-            p->sql != NULL && p->hash == hash && p->len == len && memcmp(p->sql, sql, len) == 0;
-        if (*known)
-            return p;
-        if (to == NULL ? p->sql == NULL || p->ready : p->sql == NULL && to->sql != NULL)
-            to = p;
-    }
-    return to;
-}
+/* --- sending
+ * --------------------------------------------------------------------------------------- */
 
 /* NULL: there is no place for it, or the connection is lost. */
 static struct pl_pg_prepared *prepare(struct pl_pg_conn *c, const char *sql, size_t len)
 {
     bool known;
-    uint64_t hash = pl_pg_hash(sql, len);
-    struct pl_pg_prepared *p = place_of(c, hash, sql, len, &known);
+    struct pl_pg_prepared *p = pl_pg_prepared_place(&c->prepared, sql, len, &known);
     if (p == NULL || known)
         return p;
-    char text[32] = "DEALLOCATE ", name[16];
+    char text[32] = "DEALLOCATE ", name[PL_PG_NAME_MAX];
     if (p->sql != NULL) {
-        name_of(p, text + strlen(text));
+        pl_pg_prepared_name(p, text + strlen(text));
         pl_pg_conn_control(c, text);
-        forget(p);
     }
-    p->id = ++c->prepared_next;
-    name_of(p, name);
+    pl_pg_prepared_take(&c->prepared, p, sql, len);
+    pl_pg_prepared_name(p, name);
     if (PQsendPrepare(c->pg, name, sql, 0, NULL) == 0) {
         c->lost = true;
         return NULL;
     }
     push_unit(c, (struct pl_pg_unit){
-                     .kind = PL_PG_PREPARE, .place = (uint32_t)(p - c->prepared), .id = p->id});
-    p->hash = hash;
-    p->len = len;
-    p->sql = pl_xmemdup(sql, len);
+                     .kind = PL_PG_PREPARE, .place = (uint32_t)(p - c->prepared.at), .id = p->id});
     return p;
 }
-
-/* --- sending
- * --------------------------------------------------------------------------------------- */
 
 /* Numbers are written into `scratch`, which must not move meanwhile: 32 bytes are enough for one.
  */
@@ -154,9 +107,9 @@ static void execute(struct pl_pg_conn *c, const char *sql, size_t len,
     }
     int sent;
     if (p != NULL) {
-        char name[16];
-        name_of(p, name);
-        unit.place = (uint32_t)(p - c->prepared);
+        char name[PL_PG_NAME_MAX];
+        pl_pg_prepared_name(p, name);
+        unit.place = (uint32_t)(p - c->prepared.at);
         unit.id = p->id;
         sent = PQsendQueryPrepared(c->pg, name, (int)n, values, NULL, NULL, 0);
     } else {
@@ -233,20 +186,6 @@ void pl_pg_conn_flush(struct pl_pg_conn *c)
 /* --- receiving
  * ------------------------------------------------------------------------------------- */
 
-/* What failed is prepared anew the next time, unless another statement has its place by now. */
-static void note_prepared(struct pl_pg_conn *c, const struct pl_pg_unit *unit,
-                          const PGresult *result)
-{
-    struct pl_pg_prepared *p = &c->prepared[unit->place];
-    if (p->id != unit->id)
-        return;
-    if (unit->kind != PL_PG_PREPARE ? pl_pg_error_is_of_prepared(result)
-                                    : PQresultStatus(result) != PGRES_COMMAND_OK)
-        forget(p);
-    else if (unit->kind == PL_PG_PREPARE)
-        p->ready = true;
-}
-
 /* One result or the end of one; false when the next has not arrived. */
 static bool take_one(struct pl_pg_conn *c)
 {
@@ -273,7 +212,7 @@ static bool take_one(struct pl_pg_conn *c)
         return true;
     }
     if (unit.id != 0)
-        note_prepared(c, &unit, result);
+        pl_pg_prepared_note(&c->prepared, unit.place, unit.id, unit.kind == PL_PG_PREPARE, result);
     if (unit.kind == PL_PG_PREPARE) {
         /* Why it failed is said of the execution, which is skipped. */
         if (status == PGRES_FATAL_ERROR && c->units_len > 1) {
@@ -409,8 +348,7 @@ static void disconnect(struct pl_pg_conn *c)
     c->units_len = c->units_head = 0;
     c->asked_ns = 0;
     c->cancelled = false;
-    for (uint32_t i = 0; i < PL_PG_STATEMENTS; i++)
-        forget(&c->prepared[i]);
+    pl_pg_prepared_forget_all(&c->prepared);
 }
 
 void pl_pg_conn_drop(struct pl_pg_conn *c, const struct pl_err *err)

@@ -8,9 +8,8 @@
 #define PL_DRIVERS_POSTGRES_CONN_H
 
 #include "drivers/postgres_connect.h"
+#include "drivers/postgres_prepared.h"
 #include "drivers/sql.h"
-
-#define PL_PG_STATEMENTS 1024 /* prepared at once; a power of two */
 
 #define PL_PG_PARAMS_MAX 1024 /* of one execution */
 
@@ -34,14 +33,6 @@ struct pl_pg_unit {
 struct pl_pg_part {
     struct pl_sql_request *r;
     uint32_t statement;
-};
-
-struct pl_pg_prepared {
-    uint64_t hash;
-    char *sql;
-    size_t len;
-    uint32_t id; /* its name on the server is p<id> */
-    bool ready;  /* the server has said that it is there */
 };
 
 struct pl_pg_cancel;
@@ -74,8 +65,7 @@ struct pl_pg_conn {
     struct pl_pg_unit *units; /* a ring of what was sent and not answered */
     uint32_t units_head, units_len, units_cap;
 
-    struct pl_pg_prepared prepared[PL_PG_STATEMENTS];
-    uint32_t prepared_next;
+    struct pl_pg_prepared_all prepared;
 
     struct pl_pg_attempt attempt;
     uv_poll_t *poll; /* of this socket; NULL when there is none */
@@ -105,9 +95,6 @@ void pl_pg_conn_exec_parts(struct pl_pg_conn *c, const char *sql, const struct p
 void pl_pg_conn_control(struct pl_pg_conn *c, const char *sql);
 void pl_pg_conn_sync(struct pl_pg_conn *c, struct pl_sql_request *r);
 void pl_pg_conn_flush(struct pl_pg_conn *c);
-
-/* The hash by which the texts of statements are told apart. */
-uint64_t pl_pg_hash(const char *sql, size_t len);
 
 /* Gives the connection up, as when it breaks, and begins to connect again. */
 void pl_pg_conn_drop(struct pl_pg_conn *c, const struct pl_err *err);
