@@ -163,7 +163,7 @@ end
 function M:check(options)
   self.running:stop()
   local acted = assert(http.request { url = self.vendor_url .. "/acted", allow_private = true, max_body = 1e9 })
-  local o = { by_arrival = self.by_arrival, rings = rings, acted = json.decode(acted.body) }
+  local o = { by_arrival = self.by_arrival, rings = rings, acted = assert(json.decode(acted.body, { max_nodes = 1e9 })) }
   for k, v in pairs(options or {}) do o[k] = v end
   return checker.check(self.running, self:database(), o)
 end
