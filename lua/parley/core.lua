@@ -26,6 +26,7 @@ local registry = require "parley.plugins.registry"
 local router = require "parley.http.router"
 local scrape = require "parley.ops.scrape"
 local secrets = require "parley.plugins.secrets"
+local seen = require "parley.auth.seen"
 local shared = require "parley.shared"
 local signals = require "parley.triggers.signals"
 local store = require "parley.store"
@@ -95,7 +96,9 @@ function M.open(cfg, opts)
     return list and json.encode { plugins = list }, problem
   end)
   self.lanes = lanes.new(cfg.lane_queue)
-  self.verify = verify.new { get = function(id) return tokens.get(self.db, id) end }
+  self.verify = verify.new {
+    get = function(id) return tokens.get(self.db, id) end, used = seen.new(self.db),
+  }
   self.limits = limits.new {
     driver = limits_store.new(self.db, self.shared, time.now_ms), clock = time.mono,
     log = log.write,

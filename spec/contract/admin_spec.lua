@@ -1,6 +1,7 @@
 -- What an operator does over HTTP: tokens, the audit, reload.
 
 local host = require "spec.support.host"
+local process = require "spec.support.process"
 local json = require "host.json"
 local time = require "host.time"
 
@@ -38,6 +39,13 @@ describe("tokens over HTTP", function()
     assert.same({ "dialogs:write" }, { unpack(shown.body.scopes) })
     assert.is_nil(shown.body.token)
     assert.is_nil(shown.body.hash)
+  end)
+
+  it("show when they were last used", function()
+    local made = make()
+    assert.is_nil(admin("GET", TOKENS .. "/" .. made.id).body.last_used_at)
+    assert.equal(200, status_with(made.token))
+    process.eventually("it is noted", function() return admin("GET", TOKENS .. "/" .. made.id).body.last_used_at end)
   end)
 
   it("are listed page by page, without their secrets", function()

@@ -99,6 +99,8 @@ describe("a turn with a language model", function()
       assert.equal("openai: echo: roses are red", r.text)
       assert.equal(1500, r.usage.prompt_tokens + r.usage.completion_tokens)
       assert.equal(0.006, r.usage.cost)
+      local kept = h.core.db:first("SELECT llm_usage FROM messages WHERE id = $1", r.reply_message_id).llm_usage
+      assert.same(r.usage, json.decode(kept))
     end)
     with_model("status:500", function(h)
       assert.matches("^mock: ", h:say("d", "/poem roses are red").body.text)

@@ -18,7 +18,8 @@ local REMEMBER_MAX = 10000
 local PLACES = 2
 local LINE = 32
 
----@param tokens {get: fun(id: string): table|nil, table|nil}
+---@param tokens {get: (fun(id: string): table|nil, table|nil), used: (fun(id: string))?} used is
+---  called when a token was verified anew: about once a minute while it is in use
 function M.new(tokens)
   return setmetatable({
     tokens = tokens, key = crypto.random(32), seen = {}, seen_count = 0, places = PLACES, line = 0,
@@ -95,6 +96,7 @@ local function verify(self, text, parts, mark)
   local who = who_is(row, ends)
   -- What was read may be from before a token was revoked meanwhile.
   if forgotten == self.forgotten then remember(self, mark, who) end
+  if self.tokens.used then self.tokens.used(row.id) end
   return who
 end
 

@@ -34,6 +34,7 @@ local token_fields = {
   scopes = { type = "array", items = text }, label = text,
   state = { type = "string", enum = { "active", "expired", "revoked" } },
   created_at = time, expires_at = time, revoked_at = time,
+  last_used_at = { type = "string", format = "date-time", description = "to the minute" },
   old_secret_until = {
     type = "string", format = "date-time", description = "the secret before it is good until then",
   },

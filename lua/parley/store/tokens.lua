@@ -51,7 +51,8 @@ function M.view(row)
   return {
     id = row.id, kind = row.kind, scopes = row.scopes, label = row.label, state = M.state(row),
     created_at = text(row.created_at), expires_at = text(row.expires_at),
-    revoked_at = text(row.revoked_at), old_secret_until = text(row.old_until),
+    revoked_at = text(row.revoked_at), last_used_at = text(row.last_used_at),
+    old_secret_until = text(row.old_until),
   }
 end
 
@@ -63,6 +64,11 @@ function M.insert(t)
     t.id, t.kind, json.encode(json.array(t.scopes)), t.hash, t.label, time.now_ms(), t.expires_at,
     n = 7,
   }
+end
+
+---A statement: the token was seen.
+function M.used(id)
+  return { "UPDATE tokens SET last_used_at = $2 WHERE id = $1", id, time.now_ms() }
 end
 
 ---A statement; changes one row when the token was there and valid.

@@ -106,18 +106,18 @@ local function messages(turn, out)
   if turn.message then
     rows[1] = {
       d.id, turn.inbound_id, d.reset_version, "user", turn.inbound_text, turn.trace_id,
-      turn.inbound_at,
+      turn.inbound_at, nil,
     }
   end
   if turn.reply_id then
     rows[#rows + 1] = {
       d.id, turn.reply_id, d.reset_version, "plugin", turn.reply_text, turn.trace_id,
-      turn.last_at,
+      turn.last_at, turn.usage and json.encode(turn.usage),
     }
   end
   if #rows == 0 then return end
   out[#out + 1] = insert("INSERT INTO messages (dialog_id, id, reset_version, sender_type, "
-    .. "payload, trace_id, created_at) VALUES ", 7, rows)
+    .. "payload, trace_id, created_at, llm_usage) VALUES ", 8, rows)
 end
 
 local function calls(turn, out)
