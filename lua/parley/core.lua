@@ -328,8 +328,8 @@ function M:close()
   signals.follow(self.manager, nil)
   if self.server then self.server:close() end
   if self.ops_server then self.ops_server:close() end
+  self.cluster:close() -- the work that only one worker does ends before what it works with
   self.shared:close()
-  self.cluster:close()
   self.db:close()
 end
 

@@ -71,7 +71,7 @@ end
 local function work(self)
   while self:held() do
     local ok, err = pcall(self.fn, self)
-    if not ok then
+    if not ok and not self.cluster.stopped then
       self.cluster.log("error", "work of one worker has failed", {
         name = self.name, error = tostring(err),
       })
