@@ -61,13 +61,8 @@ static void unref(struct pl_postgres *db)
 
 void pl_pg_finish(struct pl_postgres *db, struct pl_sql_request *r)
 {
-    if (r != NULL) {
-        if (r->err.code != NULL)
-            pl_op_fail(&r->op, &r->err);
-        else
-            pl_op_finish(&r->op);
-        pl_op_unref(&r->op);
-    }
+    if (r != NULL)
+        pl_sql_finish(r);
     unref(db);
 }
 

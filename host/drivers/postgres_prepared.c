@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "drivers/postgres_error.h"
+#include "drivers/sql.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -9,14 +10,6 @@
 #include <string.h>
 
 #define PROBES 8 /* places that a statement may be in, from its hash on */
-
-uint64_t pl_pg_hash(const char *s, size_t len) /* FNV-1a */
-{
-    uint64_t h = 14695981039346656037ull;
-    for (size_t i = 0; i < len; i++)
-        h = (h ^ (unsigned char)s[i]) * 1099511628211ull;
-    return h;
-}
 
 static void forget(struct pl_pg_prepared *p)
 {
@@ -27,7 +20,7 @@ static void forget(struct pl_pg_prepared *p)
 struct pl_pg_prepared *pl_pg_prepared_place(struct pl_pg_prepared_all *all, const char *sql,
                                             size_t len, bool *known)
 {
-    uint64_t hash = pl_pg_hash(sql, len);
+    uint64_t hash = pl_sql_hash(sql, len);
     struct pl_pg_prepared *free_one = NULL, *other = NULL;
     for (uint32_t i = 0; i < PROBES; i++) {
         struct pl_pg_prepared *p = &all->at[(hash + i) & (PL_PG_STATEMENTS - 1)];
@@ -48,7 +41,7 @@ void pl_pg_prepared_take(struct pl_pg_prepared_all *all, struct pl_pg_prepared *
 {
     forget(p);
     p->id = ++all->last_id;
-    p->hash = pl_pg_hash(sql, len);
+    p->hash = pl_sql_hash(sql, len);
     p->len = len;
     p->sql = pl_xmemdup(sql, len);
 }

@@ -23,9 +23,6 @@ struct pl_pg_prepared_all {
     uint32_t last_id;
 };
 
-/* The hash by which the texts of statements are told apart. */
-uint64_t pl_pg_hash(const char *sql, size_t len);
-
 /* The place of a statement: its own (`known`), a free one, or that of another one, which must be
  * taken away on the server first. What the server has not confirmed never gives way: it may not be
  * there, and to take it away would be an error. NULL: there is no place. */

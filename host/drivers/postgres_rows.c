@@ -62,7 +62,7 @@ static const char *wide_text(struct pl_pg_table *t, uint32_t width)
 static struct pl_pg_table *table_of(struct pl_pg_rows *rows, const char *sql,
                                     const struct pl_sql_statement *s)
 {
-    uint64_t hash = pl_pg_hash(sql, s->sql_len);
+    uint64_t hash = pl_sql_hash(sql, s->sql_len);
     for (uint32_t i = 0; i < rows->tables_len; i++) {
         struct pl_pg_table *t = &rows->tables[i];
         if (t->hash == hash && t->len == s->sql_len && t->params == s->count &&

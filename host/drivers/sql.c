@@ -63,12 +63,27 @@ void pl_sql_param(struct pl_sql_request *r, enum pl_sql_type type, int64_t integ
     r->statements[r->statements_len - 1].count++;
 }
 
+uint64_t pl_sql_hash(const char *s, size_t len) /* FNV-1a */
+{
+    uint64_t h = 14695981039346656037ull;
+    for (size_t i = 0; i < len; i++)
+        h = (h ^ (unsigned char)s[i]) * 1099511628211ull;
+    return h;
+}
+
 void pl_sql_key(struct pl_sql_request *r, const char *key, size_t len)
 {
-    uint32_t h = 2166136261u; /* FNV-1a */
-    for (size_t i = 0; i < len; i++)
-        h = (h ^ (unsigned char)key[i]) * 16777619u;
-    r->key = h;
+    uint64_t h = pl_sql_hash(key, len);
+    r->key = (uint32_t)(h ^ h >> 32);
+}
+
+void pl_sql_finish(struct pl_sql_request *r)
+{
+    if (r->err.code != NULL)
+        pl_op_fail(&r->op, &r->err);
+    else
+        pl_op_finish(&r->op);
+    pl_op_unref(&r->op);
 }
 
 void pl_sql_rewind(struct pl_sql_request *r)

@@ -98,6 +98,13 @@ void pl_sql_discard(struct pl_sql_request *r); /* instead of submitting it; also
  * one group in the order of their keys, so that two groups cannot wait for each other's rows. */
 void pl_sql_key(struct pl_sql_request *r, const char *key, size_t len);
 
+/* The hash by which texts of statements, and keys, are told apart. */
+uint64_t pl_sql_hash(const char *s, size_t len);
+
+/* Hands the outcome to whoever waits (r->err.code NULL is success) and drops the driver's
+ * reference. Whoever is woken may submit more, or close the database. */
+void pl_sql_finish(struct pl_sql_request *r);
+
 /* Takes back the results of a run that did not count. */
 void pl_sql_rewind(struct pl_sql_request *r);
 

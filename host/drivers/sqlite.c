@@ -267,12 +267,7 @@ static void finish_done(struct pl_sqlite *db)
         pl_list_push(&ready, link);
     uv_mutex_unlock(&db->mutex);
     while ((link = pl_list_shift(&ready)) != NULL) {
-        struct pl_sql_request *r = pl_container_of(link, struct pl_sql_request, link);
-        if (r->err.code != NULL)
-            pl_op_fail(&r->op, &r->err);
-        else
-            pl_op_finish(&r->op);
-        pl_op_unref(&r->op);
+        pl_sql_finish(pl_container_of(link, struct pl_sql_request, link));
         unref(db);
     }
 }

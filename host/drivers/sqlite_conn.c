@@ -125,14 +125,6 @@ void pl_sqlite_conn_close(struct pl_sqlite_conn *c)
     c->db = NULL;
 }
 
-static uint64_t hash_of(const char *s, size_t len) /* FNV-1a */
-{
-    uint64_t h = 14695981039346656037ull;
-    for (size_t i = 0; i < len; i++)
-        h = (h ^ (unsigned char)s[i]) * 1099511628211ull;
-    return h;
-}
-
 /* $3 may stand before $1, and twice: SQLite numbers by first appearance. */
 static int map_parameters(struct pl_sqlite_cached *e, struct pl_err *err)
 {
@@ -153,7 +145,7 @@ static int map_parameters(struct pl_sqlite_cached *e, struct pl_err *err)
 static struct pl_sqlite_cached *prepare(struct pl_sqlite_conn *c, const char *sql, size_t len,
                                         struct pl_err *err)
 {
-    uint64_t hash = hash_of(sql, len);
+    uint64_t hash = pl_sql_hash(sql, len);
     struct pl_sqlite_cached *e = &c->cache[hash & (PL_SQLITE_CACHE - 1)];
     if (e->stmt != NULL && e->hash == hash && e->len == len && memcmp(e->sql, sql, len) == 0)
         return e;

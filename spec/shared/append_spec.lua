@@ -2,20 +2,13 @@
 -- is on its own.
 
 local database = require "spec.support.database"
-local store = require "parley.store"
 local task = require "host.task"
-local temporary = require "parley.util.temporary"
 
 local function open()
-  local home = assert(temporary.folder())
-  local db = assert(store.open({ database_url = database.url(home) or "sqlite:" .. home .. "/spec.db" }, {
-    migrate = false,
-  }))
-  assert(db:script [[
+  return database.empty [[
     CREATE TABLE wide (id TEXT PRIMARY KEY, note TEXT, a BIGINT, b DOUBLE PRECISION);
     CREATE TABLE counters (id TEXT PRIMARY KEY, n BIGINT NOT NULL);
-  ]])
-  return db
+  ]]
 end
 
 -- All at once, so that the first is on its way when the others gather.

@@ -1,20 +1,13 @@
 -- What a transaction expects of its statements, alone and among others.
 
 local database = require "spec.support.database"
-local store = require "parley.store"
 local task = require "host.task"
-local temporary = require "parley.util.temporary"
 
 local function open()
-  local home = assert(temporary.folder())
-  local db = assert(store.open({ database_url = database.url(home) or "sqlite:" .. home .. "/spec.db" }, {
-    migrate = false,
-  }))
-  assert(db:script [[
+  return database.empty [[
     CREATE TABLE things (id TEXT PRIMARY KEY, n BIGINT NOT NULL);
     INSERT INTO things (id, n) VALUES ('a', 1), ('b', 1), ('c', 2);
-  ]])
-  return db
+  ]]
 end
 
 local function all(db) return db:query "SELECT id, n FROM things ORDER BY id" end

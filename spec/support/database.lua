@@ -5,6 +5,8 @@ local crypto = require "host.crypto"
 local fs = require "host.fs"
 local postgres = require "host.postgres"
 local redis = require "host.redis"
+local store = require "parley.store"
+local temporary = require "parley.util.temporary"
 
 local M = {}
 
@@ -40,6 +42,16 @@ end
 function M.variables(home)
   local env = { PARLEY_DATABASE_URL = M.url(home), PARLEY_REDIS_URL = REDIS }
   return env
+end
+
+---A database with nothing in it but what the script makes, on whichever the specs run.
+---@param script string SQL that both speak
+---@return table db
+function M.empty(script)
+  local home = assert(temporary.folder())
+  local db = assert(store.open({ database_url = M.url(home) or "sqlite:" .. home .. "/spec.db" }, { migrate = false }))
+  assert(db:script(script))
+  return db
 end
 
 ---A new host begins with an empty Redis: what one before has counted under the same names is not its.

@@ -46,7 +46,7 @@ function M.new(deps)
 end
 
 ---A statement for the transaction that changes something of which every worker keeps a copy.
----@param name string "tokens", "plugins", "config"
+---@param name string "tokens", "plugins", "mode"
 ---@return table statement
 function M.bump(name)
   return {
