@@ -5,6 +5,7 @@ local host = require "spec.support.host"
 local json = require "host.json"
 local meters = require "parley.ops.meters"
 local task = require "host.task"
+local check_error = require("parley.schema.compile").compile(require("parley.schema.errors").LLMErrorV1)
 
 local function plugin(main, manifest)
   return { main = "local p = parley.plugin()\n" .. main .. "\nreturn p", manifest = manifest }
@@ -79,6 +80,7 @@ describe("a turn with a language model", function()
         local row = h.core.db:first "SELECT severity, details FROM audit_logs WHERE action = 'llm_fallback'"
         assert.equal("warning", row.severity)
         assert.is_nil(row.details:find("SECRET", 1, true))
+        assert.is_nil(check_error(json.decode(row.details)))
       end)
     end)
   end

@@ -1,6 +1,8 @@
 local fs = require "host.fs"
 local host = require "spec.support.host"
+local json = require "host.json"
 local task = require "host.task"
+local check_error = require("parley.schema.compile").compile(require("parley.schema.errors").PluginErrorV1)
 
 local function plugin(main, manifest) return { main = "local p = parley.plugin()\n" .. main, manifest = manifest } end
 
@@ -40,6 +42,7 @@ describe("a plugin that misbehaves", function()
       local audit = h.core.db:first(
         "SELECT severity, details FROM audit_logs WHERE source = $1 AND action = 'plugin_failed'", name)
       assert.equal("error", audit.severity)
+      assert.is_nil(check_error(json.decode(audit.details)))
       if name == "typo" then assert.matches("typo/main.lua:3: attempt to call", audit.details) end
     end)
   end

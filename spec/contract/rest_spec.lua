@@ -1,6 +1,7 @@
 -- REST plugins in whole turns, against a plugin that misbehaves over a real socket.
 
 local crypto = require "host.crypto"
+local errors = require "parley.schema.errors"
 local fs = require "host.fs"
 local generation = require "parley.plugins.generation"
 local compile = require("parley.schema.compile").compile
@@ -114,8 +115,8 @@ print("v1," + base64.b64encode(hmac.new(b"k" * 32, signed, hashlib.sha256).diges
     local check, events = compile(schema.InvokeRequestV1), {}
     for _, call in ipairs(calls()) do
       events[call.request.event.type] = true
-      local errors = check(call.request)
-      assert.is_nil(errors, errors and errors[1].path .. ": " .. errors[1].message)
+      local wrong = check(call.request)
+      assert.is_nil(wrong, wrong and wrong[1].path .. ": " .. wrong[1].message)
     end
     assert.same({ text = true, job = true }, events)
   end)
@@ -183,6 +184,10 @@ print("v1," + base64.b64encode(hmac.new(b"k" * 32, signed, hashlib.sha256).diges
     assert.equal("fallback", own:say("d", "/bad ok").body.status)
     local row = own.core.db:first "SELECT status, error_code, attempt FROM plugin_calls WHERE plugin_id = 'bad'"
     assert.same({ status = "failed", error_code = "connect", attempt = 3 }, row)
+    row = own.core.db:first "SELECT details FROM audit_logs WHERE action = 'plugin_failed'"
+    local details = json.decode(row.details)
+    assert.is_nil(compile(errors.PluginErrorV1)(details))
+    assert.same({ "connect", "bad", true, 3 }, { details.code, details.plugin, details.retryable, details.attempt })
     own:stop()
   end)
 

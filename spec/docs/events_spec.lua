@@ -23,13 +23,14 @@ local WRITERS = {
 local HANDED_ON = {
   ["http/resources/plugin_events.lua"] = {}, ["turn/apply.lua"] = {}, ["plugins/registry.lua"] = {},
   ["http/resources/tokens.lua"] = { 'note%(ctx, "([%w_]+)"' },
-  ["turn/continue.lua"] = { 'failed%(turn, plugin, "([%w_]+)"' },
-  ["turn/invoke.lua"] = { 'local action = .- and "([%w_]+)"', 'local action = .- or "([%w_]+)"' },
   ["triggers/actions.lua"] = {},
 }
 
 -- Rows that are not written by one of WRITERS.
-local ROWS = { ["http/resources/dialogs.lua"] = { '"core", "([%w_]+)"' } }
+local ROWS = {
+  ["http/resources/dialogs.lua"] = { '"core", "([%w_]+)"' },
+  ["turn/record.lua"] = { 'local action = .- and "([%w_]+)"', 'local action = .- or "([%w_]+)"' },
+}
 
 local function split(list)
   local out, part, depth = {}, "", 0

@@ -1,8 +1,10 @@
 local crypto = require "host.crypto"
+local compile = require("parley.schema.compile").compile
 local fs = require "host.fs"
 local json = require "host.json"
 local json_lines = require "parley.util.json_lines"
 local manifest = require "parley.plugins.manifest"
+local schema = require "parley.schema.manifest"
 local temporary = require "parley.util.temporary"
 
 local function base(more)
@@ -62,7 +64,7 @@ describe("a manifest", function()
   end)
 
   it("may use every field of the contract", function()
-    local m, problems = manifest.check(json.encode(base {
+    local full = {
       title = "Shop", description = { en = "A shop", uk = "Крамниця" },
       intents = list { name = "order.status", examples = list("where is my order", "де замовлення"), threshold = 0.6 },
       commands = list({ name = "start", description = { en = "Begin" } }, { name = "help" }),
@@ -75,8 +77,10 @@ describe("a manifest", function()
       session = { scope = "user", ttl = 3600, schema = { type = "object" } },
       limits = { timeout_ms = 25000, http = 0 }, on_error = "reply", supported_schema_versions = list("v1alpha"),
       locales = list("en", "uk"),
-    }))
+    }
+    local m, problems = manifest.check(json.encode(base(full)))
     assert.is_table(m, type(problems) == "table" and manifest.describe(problems))
+    assert.is_nil(compile(schema.PluginManifestV1)(base(full)))
     assert.is_table((manifest.check(json.encode(base { transport = "rest", endpoint = "https://p.example.org/x" }))))
   end)
 

@@ -4,7 +4,7 @@ local fs = require "host.fs"
 local idempotency = require "parley.http.idempotency"
 local json = require "host.json"
 local limits = require "parley.limits.headers"
-local plugins = require "parley.schema.v1alpha_plugins"
+local manifest = require "parley.schema.manifest"
 local problem = require "parley.http.problem"
 local schema = require "parley.schema.v1alpha"
 
@@ -44,6 +44,9 @@ local PATTERNS = {
   ["^[%w-]+$"] = "^[A-Za-z0-9-]+$",
   ["^%l[%l%d_]*$"] = "^[a-z][a-z0-9_]*$",
   ["^[%w_.]+$"] = "^[A-Za-z0-9_.]+$",
+  ["^%l[%l%d_]+$"] = "^[a-z][a-z0-9_]+$",
+  ["^%l[%w_]*$"] = "^[a-z][A-Za-z0-9_]*$",
+  ["^%a[%w_.-]*$"] = "^[A-Za-z][A-Za-z0-9_.-]*$",
   ["^https?://"] = "^https?://",
 }
 
@@ -197,7 +200,7 @@ local function webhooks(components)
     },
     manifest = {
       get = {
-        summary = "GET {endpoint}/manifest", responses = answer(plugins.PluginManifestV1),
+        summary = "GET {endpoint}/manifest", responses = answer(manifest.manifest),
       },
     },
   }

@@ -116,7 +116,7 @@ local function check(report, m, locales)
   local form, place = adapter.to_v1alpha(m, count)
   if not form then return nil end
   local function placed(path, ...) count(place(path), ...) end
-  fields.check(placed, form, "")
+  fields.manifest.check(placed, form, "")
   -- The meaning can be read only when the shape is right.
   if problems == 0 then
     check_meaning(placed, form)
@@ -155,7 +155,7 @@ function M.check_intents(given)
   local source, err = json.encode(given)
   if not source then return "intents: " .. err.message end
   local problem
-  fields.intents(function(path, _, fmt, ...)
+  fields.intents.check(function(path, _, fmt, ...)
     problem = problem or path .. ": " .. fmt:format(...)
   end, (json.decode(source)), "intents")
   return problem

@@ -1,5 +1,6 @@
 -- Schemas of v1alpha for operators: tokens, the audit, reload.
 
+local errors = require "parley.schema.errors"
 local token = require "parley.auth.token"
 
 local M = {}
@@ -81,7 +82,10 @@ M.AuditListV1 = {
         properties = {
           id = text, source = text, action = text,
           severity = { type = "string", enum = SEVERITIES }, trace_id = text,
-          details = { type = "object" }, created_at = time,
+          details = {
+            anyOf = { errors.PluginErrorV1, errors.LLMErrorV1, { type = "object" } },
+          },
+          created_at = time,
         },
       },
     },

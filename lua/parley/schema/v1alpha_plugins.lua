@@ -1,5 +1,8 @@
 -- Schemas of v1alpha for REST plugins and those who watch them: registration, catalogue, heartbeat,
--- events. The manifest has checks of its own (parley.plugins.manifest), which know its meaning.
+-- events.
+
+local errors = require "parley.schema.errors"
+local manifest = require "parley.schema.manifest"
 
 local M = {}
 
@@ -9,16 +12,11 @@ local STATES = { "registered", "active", "degraded", "disabled" }
 local text, integer = { type = "string" }, { type = "integer" }
 local time = { type = "string", format = "date-time" }
 
-M.PluginManifestV1 = {
-  title = "PluginManifestV1", type = "object", ["x-max-bytes"] = 262144,
-  description = "name, version, transport, endpoint, intents, commands, ...: docs/plugin-guide.md",
-}
-
 M.PluginRegistrationRequestV1 = {
   title = "PluginRegistrationRequestV1", type = "object", additionalProperties = false,
   required = { "manifest" },
   properties = {
-    manifest = M.PluginManifestV1,
+    manifest = manifest.manifest,
     rotate = {
       type = "boolean", default = false,
       description = "another token and signing secret; those before are good for a day",
@@ -56,7 +54,7 @@ M.PluginCatalogResponseV1 = {
           status = { type = "string", enum = STATES },
           reason = { type = "string", description = "why it is degraded or disabled" },
           registered = { type = "boolean", description = "false: it lies in a folder of the host" },
-          manifest = M.PluginManifestV1, manifest_hash = text, last_heartbeat = time,
+          manifest = manifest.PluginManifestV1, manifest_hash = text, last_heartbeat = time,
         },
       },
     },
@@ -133,7 +131,8 @@ M.PluginEventListV1 = {
         },
         properties = {
           id = text, plugin_id = text, event_type = text,
-          severity = { type = "string", enum = SEVERITIES }, payload = { type = "object" },
+          severity = { type = "string", enum = SEVERITIES },
+          payload = { anyOf = { errors.PluginErrorV1, { type = "object" } } },
           trace_id = text, invocation_id = text, occurred_at = time, received_at = time,
         },
       },

@@ -76,8 +76,7 @@ local function invite(parts, turn, link, action, calls)
   if response then return unfold(parts, turn, { plugin = plugin, by = link }, response, calls) end
   if problem then
     plugin = link.plugin
-    record.plugin_event(turn, plugin.name, "plugin_failed", "error",
-      { code = "invalid_response", message = problem })
+    record.failure(turn, plugin.name, { code = "invalid_response", message = problem })
   end
   local stand_in
   response, stand_in = calls.instead(plugin)

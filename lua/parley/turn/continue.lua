@@ -72,10 +72,9 @@ local REFUSED = {
 }
 
 -- The plugin says that it has failed, after all, or has let its time pass.
-local function failed(turn, plugin, action, err, instead)
+local function failed(turn, plugin, err, instead)
   turn.status = "failed"
-  record.plugin_event(turn, turn.continued.plugin, action, "error",
-    { invocation_id = turn.continued.invocation_id, code = err.code, message = err.message })
+  record.failure(turn, turn.continued.plugin, err, turn.continued.invocation_id)
   local response = plugin and instead(plugin)
   return response and { { actions = response.actions } } or {}
 end
@@ -86,7 +85,7 @@ local function overdue(turn, row, plugin, instead)
     return nil, { code = "conflict", message = "the actions have come" }
   end
   if row.reset_version ~= turn.dialog.reset_version then plugin = nil end
-  return failed(turn, plugin, "plugin_timeout",
+  return failed(turn, plugin,
     { code = "timeout", message = "it has answered 202 and brought no actions in time" }, instead)
 end
 
@@ -116,7 +115,7 @@ function M.parts(db, turn, generation, calls)
   local response, err = response_of.check(plugin, turn.late, session.of(turn, plugin))
   if not response then
     if REFUSED[err.code] then return nil, { code = REFUSED[err.code], message = err.message } end
-    return failed(turn, plugin, "plugin_failed", err, calls.instead)
+    return failed(turn, plugin, err, calls.instead)
   end
   turn.status = "answered"
   record.event(turn, plugin.name, "plugin_invocation_completed", "info",

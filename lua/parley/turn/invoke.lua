@@ -23,8 +23,6 @@ local M = {}
 ---Raised, with `err`, when the turn can't go on.
 M.Ended = {}
 
-local MESSAGE_MAX = 1024 -- bytes of an error's message
-
 -- What has happened. An event of a client names itself in its payload, and the plugin it is for.
 local function event_of(turn)
   if turn.job then return { type = "job", job = turn.job.job, data = turn.job.data } end
@@ -142,13 +140,10 @@ local function invoke(self, turn, generation, plugin, invited)
     end
     return response
   end
-  -- Some of the words are the plugin's: the audit and the log keep what helps.
-  err.message = utf8.clip(err.message, MESSAGE_MAX)
-  local action = err.code == "timeout" and "plugin_timeout" or "plugin_failed"
-  record.plugin_event(turn, plugin.name, action, "error",
-    { invocation_id = id, code = err.code, message = err.message, http_status = err.http_status })
+  record.failure(turn, plugin.name, err, id)
   self.log("warn", "plugin failed", {
-    plugin = plugin.name, code = err.code, error = err.message, trace_id = turn.trace_id,
+    plugin = plugin.name, code = err.code, error = utf8.clip(err.message, record.MESSAGE_MAX),
+    trace_id = turn.trace_id,
     dialog_id = turn.dialog.id,
   })
   return nil, err

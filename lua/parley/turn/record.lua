@@ -2,8 +2,11 @@
 
 local commit = require "parley.turn.commit"
 local time = require "host.time"
+local utf8 = require "parley.util.utf8"
 
 local M = {}
+
+M.MESSAGE_MAX = 1024 -- bytes of an error's message in the audit and the log
 
 ---@return number milliseconds, to the microsecond
 function M.ms_since(mono) return math.floor((time.mono() - mono) * 1e6 + 0.5) / 1e3 end
@@ -20,6 +23,19 @@ end
 function M.plugin_event(turn, plugin, action, severity, details)
   M.event(turn, plugin, action, severity, details)
   turn.events[#turn.events].of_plugin = true
+end
+
+---A call of a plugin that came to nothing.
+---@param plugin string its name
+---@param err table PluginErrorV1; some of its words may be the plugin's: what helps is kept
+---@param invocation_id string|nil
+function M.failure(turn, plugin, err, invocation_id)
+  local action = err.code == "timeout" and "plugin_timeout" or "plugin_failed"
+  M.plugin_event(turn, plugin, action, "error", {
+    invocation_id = invocation_id, code = err.code, message = utf8.clip(err.message, M.MESSAGE_MAX),
+    retryable = err.retryable == true, plugin = plugin, http_status = err.http_status,
+    attempt = err.attempt,
+  })
 end
 
 ---What a language model has cost, added up over the turn.

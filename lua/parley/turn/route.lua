@@ -54,7 +54,10 @@ local function classify(turn, generation, text)
   local failure = result.fallback_error
   if failure then
     record.event(turn, "llm", "llm_fallback", "warning",
-      { code = failure.code, message = failure.message, provider = failure.provider })
+      {
+        code = failure.code, message = failure.message, retryable = failure.retryable,
+        provider = failure.provider, http_status = failure.http_status, attempt = failure.attempt,
+      })
   end
   turn.intent = {
     name = result.name, confidence = result.confidence, source = result.source,
