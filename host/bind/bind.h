@@ -12,6 +12,7 @@
 #define PL_BIND_MODULES(X)                                                                         \
     X(control)                                                                                     \
     X(crypto)                                                                                      \
+    X(folder)                                                                                      \
     X(fs)                                                                                          \
     X(http_client)                                                                                 \
     X(http_server)                                                                                 \

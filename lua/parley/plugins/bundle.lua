@@ -42,26 +42,46 @@ local function read_locales(dir, texts)
   return out
 end
 
--- The hash of everything that the folder says, whatever order the file system lists it in.
-local function hash_of(manifest_hash, main, lib, texts)
-  local parts = { manifest_hash, main }
-  for _, group in ipairs { lib, texts } do
-    local names = {}
-    for name in pairs(group) do names[#names + 1] = name end
-    table.sort(names)
-    for _, name in ipairs(names) do parts[#parts + 1] = name .. "\0" .. group[name] end
-  end
-  return crypto.hex(crypto.sha256(table.concat(parts, "\0")))
+-- Every file by its name below the folder, as it was read.
+local function sources_of(manifest_text, main, lib, texts)
+  local out = { ["manifest.json"] = manifest_text, ["main.lua"] = main }
+  for name, text in pairs(lib) do out["lib/" .. name .. ".lua"] = text end
+  for name, text in pairs(texts) do out["locales/" .. name .. ".json"] = text end
+  return out
 end
 
+-- The hash of everything that the folder says, whatever order the file system lists it in. Names
+-- and lengths stand in it, so that no text can pass for another file; of the manifest its meaning
+-- counts, not its white space.
+local function hash_of(manifest_hash, sources)
+  local names, parts = {}, {}
+  for name in pairs(sources) do names[#names + 1] = name end
+  table.sort(names)
+  for i, name in ipairs(names) do
+    local text = name == "manifest.json" and manifest_hash or sources[name]
+    parts[i] = ("%s\0%d\0%s"):format(name, #text, text)
+  end
+  return crypto.hex(crypto.sha256(table.concat(parts)))
+end
+
+---@class parley.Bundle
+---@field dir string
+---@field manifest table checked, with locales_data
+---@field files {main: string, lib: table<string, string>}|nil nil: a REST plugin
+---@field sources table<string, string> every file by its name below the folder
+---@field hash string of all of it
+
 ---@param dir string
----@return table|nil bundle {dir, manifest, files = {main, lib} | nil, hash}
+---@param name string|nil the plugin's, where the folder has another one
+---@return parley.Bundle|nil bundle
 ---@return table|nil err message with a line `FILE:LINE: PATH: MESSAGE` for each problem
-function M.read(dir)
-  local m, result = manifest.load(dir)
+function M.read(dir, name)
+  local m, result, source = manifest.load(dir, name)
   if not m then return fail("%s", manifest.describe(result)) end
   -- A REST plugin is its manifest; the rest of it is somewhere else.
-  if m.transport == "rest" then return { dir = dir, manifest = m, hash = result } end
+  if m.transport == "rest" then
+    return { dir = dir, manifest = m, hash = result, sources = { ["manifest.json"] = source } }
+  end
   local main, lib, texts, err
   main, err = fs.read(dir .. "/main.lua", SOURCE_MAX)
   if not main then return nil, err end
@@ -71,9 +91,10 @@ function M.read(dir)
   if not texts then return nil, err end
   m.locales_data, err = read_locales(dir, texts)
   if not m.locales_data then return nil, err end
+  local sources = sources_of(source, main, lib, texts)
   return {
-    dir = dir, manifest = m, files = { main = main, lib = lib },
-    hash = hash_of(result, main, lib, texts),
+    dir = dir, manifest = m, files = { main = main, lib = lib }, sources = sources,
+    hash = hash_of(result, sources),
   }
 end
 

@@ -175,9 +175,11 @@ end
 
 --- Reads and checks the manifest of a plugin folder.
 ---@param dir string
+---@param name? string that it must have; default: the folder's
 ---@return table? manifest
 ---@return string|parley.Problem[] result its hash, or the problems
-function M.load(dir)
+---@return string? source as it was read
+function M.load(dir, name)
   local file = dir .. "/manifest.json"
   local source, err = fs.read(file, MAX_BYTES)
   if not source then
@@ -185,15 +187,15 @@ function M.load(dir)
   end
   local m, result = M.check(source, { file = file, locales = locales_of(dir) })
   if not m then return nil, result end
-  local folder = dir:match "([^/]+)/*$"
-  if m.name ~= folder then
+  name = name or dir:match "([^/]+)/*$"
+  if m.name ~= name then
     local line = json_lines.locate(source) "name"
     return nil, { {
       path = "name", code = "value", line = line, file = file,
-      message = ("the folder is '%s', the name '%s': they must be the same"):format(folder, m.name),
+      message = ("the folder is '%s', the name '%s': they must be the same"):format(name, m.name),
     } }
   end
-  return m, result
+  return m, result, source
 end
 
 --- Checks what the manifests of a generation say together: names and commands used once, no cycle.
