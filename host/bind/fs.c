@@ -151,6 +151,15 @@ static int fs_cores(lua_State *L)
     return 1;
 }
 
+/* hostname() -> of this machine, as it calls itself; "" when it has none */
+static int fs_hostname(lua_State *L)
+{
+    char name[UV_MAXHOSTNAMESIZE];
+    size_t size = sizeof name;
+    lua_pushstring(L, uv_os_gethostname(name, &size) == 0 ? name : "");
+    return 1;
+}
+
 /* version() -> of the program */
 static int fs_version(lua_State *L)
 {
@@ -161,13 +170,11 @@ static int fs_version(lua_State *L)
 int pl_bind_fs(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"read", fs_read},         {"write", fs_write},
-        {"list", fs_list},         {"stat", fs_stat},
-        {"exists", fs_exists},     {"mkdir", fs_mkdir},
-        {"remove", fs_remove},     {"realpath", fs_realpath},
-        {"isatty", fs_isatty},     {"getenv", fs_getenv},
-        {"data_dir", fs_data_dir}, {"version", fs_version},
-        {"cores", fs_cores},       {NULL, NULL},
+        {"read", fs_read},     {"write", fs_write},       {"list", fs_list},
+        {"stat", fs_stat},     {"exists", fs_exists},     {"mkdir", fs_mkdir},
+        {"remove", fs_remove}, {"realpath", fs_realpath}, {"isatty", fs_isatty},
+        {"getenv", fs_getenv}, {"data_dir", fs_data_dir}, {"version", fs_version},
+        {"cores", fs_cores},   {"hostname", fs_hostname}, {NULL, NULL},
     };
     lua_newtable(L);
     luaL_register(L, NULL, functions);

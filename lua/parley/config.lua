@@ -70,6 +70,8 @@ local KEYS = {
   continue_seconds = { "number", 900, min = 0.1, max = 86400 },
   heartbeat_timeout_seconds = { "number", 120, min = 0.1, max = 86400 },
   manifest_poll_seconds = { "number", 60, min = 0.1, max = 86400 },
+  -- calls of plugins whose request and answer are kept, in plugin_calls
+  record_calls = { "string", "failed", one_of = { "none", "failed", "all" } },
   lane_queue = { "number", 100, min = 1, max = 10000 },
   llm = { "table", {}, keys = {
     provider = { "string", "mock", one_of = { "mock", "openai" }, env = "PARLEY_LLM_PROVIDER" },

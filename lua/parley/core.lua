@@ -11,6 +11,7 @@ local endpoints = require "parley.ops.endpoints"
 local heartbeats = require "parley.plugins.heartbeats"
 local http_server = require "host.http_server"
 local jobs = require "parley.turn.jobs"
+local fs = require "host.fs"
 local json = require "host.json"
 local lanes = require "parley.turn.lanes"
 local limits = require "parley.limits"
@@ -50,7 +51,12 @@ local OPS_CONNECTIONS = 32 -- a few probes and scrapers: they must not use up de
 local function join(self, index)
   local id, err = cluster.identity(self.config.home, index)
   if not id then return nil, err end
-  self.cluster = cluster.new { db = self.db, id = id, log = log.write }
+  self.cluster = cluster.new {
+    db = self.db, id = id, log = log.write,
+    info = {
+      version = fs.version(), host = fs.hostname(), listens = self.config.http_listen,
+    },
+  }
   self.cluster:on("tokens", function() self.verify:forget() end)
   return self.cluster:begin()
 end

@@ -1,6 +1,7 @@
 local cluster = require "parley.cluster"
 local database = require "spec.support.database"
 local host = require "spec.support.host"
+local json = require "host.json"
 local process = require "spec.support.process"
 local store = require "parley.store"
 local config = require "parley.config"
@@ -46,6 +47,13 @@ describe("a cluster", function()
     assert(db:commit { cluster.bump "tokens", cluster.bump "tokens" })
     process.eventually("both know", function() return calls.a and calls.b end)
     assert.same({ a = 1, b = 1 }, calls)
+  end)
+
+  it("tells people where its workers are", function()
+    local c = cluster.new { db = db, id = "here", log = function() end, info = { version = "9" } }
+    c.shared, members[1] = true, c
+    assert(c:begin())
+    assert.same({ version = "9" }, json.decode(db:first("SELECT info FROM instances WHERE id = 'here'").info))
   end)
 
   it("does what one must do in one worker, and in another when that one stops", function()

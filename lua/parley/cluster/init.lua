@@ -8,6 +8,7 @@
 
 local crypto = require "host.crypto"
 local fs = require "host.fs"
+local json = require "host.json"
 local lease = require "parley.cluster.lease"
 local task = require "host.task"
 local time = require "host.time"
@@ -37,11 +38,12 @@ function M.identity(home, index)
   return ("%s/%d"):format(id, index or 0)
 end
 
----@param deps {db: table, id: string, log: fun(level: string, message: string, fields: table)}
+---@param deps {db: table, id: string, info: table|nil,
+---  log: fun(level: string, message: string, fields: table)} info: of this worker, for people
 function M.new(deps)
   return setmetatable({
-    db = deps.db, id = deps.id, log = deps.log, handlers = {}, versions = nil, leaders = {},
-    seen = {}, shared = deps.db:dialect() ~= "sqlite",
+    db = deps.db, id = deps.id, info = deps.info and json.encode(deps.info), log = deps.log,
+    handlers = {}, versions = nil, leaders = {}, seen = {}, shared = deps.db:dialect() ~= "sqlite",
   }, M)
 end
 
@@ -104,9 +106,10 @@ end
 local function beat(self)
   return self.db:commit {
     {
-      "INSERT INTO instances (id, heartbeat, started_at) VALUES ($1, 1, $2) "
-        .. "ON CONFLICT (id) DO UPDATE SET heartbeat = instances.heartbeat + 1",
-      self.id, self.started_at,
+      "INSERT INTO instances (id, heartbeat, started_at, info) VALUES ($1, 1, $2, $3) "
+        .. "ON CONFLICT (id) DO UPDATE SET heartbeat = instances.heartbeat + 1, "
+        .. "started_at = excluded.started_at, info = excluded.info",
+      self.id, self.started_at, self.info, n = 3,
     },
   }
 end

@@ -120,17 +120,21 @@ local function messages(turn, out)
     .. "payload, trace_id, created_at, llm_usage) VALUES ", 8, rows)
 end
 
+local INTO_CALLS = "INSERT INTO plugin_calls (id, plugin_id, dialog_id, attempt, status, "
+  .. "latency_ms, error_code, trace_id, started_at, finished_at%s) VALUES "
+local CALLS, RECORDED_CALLS = INTO_CALLS:format "", INTO_CALLS:format ", request, response"
+
 local function calls(turn, out)
   if #turn.calls == 0 then return end
-  local rows = {}
+  local rows, recorded = {}, false
   for i, c in ipairs(turn.calls) do
     rows[i] = {
       c.id, c.plugin, turn.dialog.id, c.attempt, c.status, c.latency_ms, c.error_code,
-      turn.trace_id, c.started_at, c.finished_at,
+      turn.trace_id, c.started_at, c.finished_at, c.request, c.response,
     }
+    recorded = recorded or c.request ~= nil
   end
-  out[#out + 1] = insert("INSERT INTO plugin_calls (id, plugin_id, dialog_id, attempt, status, "
-    .. "latency_ms, error_code, trace_id, started_at, finished_at) VALUES ", 10, rows)
+  out[#out + 1] = insert(recorded and RECORDED_CALLS or CALLS, recorded and 12 or 10, rows)
 end
 
 local function event_row(turn, e)

@@ -3,6 +3,7 @@
 local chain = require "parley.turn.chain"
 local circuit = require "parley.plugins.circuit"
 local continue = require "parley.turn.continue"
+local exchange = require "parley.turn.exchange"
 local gate = require "parley.plugins.gate"
 local history = require "parley.plugins.services.history"
 local ids = require "parley.turn.ids"
@@ -83,6 +84,7 @@ local function ask(self, turn, generation, plugin, invited, id, delivery)
     if not request.history then return nil, err end
   end
   local response, err, attempts = plugin.driver:invoke(request, gate.door(invocation), delivery)
+  turn.asked = { request = request, response = response }
   if response then
     response, err = response_of.check(plugin, response, session.of(turn, plugin))
   end
@@ -124,6 +126,7 @@ local function invoke(self, turn, generation, plugin, invited)
   local id, delivery = ids.invocation(turn, plugin.name)
   local begun, since = time.now_ms(), time.mono()
   record.event(turn, plugin.name, "plugin_invocation_started", "info", { invocation_id = id })
+  turn.asked = nil
   local response, err, attempts = call(self, turn, generation, plugin, invited, id, delivery)
   end_if_lost(turn)
   local took = record.ms_since(since)
@@ -134,6 +137,7 @@ local function invoke(self, turn, generation, plugin, invited)
     status = response and (response.continue and "queued" or "ok") or "failed", latency_ms = took,
     error_code = err and err.code, started_at = begun, finished_at = time.now_ms(),
   }
+  exchange.record(generation.config, turn.calls[#turn.calls], turn.asked)
   if response then
     if not response.continue then
       record.event(turn, plugin.name, "plugin_invocation_completed", "info", { invocation_id = id })
