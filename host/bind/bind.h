@@ -12,6 +12,7 @@
 #define PL_BIND_MODULES(X)                                                                         \
     X(control)                                                                                     \
     X(crypto)                                                                                      \
+    X(engine)                                                                                      \
     X(folder)                                                                                      \
     X(fs)                                                                                          \
     X(http_client)                                                                                 \

@@ -7,7 +7,7 @@
 
 #include <assert.h>
 
-/* What preempted plugins may take in one turn of the loop before I/O is looked at again. */
+/* What tasks of the core may take in one turn of the loop before I/O is looked at again. */
 #define TURN_NS (4 * PL_NS_PER_MS)
 
 static void resume_ready(struct pl_engine *engine, uint64_t until)
@@ -30,46 +30,32 @@ void pl_engine_drain(struct pl_engine *engine)
     engine->draining = false;
 }
 
-static void run_preempted(struct pl_task *task)
-{
-    pl_task_run(task, task->transfer);
-}
-
 static void on_idle(uv_idle_t *idle)
 {
     struct pl_engine *engine = idle->data;
-    uint64_t until = pl_now_ns() + TURN_NS;
     engine->draining = true;
-    resume_ready(engine, until);
+    resume_ready(engine, pl_now_ns() + TURN_NS);
     engine->draining = false;
-    /* One slice for each that was waiting when this turn began: a task that is preempted again goes
-     * to the end of the line. */
-    struct pl_list now;
-    pl_list_init(&now);
-    struct pl_list *link;
-    while ((link = pl_list_shift(&engine->preempted)) != NULL)
-        pl_list_push(&now, link);
-    while (pl_now_ns() < until && (link = pl_list_shift(&now)) != NULL)
-        run_preempted(pl_container_of(link, struct pl_task, link));
-    while (!pl_list_empty(&now)) { /* keep their place before those preempted meanwhile */
-        link = now.prev;
-        pl_list_remove(link);
-        pl_list_push_front(&engine->preempted, link);
-    }
-    if (pl_list_empty(&engine->ready) && pl_list_empty(&engine->preempted)) {
+    pl_shares_run(engine);
+    if (pl_list_empty(&engine->ready) && pl_list_empty(&engine->shares.line)) {
         uv_idle_stop(idle);
         engine->idle_active = false;
     }
 }
 
-void pl_engine_enqueue(struct pl_engine *engine, struct pl_list *queue, struct pl_task *task)
+void pl_engine_wake(struct pl_engine *engine)
+{
+    if (engine->idle_active)
+        return;
+    uv_idle_start(&engine->idle, on_idle);
+    engine->idle_active = true;
+}
+
+void pl_engine_enqueue(struct pl_engine *engine, struct pl_task *task)
 {
     assert(pl_list_empty(&task->link));
-    pl_list_push(queue, &task->link);
-    if (!engine->idle_active) {
-        uv_idle_start(&engine->idle, on_idle);
-        engine->idle_active = true;
-    }
+    pl_list_push(&engine->ready, &task->link);
+    pl_engine_wake(engine);
 }
 
 static void report_uncaught(struct pl_task *task, const char *message)
@@ -82,7 +68,7 @@ int pl_engine_init(struct pl_engine *engine, struct pl_loop *loop, struct pl_err
     *engine = (struct pl_engine){.loop = loop, .on_uncaught = report_uncaught};
     pl_list_init(&engine->all);
     pl_list_init(&engine->ready);
-    pl_list_init(&engine->preempted);
+    pl_shares_init(engine);
     uv_idle_init(&loop->uv, &engine->idle);
     engine->idle.data = engine;
     if (pl_preempt_init(err) < 0)
@@ -99,5 +85,6 @@ void pl_engine_close(struct pl_engine *engine)
     pl_state_close(engine->core);
     pl_state_unref(engine->core);
     engine->core = NULL;
+    pl_shares_close(engine);
     pl_preempt_close();
 }

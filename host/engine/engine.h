@@ -2,17 +2,18 @@
 #ifndef PL_ENGINE_ENGINE_H
 #define PL_ENGINE_ENGINE_H
 
+#include "engine/share.h"
 #include "engine/state.h"
 #include "engine/task.h"
 
 struct pl_engine {
     struct pl_loop *loop;
     struct pl_state *core;
-    struct pl_task *current;  /* the innermost task that runs on this thread */
-    struct pl_list all;       /* every task that has not ended */
-    struct pl_list ready;     /* tasks whose wait has ended */
-    struct pl_list preempted; /* sandboxed tasks at the end of a slice */
-    uv_idle_t idle;           /* started while one of the two lists has a member */
+    struct pl_task *current; /* the innermost task that runs on this thread */
+    struct pl_list all;      /* every task that has not ended */
+    struct pl_list ready;    /* tasks whose wait has ended */
+    struct pl_shares shares; /* sandboxed tasks that wait for a slice */
+    uv_idle_t idle;          /* started while something is ready or waits for a slice */
     bool idle_active;
     bool draining;  /* the run queue is being worked off */
     uint64_t tasks; /* alive */

@@ -12,8 +12,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SLICE_NS PL_NS_PER_MS
-
 /* Wall time that one slice is charged at most: a worker that the kernel took off its core for a
  * while does not make its plugins guilty. */
 #define SLICE_CHARGE_NS (3 * PL_NS_PER_MS)
@@ -42,8 +40,11 @@ static void set_timer(uint64_t ns)
 static void charge(struct pl_task *task, uint64_t now)
 {
     uint64_t ran = now - task->slice_start;
-    task->cpu_ns += ran < SLICE_CHARGE_NS ? ran : SLICE_CHARGE_NS;
+    if (ran > SLICE_CHARGE_NS)
+        ran = SLICE_CHARGE_NS;
+    task->cpu_ns += ran;
     task->slice_start = now;
+    pl_share_charge(task->state->share, ran);
 }
 
 static const char *over_limit(struct pl_task *task, uint64_t now)
@@ -94,11 +95,11 @@ static void on_signal(int signo)
     lua_State *co = P.co;
     if (task != NULL && co != NULL) {
         uint64_t ran = pl_now_ns() - task->slice_start;
-        if (ran >= SLICE_NS) {
+        if (ran >= PL_SLICE_NS) {
             lua_sethook(co, hook, LUA_MASKCOUNT, 1);
             P.hooked = 1;
         } else {
-            set_timer(SLICE_NS - ran);
+            set_timer(PL_SLICE_NS - ran);
         }
     }
     errno = saved;
@@ -131,7 +132,7 @@ void pl_preempt_enter(struct pl_task *task, lua_State *co)
     P.co = co;
     P.task = task;
     if (!P.timer_armed)
-        set_timer(SLICE_NS);
+        set_timer(PL_SLICE_NS);
     if (task->stop_code != NULL || task->state->broken) {
         lua_sethook(co, hook, LUA_MASKCOUNT, 1);
         P.hooked = 1;
@@ -153,10 +154,16 @@ void pl_preempt_leave(struct pl_task *task)
 
 bool pl_preempt_used_slice(struct pl_task *task, uint64_t began)
 {
-    if (task->cpu_ns - began < SLICE_NS)
+    if (task->cpu_ns - began < PL_SLICE_NS)
         return false;
     task->stop_code = over_limit(task, pl_now_ns());
     return true;
+}
+
+bool pl_preempt_is_over(struct pl_task *task)
+{
+    task->stop_code = over_limit(task, pl_now_ns());
+    return task->stop_code != NULL;
 }
 
 void pl_preempt_stop(struct pl_state *state)

@@ -31,6 +31,9 @@ void pl_preempt_leave(struct pl_task *task);
  * whether it is over a limit. */
 bool pl_preempt_used_slice(struct pl_task *task, uint64_t began);
 
+/* Whether the task is over a limit before it runs again; then task->stop_code says which. */
+bool pl_preempt_is_over(struct pl_task *task);
+
 /* The state has become unusable while it runs: stop it at the next instruction. Called by the
  * allocator; does nothing when the state is not the one that runs. */
 void pl_preempt_stop(struct pl_state *state);

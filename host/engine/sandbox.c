@@ -122,7 +122,13 @@ void pl_sandbox_resume(struct pl_task *task, int nargs,
 {
     task->on_stop = NULL;
     pl_task_ref(task);
-    pl_task_run(task, nargs);
+    if (pl_share_is_free(task->state->share)) {
+        pl_task_run(task, nargs);
+    } else {
+        task->status = PL_TASK_READY;
+        task->transfer = nargs;
+        pl_share_wait(task);
+    }
     if (task->status == PL_TASK_READY) {
         task->on_stop = on_stop;
         task->on_stop_arg = arg;

@@ -1,7 +1,8 @@
 /* Sandboxed states: an allow-listed environment, one door to the host, stopped by force.
  *
  * A call into the state is a task of its own, child of the core task that made it. It runs inside
- * the caller until it is done, fails, calls the door, or its slice ends. */
+ * the caller until it is done, fails, calls the door, or its slice ends; when its plugin has used
+ * its share of the loop's turn it waits first. */
 #ifndef PL_ENGINE_SANDBOX_H
 #define PL_ENGINE_SANDBOX_H
 
@@ -23,8 +24,9 @@ int pl_sandbox_compile(struct pl_state *state, const char *slot, const char *sou
 struct pl_task *pl_sandbox_call(struct pl_state *state, const char *slot, double cpu_ms,
                                 double timeout_ms, struct pl_err *err);
 
-/* Runs the task with `nargs` values on its innermost coroutine. When it is still READY afterwards
- * it was preempted, and `on_stop` is called once when it has stopped (paused, done or failed). */
+/* Runs the task with `nargs` values on its innermost coroutine, or puts it in its plugin's line
+ * (engine/share.h). When it is still READY afterwards it waits there, and `on_stop` is called once
+ * when it has stopped (paused, done or failed). */
 void pl_sandbox_resume(struct pl_task *task, int nargs,
                        void (*on_stop)(struct pl_task *task, void *arg), void *arg);
 

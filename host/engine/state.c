@@ -80,6 +80,7 @@ struct pl_state *pl_state_capped(struct pl_engine *engine, const char *name, siz
     if (state == NULL)
         return NULL;
     state->sandboxed = true;
+    state->share = pl_share_of(engine, state->name);
     luaJIT_setmode(state->L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
     /* There is no emergency collection in LuaJIT: with a pause of 110 % a live set of 85 % of the
      * cap still lives, at no cost that could be measured. */

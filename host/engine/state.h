@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 struct pl_engine;
+struct pl_share;
 
 struct pl_state {
     lua_State *L; /* the main thread; tasks run in coroutines of it */
@@ -24,6 +25,7 @@ struct pl_state {
     size_t mem_used;
     size_t mem_limit; /* bytes; 0: no cap (the core state) */
     size_t mem_peak;
+    struct pl_share *share; /* of the loop; NULL: the core, which has what it takes */
     bool sandboxed;
     bool broken;         /* hit its cap, or was stopped by force; see above */
     uint32_t refs;       /* tasks in it, and its handle */

@@ -59,7 +59,7 @@ static void wake(struct pl_owner *owner, struct pl_op *op)
     task->status = PL_TASK_READY;
     struct pl_engine *engine = task->state->engine;
     if (current != NULL) {
-        pl_engine_enqueue(engine, &engine->ready, task);
+        pl_engine_enqueue(engine, task);
         return;
     }
     pl_task_run(task, pl_task_push_ended(task));
@@ -210,7 +210,7 @@ struct pl_task *pl_task_spawn(struct pl_engine *engine, lua_State *from, int nar
         pl_task_run(task, nargs);
     } else {
         task->transfer = nargs;
-        pl_engine_enqueue(engine, &engine->ready, task);
+        pl_engine_enqueue(engine, task);
     }
     return task;
 }
@@ -304,7 +304,7 @@ static void fail_with_stop(struct pl_task *task)
         why = "the task was cancelled";
     pl_fail(&task->err, code, false, "task", "%s", why);
     /* Frames of the plugin were abandoned in the middle: its variables may be half changed. */
-    if (task->state->sandboxed)
+    if (task->state->sandboxed && task->slice_start != 0)
         task->state->broken = true;
 }
 
@@ -349,6 +349,14 @@ static int yield_nested(struct pl_task *task)
     return hand_over(task->state, inner, pl_task_top(task), task->transfer, true);
 }
 
+static void preempted(struct pl_task *task, int nargs)
+{
+    task->transfer = nargs;
+    task->state->engine->preemptions++;
+    task->state->share->preemptions++;
+    pl_share_wait(task);
+}
+
 /* One resume. Returns true when the task goes on at once with *nargs. */
 static bool step(struct pl_task *task, int *nargs)
 {
@@ -391,12 +399,10 @@ static bool step(struct pl_task *task, int *nargs)
         lua_settop(co, 0);
         lua_pushboolean(co, 1);
         task->transfer = 1;
-        pl_engine_enqueue(engine, &engine->ready, task);
+        pl_engine_enqueue(engine, task);
         return false;
     case PL_REQ_PREEMPTED:
-        task->transfer = 0;
-        engine->preemptions++;
-        pl_engine_enqueue(engine, &engine->preempted, task);
+        preempted(task, 0);
         return false;
     case PL_REQ_DOOR:
         task->status = PL_TASK_PAUSED;
@@ -423,15 +429,12 @@ static bool step(struct pl_task *task, int *nargs)
 /* Coroutines that only call each other never run long enough, each, for the timer to find them. */
 static void end_slice(struct pl_task *task, int nargs)
 {
-    struct pl_engine *engine = task->state->engine;
     if (task->stop_code != NULL) {
         fail_with_stop(task);
         pl_task_end(task, PL_TASK_FAILED);
         return;
     }
-    task->transfer = nargs;
-    engine->preemptions++;
-    pl_engine_enqueue(engine, &engine->preempted, task);
+    preempted(task, nargs);
 }
 
 void pl_task_run(struct pl_task *task, int nargs)
@@ -443,6 +446,8 @@ void pl_task_run(struct pl_task *task, int nargs)
     task->running = true;
     task->status = PL_TASK_READY;
     uint64_t began = task->cpu_ns;
+    if (task->state->sandboxed)
+        task->state->share->slices++;
     while (step(task, &nargs))
         if (task->state->sandboxed && pl_preempt_used_slice(task, began)) {
             end_slice(task, nargs);
@@ -457,4 +462,14 @@ void pl_task_run(struct pl_task *task, int nargs)
     pl_task_unref(task);
     if (current == NULL)
         pl_engine_drain(engine);
+}
+
+void pl_task_slice(struct pl_task *task)
+{
+    if (!pl_preempt_is_over(task)) {
+        pl_task_run(task, task->transfer);
+        return;
+    }
+    fail_with_stop(task);
+    pl_task_end(task, PL_TASK_FAILED);
 }

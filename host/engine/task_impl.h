@@ -32,7 +32,7 @@ struct pl_task {
     struct pl_op *ended;   /* held: it ended, its results are still to be pushed */
     pl_task_push push;
     int kept;            /* values of the waiting binding, below the results that push adds */
-    struct pl_list link; /* engine->ready or engine->preempted */
+    struct pl_list link; /* engine->ready, or the tasks of a share */
     struct pl_list all;  /* engine->all */
     struct pl_task *parent;
     struct pl_list children, sibling;
@@ -67,7 +67,14 @@ struct pl_task *pl_task_new(struct pl_state *state, struct pl_task *parent);
 /* Ends a task: status, ops, children, on_end. */
 void pl_task_end(struct pl_task *task, enum pl_task_status status);
 
-void pl_engine_enqueue(struct pl_engine *engine, struct pl_list *queue, struct pl_task *task);
+/* The next slice of a task that has waited for it; one whose deadline has passed meanwhile ends. */
+void pl_task_slice(struct pl_task *task);
+
+/* Lets a task of the core, whose values are on its stack, run as soon as the running one waits. */
+void pl_engine_enqueue(struct pl_engine *engine, struct pl_task *task);
+
+/* Something is ready, or waits for a slice: the loop must not sleep. */
+void pl_engine_wake(struct pl_engine *engine);
 
 /* Runs what became ready while the task that has just stopped was running, without a turn of the
  * loop; what does not fit into a turn's time stays for the next. */

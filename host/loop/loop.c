@@ -108,6 +108,7 @@ int pl_loop_init(struct pl_loop *loop, struct pl_err *err)
     uv_timer_init(&loop->uv, &loop->deadline_timer);
     loop->deadline_timer.data = loop;
     uv_async_init(&loop->uv, &loop->keepalive, NULL);
+    pl_turns_init(&loop->turns, &loop->uv);
     return 0;
 }
 
@@ -134,6 +135,7 @@ void pl_loop_close(struct pl_loop *loop)
     assert(loop->ops_pending == 0);
     uv_close((uv_handle_t *)&loop->deadline_timer, NULL);
     uv_close((uv_handle_t *)&loop->keepalive, NULL);
+    pl_turns_close(&loop->turns);
     uv_walk(&loop->uv, assert_closing, NULL);
     while (uv_run(&loop->uv, UV_RUN_DEFAULT) != 0)
         continue;

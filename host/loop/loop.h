@@ -3,6 +3,7 @@
 #define PL_LOOP_LOOP_H
 
 #include "loop/op.h"
+#include "loop/turns.h"
 
 #include <stdint.h>
 #include <uv.h>
@@ -14,6 +15,7 @@ struct pl_loop {
     uint64_t armed_ns;         /* what it is armed for; 0: not armed */
     struct pl_op **heap;       /* binary min-heap of pending ops by deadline_ns */
     uint32_t heap_len, heap_cap;
+    struct pl_turns turns;
     uint64_t ops_pending; /* for metrics, and for the assertion at close */
     bool stopping;
 };

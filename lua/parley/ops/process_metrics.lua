@@ -1,6 +1,7 @@
 -- What C counts in every process: the engine, the log, the client of other servers.
 
 local client = require "host.http_client"
+local engine = require "host.engine"
 local host_fs = require "host.fs"
 local host_log = require "host.log"
 local task = require "host.task"
@@ -48,6 +49,39 @@ local function register_engine(r)
   end)
 end
 
+-- What plugins take of the loop, those that are too many for a series each together.
+local function register_shares(r)
+  local cpu = r:counter("parley_plugin_cpu_seconds_total",
+    "Time that the code of a plugin, or of the rules, has run in the workers.", { "plugin" })
+  local preemptions = r:counter("parley_plugin_preemptions_total",
+    "Times that it was interrupted at the end of its slice.", { "plugin" })
+  local waiting = r:gauge("parley_plugin_calls_waiting",
+    "Calls that wait for the next slice of their plugin.", { "plugin" })
+  r:on_collect(function()
+    local sums = {}
+    local function add(family, name, value)
+      local series = family:with(name)
+      sums[series] = (sums[series] or 0) + value
+    end
+    for name, share in pairs(engine.shares()) do
+      add(cpu, name, share.cpu_s)
+      add(preemptions, name, share.preemptions)
+      add(waiting, name, share.waiting)
+    end
+    for series, sum in pairs(sums) do series.value = sum end
+  end)
+end
+
+local function register_turns(r)
+  local length = r:histogram("parley_loop_turn_seconds",
+    "Time of a turn of the event loop: what happens meanwhile waits so long at most.", nil,
+    engine.turns().bounds)
+  r:on_collect(function()
+    local turns = engine.turns()
+    length.counts, length.sum = turns.counts, turns.seconds
+  end)
+end
+
 -- Value of the label `result`: field of the client's statistics.
 local CLIENT_RESULTS = {
   ok = "succeeded", failed = "failed", refused = "refused", timeout = "timed_out",
@@ -81,6 +115,8 @@ end
 ---@param registry parley.metrics.Registry
 function M.register(registry)
   register_engine(registry)
+  register_shares(registry)
+  register_turns(registry)
   register_client(registry)
 end
 

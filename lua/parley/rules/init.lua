@@ -49,7 +49,7 @@ end
 
 local function build(self)
   local sb, err = sandbox.new {
-    name = "rules", memory = MEMORY, prelude = trusted "engine/sandbox.lua",
+    name = "(rules)", memory = MEMORY, prelude = trusted "engine/sandbox.lua",
   }
   if not sb then return nil, err end
   local ok, count

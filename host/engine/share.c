@@ -1,0 +1,156 @@
+#include "engine/share.h"
+
+#include "base/buf.h"
+#include "engine/engine.h"
+#include "engine/task_impl.h"
+
+#include <assert.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What one plugin, and all together, may use of a turn of the loop before their further tasks wait.
+ * A quick plugin takes 10 microseconds for a call: it never waits but under a load that keeps the
+ * loop busy anyway. */
+#define SHARE_NS PL_NS_PER_MS
+#define TURN_NS  (4 * PL_NS_PER_MS)
+
+/* What those who wait get in a turn while no event is there; timers are late by no more. */
+#define QUIET_NS PL_NS_PER_MS
+
+/* What they are owed under load: a third of the time since their last slice, which is a quarter of
+ * all, and not more than so much at once. */
+#define OWED_PART   3
+#define OWED_MAX_NS (4 * PL_NS_PER_MS)
+
+void pl_shares_init(struct pl_engine *engine)
+{
+    struct pl_shares *shares = &engine->shares;
+    for (uint32_t i = 0; i < PL_SHARE_BUCKETS; i++)
+        pl_list_init(&shares->buckets[i]);
+    pl_list_init(&shares->line);
+    shares->ran_ns = pl_now_ns();
+}
+
+void pl_shares_close(struct pl_engine *engine)
+{
+    for (uint32_t i = 0; i < PL_SHARE_BUCKETS; i++) {
+        struct pl_list *link;
+        while ((link = pl_list_shift(&engine->shares.buckets[i])) != NULL) {
+            struct pl_share *share = pl_container_of(link, struct pl_share, link);
+            assert(pl_list_empty(&share->tasks));
+            pl_list_remove(&share->line);
+            free(share);
+        }
+    }
+}
+
+static struct pl_list *bucket_of(struct pl_engine *engine, const char *name)
+{
+    uint32_t hash = 2166136261u; /* FNV-1a */
+    for (const char *p = name; *p != '\0'; p++)
+        hash = (hash ^ (uint8_t)*p) * 16777619u;
+    return &engine->shares.buckets[hash % PL_SHARE_BUCKETS];
+}
+
+struct pl_share *pl_share_of(struct pl_engine *engine, const char *name)
+{
+    struct pl_list *bucket = bucket_of(engine, name), *link, *next;
+    pl_list_each (link, next, bucket) {
+        struct pl_share *share = pl_container_of(link, struct pl_share, link);
+        if (strcmp(share->name, name) == 0)
+            return share;
+    }
+    struct pl_share *share = pl_xcalloc(1, sizeof *share);
+    share->engine = engine;
+    pl_list_init(&share->line);
+    pl_list_init(&share->tasks);
+    strncpy(share->name, name, sizeof share->name - 1);
+    pl_list_push(bucket, &share->link);
+    return share;
+}
+
+/* Begins the counts of this turn of the loop, when they are of another one. */
+static void refresh(struct pl_share *share)
+{
+    struct pl_shares *shares = &share->engine->shares;
+    uint64_t turn = share->engine->loop->turns.number;
+    if (shares->turn != turn) {
+        shares->turn = turn;
+        shares->used_ns = 0;
+    }
+    if (share->turn != turn) {
+        share->turn = turn;
+        share->used_ns = 0;
+    }
+}
+
+bool pl_share_is_free(struct pl_share *share)
+{
+    refresh(share);
+    return pl_list_empty(&share->tasks) && share->used_ns < SHARE_NS &&
+           share->engine->shares.used_ns < TURN_NS;
+}
+
+void pl_share_charge(struct pl_share *share, uint64_t ns)
+{
+    refresh(share);
+    share->used_ns += ns;
+    share->cpu_ns += ns;
+    share->engine->shares.used_ns += ns;
+}
+
+void pl_share_wait(struct pl_task *task)
+{
+    struct pl_share *share = task->state->share;
+    assert(pl_list_empty(&task->link));
+    pl_list_push(&share->tasks, &task->link);
+    if (pl_list_empty(&share->line))
+        pl_list_push(&share->engine->shares.line, &share->line);
+    pl_engine_wake(share->engine);
+}
+
+uint32_t pl_share_waiting(const struct pl_share *share)
+{
+    uint32_t n = 0;
+    for (const struct pl_list *link = share->tasks.next; link != &share->tasks; link = link->next)
+        n++;
+    return n;
+}
+
+/* The slice of one share: one long task, or as many short ones as fit. */
+static void run(struct pl_share *share)
+{
+    uint64_t until = share->cpu_ns + PL_SLICE_NS;
+    struct pl_list *link;
+    while (share->cpu_ns < until && (link = pl_list_shift(&share->tasks)) != NULL)
+        pl_task_slice(pl_container_of(link, struct pl_task, link));
+    if (!pl_list_empty(&share->tasks) && pl_list_empty(&share->line))
+        pl_list_push(&share->engine->shares.line, &share->line);
+}
+
+static bool has_events(struct pl_engine *engine)
+{
+    struct pollfd events = {.fd = uv_backend_fd(&engine->loop->uv), .events = POLLIN};
+    return poll(&events, 1, 0) != 0;
+}
+
+void pl_shares_run(struct pl_engine *engine)
+{
+    struct pl_shares *shares = &engine->shares;
+    struct pl_list *link;
+    if (pl_list_empty(&shares->line))
+        return;
+    uint64_t began = pl_now_ns(), spent = 0;
+    uint64_t owed = (began - shares->ran_ns) / OWED_PART;
+    if (owed > OWED_MAX_NS)
+        owed = OWED_MAX_NS;
+    do {
+        link = pl_list_shift(&shares->line);
+        if (link == NULL)
+            break;
+        run(pl_container_of(link, struct pl_share, line));
+        spent = pl_now_ns() - began;
+    } while (spent < owed || (spent < QUIET_NS && !has_events(engine)));
+    shares->ran_ns = began + spent;
+}
