@@ -28,6 +28,7 @@ local router = require "parley.http.router"
 local scrape = require "parley.ops.scrape"
 local secrets = require "parley.plugins.secrets"
 local seen = require "parley.auth.seen"
+local served = require "parley.plugins.served"
 local shared = require "parley.shared"
 local signals = require "parley.triggers.signals"
 local store = require "parley.store"
@@ -91,7 +92,9 @@ function M.open(cfg, opts)
     self.db:close()
     return nil, err
   end
-  self.manager = manager.new(function() return registry.rows(self.db) end, self.master)
+  self.manager = manager.new(function() return registry.given(self.db) end, self.master)
+  self.served = served.new(self, log.write)
+  self.manager.on_swap = function(generation) self.served:add(generation) end
   self.cluster:on("plugins", function()
     registry.sync(self)
     self.shared:refresh()
@@ -191,6 +194,7 @@ function M:begin()
   lead(self)
   self.limiter = task.spawn(self.limits.run, self.limits)
   self.leftover = task.spawn(recover.watch, self.recovery)
+  self.keeper = task.spawn(self.served.run, self.served)
   self.shared:begin(self.cluster)
   return #resumed
 end
@@ -245,6 +249,7 @@ function M:reload()
   self.lanes.max = cfg.lane_queue
   self.limits:configure(cfg.rate_limits)
   forgive(self)
+  self.served:record()
   log.write("info", "reloaded", result)
   note_reload(self, "info", result)
   return result
@@ -263,8 +268,8 @@ function M:status()
     local failing = p.state == "active" and circuit.problem(p.circuit)
     plugins[i] = {
       name = p.name, version = p.manifest.version, transport = p.manifest.transport,
-      state = failing and "degraded" or p.state, reason = failing or p.reason,
-      hash = p.hash:sub(1, 12),
+      state = failing and "degraded" or p.state, reason = failing or p.reason or p.pin_problem,
+      hash = p.hash:sub(1, 12), pinned = p.pinned or false,
     }
   end
   return {
@@ -328,6 +333,7 @@ function M:close()
   self.jobs:stop()
   if self.limiter then self.limiter:cancel() end
   if self.leftover then self.leftover:cancel() end
+  if self.keeper then self.keeper:cancel() end
   for _, kind in ipairs { "server", "db", "lanes", "limits", "manager", "shared" } do
     meters.watch(kind, nil)
   end

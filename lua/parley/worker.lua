@@ -7,6 +7,7 @@ local exit = require "parley.cli.exit"
 local home = require "parley.cli.home"
 local log = require "parley.ops.log"
 local meters = require "parley.ops.meters"
+local operate = require "parley.plugins.operate"
 local options = require "parley.cli.options"
 local worker = require "host.worker"
 
@@ -68,6 +69,15 @@ return function(_, ...)
     log.level(c.config.log_level)
     return result, problem
   end)
+  -- What the command line orders: whoever may use the control socket is an operator.
+  for name, fn in pairs {
+    disable = operate.disable, enable = operate.enable, rollback = operate.rollback,
+    follow = operate.follow, bundles = operate.bundles,
+  } do
+    worker.on("plugin." .. name, function(request)
+      return fn(c, request.plugin, { by = "cli", reason = request.reason, to = request.to })
+    end)
+  end
   -- Through the supervisor, which asks every worker, this one too.
   function c.reload_everywhere()
     return home.ask(o.home, { cmd = "reload" }, RELOAD_S)

@@ -95,7 +95,7 @@ describe("reload", function()
     h:write_plugin("greet", plugin "p.on.command('greet', function(c) c:reply('three' end)")
     local ok, err = h.core:reload()
     assert.is_nil(ok)
-    assert.matches("plugins/greet: greet/main.lua:2: ", err.message)
+    assert.matches("plugins/greet/main.lua:2: ", err.message)
     assert.equal("two", h:say("g", "/greet").body.text)
 
     assert(fs.write(h.home .. "/plugins/greet/manifest.json", "{"))

@@ -16,7 +16,7 @@ M.commands = {
   { "chat", "talk to a running host in the terminal" },
   { "token", "create, list and revoke tokens" },
   { "migrate", "bring the database schema up or down" },
-  { "plugin", "make, check, test and run a plugin" },
+  { "plugin", "make, check, test and run a plugin; disable it, roll it back" },
   { "conformance", "check a REST plugin from outside" },
   { "busted", "run specs inside the host" },
   { "lua", "run a Lua file inside the host" },

@@ -1,11 +1,15 @@
--- parley plugin new|check|test|run
+-- parley plugin new|check|test|run, and what an operator does with a plugin of the running host
 
 return {
-  about = "The tools of whoever writes a plugin.",
+  about = "The tools of whoever writes a plugin, and of whoever runs it.",
   commands = {
     { "new", "make a plugin that works" },
     { "check", "say what is wrong with the manifest and the code" },
     { "test", "run its specs inside the host" },
     { "run", "talk to it in the terminal, without a server" },
+    { "disable", "keep it from being chosen in the running host" },
+    { "enable", "let it be chosen again" },
+    { "rollback", "go back to the bundle that served before" },
+    { "bundles", "show what has served of it" },
   },
 }

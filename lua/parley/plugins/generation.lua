@@ -2,20 +2,25 @@
 -- whole and checked beside the one that serves; nothing in it changes afterwards.
 
 local bundle = require "parley.plugins.bundle"
+local bundles = require "parley.plugins.bundles"
 local choose = require "parley.plugins.choose"
 local circuit = require "parley.plugins.circuit"
 local compile_schema = require("parley.schema.compile").compile
 local fs = require "host.fs"
+local json = require "host.json"
 local llm = require "parley.llm.router"
 local log = require "parley.ops.log"
 local lua_driver = require "parley.plugins.lua_driver"
 local manifest = require "parley.plugins.manifest"
 local nlu = require "parley.nlu.mock"
+local problems = require "parley.plugins.problems"
 local rest_driver = require "parley.plugins.rest_driver"
 local registered = require "parley.plugins.registered"
 local rules = require "parley.rules"
 local settings = require "parley.plugins.settings"
 local suggest = require "parley.util.suggest"
+local task = require "host.task"
+local time = require "host.time"
 local triggers = require "parley.triggers.file"
 
 local M = {}
@@ -30,10 +35,13 @@ M.__index = M
 ---@field triggers table parley.triggers
 ---@field intents table[] with their examples; `index`: what the offline classifier compares with
 ---@field llm table parley.llm.router
+---@field pins table<string, parley.Pin> as they were when it was built
 ---@field refused table<string, {hash: string, secret_version: integer, reason: string}>
 --- registered plugins that do not fit
 ---@field refs integer turns that hold it
 ---@field since_ms integer|nil when it was put in service
+
+local SHARE_S = 0.002 -- what a build takes of the loop at once
 
 local function folders(config)
   return { fs.data_dir() .. "/plugins", config.home .. "/plugins" }
@@ -42,25 +50,27 @@ end
 -- A plugin of the home takes the place of the one of the same name that ships; one that is being
 -- developed (plugin_folders, set by the tools) that of both.
 local function find(config)
-  local found, names = {}, {}
+  local found = {}
   for _, dir in ipairs(folders(config)) do
     if fs.exists(dir) then
       local list, err = fs.list(dir)
       if not list then return nil, err end
       for _, name in ipairs(list) do
         if fs.exists(dir .. "/" .. name .. "/manifest.json") then
-          if not found[name] then names[#names + 1] = name end
           found[name] = dir .. "/" .. name
         end
       end
     end
   end
-  for name, dir in pairs(config.plugin_folders or {}) do
-    if not found[name] then names[#names + 1] = name end
-    found[name] = dir
-  end
-  table.sort(names)
-  return found, names
+  for name, dir in pairs(config.plugin_folders or {}) do found[name] = dir end
+  return found
+end
+
+-- The folders of the generation before: nothing is looked for on the disk.
+local function find_kept(keep)
+  local found = {}
+  for _, p in ipairs(keep.plugins) do found[p.name] = p.dir end
+  return found
 end
 
 -- Settings of a plugin that is not there are a mistake in its name.
@@ -80,31 +90,80 @@ local function check_settings(config, found, rows)
   return true
 end
 
-local function new_driver(b, ours)
-  if b.manifest.transport == "rest" then return rest_driver.new(b.manifest, ours) end
-  return lua_driver.new(b.manifest, b.files)
+local function new_driver(b, m, ours)
+  if m.transport == "rest" then return rest_driver.new(m, ours) end
+  return lua_driver.new(m, b.files)
 end
 
-local function load_plugin(dir, name, config, disabled)
-  local b, err = bundle.read(dir)
-  if not b then return nil, err end
-  local driver
-  local ours, own = settings.apply(b.manifest, config.plugins[name])
-  if ours then driver, err = new_driver(b, ours) else err = own end
+-- The manifest of a bundle, to which the settings add intents: other generations share the bundle.
+local function own_manifest(b)
+  local m = {}
+  for key, value in pairs(b.manifest) do m[key] = value end
+  m.intents = json.array { unpack(m.intents) }
+  return m
+end
+
+-- What is to be loaded of a plugin in a folder: what an operator has gone back to; else, when the
+-- folders are not to be read again, what serves; else what the folder says.
+---@return parley.Bundle|nil bundle
+---@return table|string|nil err or, with a bundle, why it is not the one that is pinned
+local function bundle_of(dir, name, config, given)
+  local pin, before = given.pins[name], given.before and given.before.chooser.by_name[name]
+  local serves = before and before.bundle
+  local problem
+  if pin then
+    local b, err = bundles.read(config.home, name, pin.hash)
+    if b then return b end
+    problem = "it is to serve bundle " .. pin.hash:sub(1, 12) .. ", but: " .. err.message
+  end
+  local follows = given.keep and before and not before.pinned
+  if serves and (pin or follows) then return serves, problem end
+  local b, err = bundle.read(dir, name)
+  return b, not b and err or problem
+end
+
+local function load_plugin(dir, name, config, given)
+  local b, problem = bundle_of(dir, name, config, given)
+  if not b then return nil, problem end
+  local driver, err
+  local m = own_manifest(b)
+  local ours, own = settings.apply(m, config.plugins[name])
+  if ours then driver, err = new_driver(b, m, ours) else err = own end
   if not driver then
-    local where = err.code == "config" and config.file or dir
+    local ours_to_set = err.code == "config"
     return nil, {
-      code = err.code == "config" and "config" or "plugin", retryable = false, op = "plugins",
-      message = ("%s: %s"):format(where, err.message),
+      code = ours_to_set and "config" or "plugin", retryable = false, op = "plugins",
+      message = ours_to_set and ("%s: %s"):format(config.file, err.message)
+        or problems.place(b.dir, name, err.message),
     }
   end
+  local pin, disabled = given.pins[name], given.disabled
   local off = ours.enabled == false or disabled[name] ~= nil
   return {
-    name = name, file = dir .. "/manifest.json", manifest = b.manifest, hash = b.hash,
-    driver = driver, circuit = circuit.new(name), config = own, settings = ours, off = off,
-    state = off and "disabled" or "active",
+    name = name, dir = dir, file = b.dir .. "/manifest.json", manifest = m, hash = b.hash,
+    bundle = b, driver = driver, circuit = circuit.new(name), config = own, settings = ours,
+    off = off, state = off and "disabled" or "active",
     reason = disabled[name] or (off and "the configuration says so") or nil,
+    pinned = pin ~= nil and pin.hash == b.hash, pin_problem = problem,
   }
+end
+
+-- Each plugin on its own, and all of them: an operator is told what is wrong with any. Turns get
+-- their share of the loop meanwhile.
+local function load_plugins(self, found, given)
+  local names, failed, since = {}, nil, time.mono()
+  for name in pairs(found) do names[#names + 1] = name end
+  table.sort(names)
+  for _, name in ipairs(names) do
+    local plugin, err = load_plugin(found[name], name, self.config, given)
+    self.plugins[#self.plugins + 1] = plugin
+    failed = problems.both(failed, not plugin and err or nil)
+    if time.mono() - since > SHARE_S then
+      task.sleep(0)
+      since = time.mono()
+    end
+  end
+  return failed
 end
 
 -- What an operator or a trigger has said of a plugin of a folder, and the plugins that have
@@ -138,10 +197,10 @@ end
 
 -- What the plugins are together: no two with one command, no cycle of before/after, a fallback.
 local function compile(self)
-  local problems = manifest.check_together(self.plugins)
-  if #problems > 0 then
+  local together = manifest.check_together(self.plugins)
+  if #together > 0 then
     return nil, {
-      code = "plugin", retryable = false, op = "plugins", message = manifest.describe(problems),
+      code = "plugin", retryable = false, op = "plugins", message = manifest.describe(together),
     }
   end
   local chooser, err = choose.compile(self.plugins)
@@ -166,44 +225,58 @@ local function schema_problem(schema, value)
   return errors and errors[1].path .. ": " .. errors[1].message
 end
 
-local function build(self, given)
-  local found, names = find(self.config)
-  if not found then return nil, names end
-  local rows = given.rows or {}
-  local ok, err = check_settings(self.config, found, rows)
-  if not ok then return nil, err end
-  for _, name in ipairs(names) do
-    local plugin
-    plugin, err = load_plugin(found[name], name, self.config, given.disabled or {})
-    if not plugin then return nil, err end
-    self.plugins[#self.plugins + 1] = plugin
+-- The rules, and the triggers, of the files; or as they serve.
+local function load_rules(self, keep)
+  local err, other
+  if keep then
+    self.triggers = keep.triggers
+    self.rules, err = rules.new(keep.rules.source, keep.rules.name)
+    return not self.rules and err or nil
   end
-  add_rows(self, rows, given.master)
-  ok, err = compile(self)
-  if not ok then return nil, err end
+  self.rules, err = rules.load(self.config.home .. "/conf/rules.lua")
+  self.triggers, other = triggers.load(self.config)
+  return problems.both(not self.rules and err or nil, not self.triggers and other or nil)
+end
+
+local function build(self, given)
+  local keep = given.keep and given.before or nil
+  local found, err, ok
+  if keep then found = find_kept(keep) else found, err = find(self.config) end
+  if not found then return nil, err end
+  ok, err = check_settings(self.config, found, given.rows)
+  local failed = problems.both(not ok and err or nil, load_plugins(self, found, given))
+  failed = problems.both(failed, load_rules(self, keep))
+  if failed then return nil, failed end
+  add_rows(self, given.rows, given.master)
   local c = self.config.llm
   self.llm = llm.new {
     provider = c.provider, url = c.url, key = c.key, model = c.model, prices = c.prices,
     timeout_seconds = c.timeout_seconds, check = schema_problem,
     allow_private = true, -- the operator has named the address
   }
-  self.rules, err = rules.load(self.config.home .. "/conf/rules.lua")
-  if not self.rules then return nil, err end
-  self.triggers, err = triggers.load(self.config)
-  if not self.triggers then return nil, err end
-  return self
+  return compile(self)
 end
+
+---@class parley.Given beside the configuration
+---@field rows? parley.PluginRow[] of parley.plugins.registry
+---@field pins? table<string, parley.Pin> of parley.plugins.versions
+---@field master? string the key for the secrets of registered plugins
+---@field disabled? table<string, string> plugins that are not to be chosen, and why
+---@field before? parley.Generation that serves
+---@field keep? boolean take plugins, rules and triggers as `before` has them, not from the disk
 
 ---Builds a generation; it waits when a plugin's main chunk is preempted.
 ---@param config table from parley.config
----@param given {disabled: table<string, string>|nil, rows: table[]|nil, master: string|nil}|nil
---- disabled: plugins that are not to be chosen, and why; rows: parley.plugins.registry.rows, with
---- the key for their secrets
+---@param given parley.Given|nil
 ---@return parley.Generation|nil generation
 ---@return table|nil err names file and line of what is wrong
 function M.build(config, given)
-  local self = setmetatable({ config = config, plugins = {}, refused = {}, refs = 0 }, M)
-  local ok, err = build(self, given or {})
+  local all = { rows = {}, pins = {}, disabled = {} }
+  for key, value in pairs(given or {}) do all[key] = value end
+  local self = setmetatable({
+    config = config, plugins = {}, refused = {}, refs = 0, pins = all.pins,
+  }, M)
+  local ok, err = build(self, all)
   if ok then return self end
   self:close()
   return nil, err

@@ -10,12 +10,12 @@ local M = {}
 local WAIT_S = 60 -- for a reload that is running
 M.__index = M
 
----@param registered (fun(): table[]|nil, table|nil)|nil the rows of parley.plugins.registry
+---@param read (fun(): parley.Given|nil, table|nil)|nil what the database says of plugins
 ---@param master string|nil the key of their secrets
-function M.new(registered, master)
+function M.new(read, master)
   return setmetatable({
     number = 0, current = nil, alive = {}, disabled = {}, free = task.cond(),
-    registered = registered, master = master,
+    read = read, master = master,
   }, M)
 end
 
@@ -49,6 +49,7 @@ function M:swap(g)
   local old = self.current
   self.current = g
   signals.follow(self, g.triggers)
+  if self.on_swap then self.on_swap(g) end
   if old and old.refs == 0 then drop(self, old) end
 end
 
@@ -78,26 +79,43 @@ function M:settle()
   return true
 end
 
-local function build(self, config)
-  local rows, err
-  if self.registered then
-    rows, err = self.registered()
-    if not rows then return nil, err end
+local function build(self, config, how)
+  local given, err = {}
+  if self.read then
+    given, err = self.read()
+    if not given then return nil, err end
   end
-  return generation.build(config, { disabled = self.disabled, rows = rows, master = self.master })
+  given.disabled, given.master = self.disabled, self.master
+  given.before, given.keep = self.current, how.keep
+  if how.edit then how.edit(given) end
+  local g
+  g, err = generation.build(config, given)
+  if not g or not how.commit then return g, err end
+  local ok
+  ok, err = how.commit(g)
+  if ok then return g end
+  g:close()
+  return nil, err
 end
+
+---@class parley.ReloadHow
+---@field keep? boolean plugins, rules and triggers stay as they serve; nothing is read from folders
+---@field edit? fun(given: parley.Given) changes what the database says, before it does
+---@field commit? fun(g: parley.Generation): boolean|nil, table|nil makes that durable, when the
+---  generation is built; when it fails nothing is swapped
 
 ---Builds and swaps; on failure the old one stays. One at a time: a second caller waits for the
 ---first, and then builds what is on disk by then.
 ---@param config table
+---@param how parley.ReloadHow|nil
 ---@return parley.Generation|nil generation
 ---@return table|nil err
-function M:reload(config)
+function M:reload(config, how)
   local ok, err = self:settle()
   if not ok then return nil, err end
   self.building = true
   local good, g
-  good, g, err = pcall(build, self, config)
+  good, g, err = pcall(build, self, config, how or {})
   self.building = false
   self.free:broadcast()
   if not good then error(g, 0) end

@@ -9,6 +9,7 @@ local json = require "host.json"
 local log = require "parley.ops.log"
 local registered = require "parley.plugins.registered"
 local time = require "host.time"
+local versions = require "parley.plugins.versions"
 
 local M = {}
 
@@ -163,8 +164,31 @@ end
 
 -- the copy of this worker -------------------------------------------------------------------------
 
--- Whether the generation has exactly the plugins that the rows say, as they are now.
-local function is_current(generation, rows)
+---What a generation needs to know beside the configuration and the folders.
+---@param db table
+---@return parley.Given|nil given
+---@return table|nil err
+function M.given(db)
+  local rows, err = M.rows(db)
+  if not rows then return nil, err end
+  local pins
+  pins, err = versions.pins(db)
+  return pins and { rows = rows, pins = pins }, err
+end
+
+local function same_pins(a, b)
+  for name, pin in pairs(a) do
+    if not b[name] or b[name].hash ~= pin.hash then return false end
+  end
+  for name in pairs(b) do
+    if not a[name] then return false end
+  end
+  return true
+end
+
+-- Whether the generation has exactly the plugins that the database says, as they are now.
+local function is_current(generation, rows, pins)
+  if not same_pins(generation.pins, pins) then return false end
   local has = {}
   for _, p in ipairs(generation.plugins) do
     if p.registered then has[p.name] = p.hash .. "/" .. p.secret_version end
@@ -188,25 +212,27 @@ local function mark(manager, rows)
   for _, p in ipairs(manager.current.plugins) do registered.mark(p, by_name[p.name]) end
 end
 
----Takes up what the rows say, in this worker. A generation that cannot be built is logged: what
----served before goes on, and the next attempt reads the rows again.
+---Takes up what the database says, in this worker: registered plugins, states, pins. Folders,
+---rules and settings stay as they serve: what somebody is just writing there is for a reload.
+---A generation that cannot be built is logged: what served before goes on, and the next attempt
+---reads everything again.
 ---@param core {db: table, manager: table, config: table}
 ---@return boolean|nil ok
 ---@return table|nil err
 function M.sync(core)
-  local rows
+  local given
   local ok, err = core.manager:settle()
-  if ok then rows, err = M.rows(core.db) end
-  if not rows then return nil, err end
+  if ok then given, err = M.given(core.db) end
+  if not given then return nil, err end
   if not core.manager.current then return true end -- the first generation reads them itself
-  if is_current(core.manager.current, rows) then
-    mark(core.manager, rows)
+  if is_current(core.manager.current, given.rows, given.pins) then
+    mark(core.manager, given.rows)
     return true
   end
   local generation
-  generation, err = core.manager:reload(core.config)
+  generation, err = core.manager:reload(core.config, { keep = true })
   if generation then return true end
-  log.write("error", "the plugins that have registered could not be taken up",
+  log.write("error", "what is now to serve could not be taken up",
     { code = err.code, error = err.message })
   return nil, err
 end

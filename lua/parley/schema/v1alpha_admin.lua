@@ -108,6 +108,53 @@ M.PluginStateV1 = {
   },
 }
 
+local hash = { type = "string", description = "of the bundle: all that the plugin's files say" }
+
+M.RollbackV1 = {
+  title = "RollbackV1", type = "object", additionalProperties = false,
+  properties = {
+    to = {
+      type = "string", minLength = 6, maxLength = 64, pattern = "^[%da-f]+$",
+      description = "how the hash of the bundle begins; default: what served before",
+    },
+    undo = { type = "boolean", description = "the folder is followed again" },
+    reason = { type = "string", minLength = 1, maxLength = 256 },
+  },
+  examples = { { reason = "orders are not found since 1.4.0" } },
+}
+
+M.PluginBundleV1 = {
+  title = "PluginBundleV1", type = "object",
+  required = { "plugin_id", "hash", "version", "pinned" },
+  properties = {
+    plugin_id = text, hash = hash, version = text,
+    pinned = { type = "boolean", description = "it serves whatever the folder says" },
+  },
+}
+
+M.PluginBundlesV1 = {
+  title = "PluginBundlesV1", type = "object", required = { "plugin_id", "bundles" },
+  properties = {
+    plugin_id = text,
+    bundles = {
+      type = "array", description = "the newest first",
+      items = {
+        type = "object",
+        required = { "hash", "version", "served_at", "serves", "pinned", "here" },
+        properties = {
+          hash = hash, version = text,
+          served_at = {
+            type = "string", format = "date-time",
+            description = "when it last came out of a folder into service",
+          },
+          serves = { type = "boolean" }, pinned = { type = "boolean" },
+          here = { type = "boolean", description = "the instance that answers has it" },
+        },
+      },
+    },
+  },
+}
+
 M.NothingV1 = {
   title = "NothingV1", type = "object", additionalProperties = false, properties = {},
 }

@@ -1,44 +1,39 @@
--- /api/v1/admin/plugins/{plugin_id}/enable, /disable and /api/v1/admin/reload.
+-- /api/v1/admin/plugins/{plugin_id}/enable, /disable, /rollback, /bundles and /api/v1/admin/reload.
 
 local app = require "parley.http.app"
-local audit = require "parley.store.audit"
 local json = require "host.json"
-local registry = require "parley.plugins.registry"
+local operate = require "parley.plugins.operate"
 local schema = require "parley.schema.v1alpha_admin"
-local switch = require "parley.plugins.switch"
+local time = require "host.time"
 
 local M = {}
 
--- Changes the state in the database, then in this worker.
-local function commit(core, ctx, plugin, reason, statements, status)
-  if not statements then return nil, status end
-  local disabled = status == "disabled"
-  statements[#statements + 1] = audit.insert {
-    source = "token:" .. ctx.who.id, action = disabled and "plugin_disabled" or "plugin_enabled",
-    severity = disabled and "warning" or "info",
-    details = { plugin_id = plugin.name, reason = reason },
-  }
-  local text = json.encode {
-    plugin_id = plugin.name, status = status, reason = disabled and reason or nil,
-  }
-  if ctx.once then statements[#statements + 1] = ctx.once(200, text) end
-  local ok, err = core.db:commit(statements)
-  if ok then ok, err = registry.sync(core) end
-  if not ok then return nil, err end
-  return app.json(ctx, 200, text)
+-- Carries out what the request orders, and keeps the answer for a repetition in its transaction.
+local function order(fn)
+  return function(core, ctx)
+    local text
+    local result, err = fn(core, ctx.params.plugin_id, {
+      by = "token:" .. ctx.who.id, reason = ctx.body.reason, to = ctx.body.to,
+      more = function(result)
+        text = json.encode(result)
+        return ctx.once and ctx.once(200, text)
+      end,
+    }, ctx.body)
+    if not result then return nil, err end
+    return app.json(ctx, 200, text)
+  end
 end
 
-local function disable(core, ctx)
-  local plugin, err = switch.find(core.manager.current, ctx.params.plugin_id)
-  if not plugin then return nil, err end
-  local reason = ctx.body.reason or "an operator has disabled it"
-  return commit(core, ctx, plugin, reason, switch.disable(core, plugin, reason))
-end
+local rollback = order(function(core, id, o, body)
+  return (body.undo and operate.follow or operate.rollback)(core, id, o)
+end)
 
-local function enable(core, ctx)
-  local plugin, err = switch.find(core.manager.current, ctx.params.plugin_id)
-  if not plugin then return nil, err end
-  return commit(core, ctx, plugin, ctx.body.reason, switch.enable(core, plugin))
+local function bundles(core, ctx)
+  local result, err = operate.bundles(core, ctx.params.plugin_id)
+  if not result then return nil, err end
+  for _, row in ipairs(result.bundles) do row.served_at = time.rfc3339(row.served_at) end
+  json.array(result.bundles)
+  return app.json(ctx, 200, json.encode(result))
 end
 
 local function reload(core, ctx)
@@ -63,19 +58,29 @@ end
 ---@param core table parley.core
 function M.register(router, core)
   local function add(path, route, handle)
-    route.method, route.path, route.auth, route.scopes = "POST", path, "adm", { "admin" }
-    route.body_optional = true
+    route.method, route.path = route.method or "POST", path
+    route.auth, route.scopes = "adm", { "admin" }
+    route.body_optional = route.request and true or nil
     route.handler = function(ctx) return handle(core, ctx) end
     router:add(route)
   end
   add("/api/v1/admin/plugins/{plugin_id}/disable", {
     summary = "Keep a plugin from being chosen", request = schema.ReasonV1,
     response = schema.PluginStateV1, problems = { "plugin_not_found", "conflict" },
-  }, disable)
+  }, order(operate.disable))
   add("/api/v1/admin/plugins/{plugin_id}/enable", {
     summary = "Let a plugin be chosen again", request = schema.ReasonV1,
     response = schema.PluginStateV1, problems = { "plugin_not_found", "conflict" },
-  }, enable)
+  }, order(operate.enable))
+  add("/api/v1/admin/plugins/{plugin_id}/rollback", {
+    summary = "Go back to an earlier bundle of a plugin, or follow its folder again",
+    request = schema.RollbackV1, response = schema.PluginBundleV1,
+    problems = { "plugin_not_found", "conflict", "reload_refused" },
+  }, rollback)
+  add("/api/v1/admin/plugins/{plugin_id}/bundles", {
+    method = "GET", summary = "What has served of a plugin", response = schema.PluginBundlesV1,
+    problems = { "plugin_not_found", "conflict" },
+  }, bundles)
   add("/api/v1/admin/reload", {
     summary = "Take up settings, rules and plugins in every worker", request = schema.NothingV1,
     response = schema.ReloadV1, problems = { "reload_refused" },

@@ -1,0 +1,2 @@
+DROP TABLE plugin_pins;
+DROP TABLE plugin_bundles;
