@@ -269,7 +269,8 @@ static void attempt(struct pl_pg_conn *c)
 {
     struct pl_err err;
     c->state = PL_PG_CONNECTING;
-    if (pl_pg_attempt_start(&c->attempt, &err) == 0)
+    c->attempt = pl_pg_attempt_start(&c->target, c->attempted, &err);
+    if (c->attempt != NULL)
         return;
     c->problem = err;
     wait_and_retry(c);
@@ -289,13 +290,12 @@ static void wait_and_retry(struct pl_pg_conn *c)
 }
 
 void pl_pg_conn_start(struct pl_pg_conn *c, struct pl_loop *loop, const struct pl_pg_owner *owner,
-                      const char *url, bool unsafe_allowed, uv_async_t *done)
+                      const struct pl_pg_target *target, uv_async_t *done)
 {
     c->owner = owner;
     c->loop = loop;
-    c->attempt.url = url;
-    c->attempt.unsafe_allowed = unsafe_allowed;
-    c->attempt.done_async = done;
+    c->target = *target;
+    c->attempted = done;
     uv_timer_init(&loop->uv, &c->retry);
     c->retry.data = c;
     attempt(c);
@@ -319,16 +319,16 @@ static void come_up(struct pl_pg_conn *c)
 
 void pl_pg_conn_attempted(struct pl_pg_conn *c)
 {
-    if (c->state != PL_PG_CONNECTING || !atomic_load(&c->attempt.done))
+    if (c->state != PL_PG_CONNECTING || !pl_pg_attempt_over(c->attempt))
         return;
-    pl_pg_attempt_end(&c->attempt, false);
-    c->pg = c->attempt.pg;
-    c->attempt.pg = NULL;
+    struct pl_err err;
+    c->pg = pl_pg_attempt_take(c->attempt, &err);
+    c->attempt = NULL;
     if (c->pg != NULL) {
         come_up(c);
         return;
     }
-    c->problem = c->attempt.err;
+    c->problem = err;
     wait_and_retry(c);
     c->owner->down(c, &c->problem);
 }
@@ -367,7 +367,7 @@ void pl_pg_conn_drop(struct pl_pg_conn *c, const struct pl_err *err)
 void pl_pg_conn_close(struct pl_pg_conn *c, uv_close_cb on_closed, void *data)
 {
     if (c->state == PL_PG_CONNECTING)
-        pl_pg_attempt_end(&c->attempt, true);
+        pl_pg_attempt_abandon(c->attempt);
     if (c->state == PL_PG_UP)
         disconnect(c);
     c->state = PL_PG_CLOSED;

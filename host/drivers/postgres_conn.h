@@ -67,8 +67,10 @@ struct pl_pg_conn {
 
     struct pl_pg_prepared_all prepared;
 
-    struct pl_pg_attempt attempt;
-    uv_poll_t *poll; /* of this socket; NULL when there is none */
+    struct pl_pg_target target;
+    struct pl_pg_attempt *attempt; /* while it connects */
+    uv_async_t *attempted;         /* the owner's, sent when the attempt is over */
+    uv_poll_t *poll;               /* of this socket; NULL when there is none */
     uv_timer_t retry;
     struct pl_pg_cancel *cancel; /* the last, see pl_pg_cancel */
     struct pl_buf scratch;       /* numbers of parameters as text */
@@ -77,9 +79,10 @@ struct pl_pg_conn {
 };
 
 /* Begins to connect. `done` is the owner's async: it must call pl_pg_conn_attempted when that
- * fires. The connection must not move, and lives until `closed` of pl_pg_conn_close. */
+ * fires. The target's URL outlives the connection, which must not move, and lives until `closed` of
+ * pl_pg_conn_close. */
 void pl_pg_conn_start(struct pl_pg_conn *c, struct pl_loop *loop, const struct pl_pg_owner *owner,
-                      const char *url, bool unsafe_allowed, uv_async_t *done);
+                      const struct pl_pg_target *target, uv_async_t *done);
 
 /* Takes over what the connecting thread has made, if it has ended. */
 void pl_pg_conn_attempted(struct pl_pg_conn *c);

@@ -6,6 +6,8 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define ATTEMPT_S 5
@@ -62,7 +64,7 @@ static int connect_to(struct pl_pg_attempt *a, PGconn *pg, uint64_t deadline)
 
 static int check_durable(struct pl_pg_attempt *a, const PGresult *result)
 {
-    if (a->unsafe_allowed || PQnfields(result) != 2)
+    if (a->target.unsafe_allowed || PQnfields(result) != 2)
         return 0;
     static const char *const names[] = {"fsync", "full_page_writes"};
     for (int i = 0; i < 2; i++)
@@ -90,7 +92,7 @@ static int take_result(struct pl_pg_attempt *a, PGresult *result)
 
 static int set_up(struct pl_pg_attempt *a, PGconn *pg, uint64_t deadline)
 {
-    if (PQsendQuery(pg, a->read_only ? setup_read_only : setup) == 0)
+    if (PQsendQuery(pg, a->target.read_only ? setup_read_only : setup) == 0)
         return failed(a, pg);
     for (;;) {
         while (PQisBusy(pg)) {
@@ -147,7 +149,7 @@ static bool cut_wrongly(const PQconninfoOption *o)
 static int check_url(struct pl_pg_attempt *a)
 {
     char *problem = NULL;
-    PQconninfoOption *options = PQconninfoParse(a->url, &problem);
+    PQconninfoOption *options = PQconninfoParse(a->target.url, &problem);
     if (options == NULL) {
         unreadable(a, problem != NULL ? problem : "out of memory");
         PQfreemem(problem);
@@ -183,7 +185,7 @@ int pl_pg_attempt_run(struct pl_pg_attempt *a)
     if (check_url(a) < 0)
         return -1;
     uint64_t deadline = pl_now_ns() + ATTEMPT_S * PL_NS_PER_S;
-    PGconn *pg = begin(a->url);
+    PGconn *pg = begin(a->target.url);
     if (pg == NULL)
         return pl_fail(&a->err, PL_E_NO_MEMORY, true, "postgres.connect", "out of memory");
     PQsetNoticeReceiver(pg, ignore_notice, NULL);
@@ -195,31 +197,73 @@ int pl_pg_attempt_run(struct pl_pg_attempt *a)
     return -1;
 }
 
+/* --- in a thread of its own ----------------------------------------------------------------------
+ */
+
+enum {
+    RUNNING,
+    OVER,      /* the result is the owner's */
+    ABANDONED, /* the thread's own: nobody waits for it */
+};
+
+static void attempt_free(struct pl_pg_attempt *a)
+{
+    if (a->pg != NULL)
+        PQfinish(a->pg);
+    free((char *)a->target.url);
+    free(a);
+}
+
 static void attempt_main(void *arg)
 {
     struct pl_pg_attempt *a = arg;
     pl_pg_attempt_run(a);
-    atomic_store(&a->done, true);
-    uv_async_send(a->done_async);
+    /* The owner joins this thread before it closes the handle, once it has seen OVER. */
+    uv_async_t *done = a->done_async;
+    if (atomic_exchange(&a->state, OVER) == ABANDONED)
+        attempt_free(a);
+    else
+        uv_async_send(done);
 }
 
-int pl_pg_attempt_start(struct pl_pg_attempt *a, struct pl_err *err)
+struct pl_pg_attempt *pl_pg_attempt_start(const struct pl_pg_target *target, uv_async_t *done,
+                                          struct pl_err *err)
 {
-    a->pg = NULL;
-    a->err.code = NULL;
-    atomic_store(&a->done, false);
-    atomic_store(&a->stop, false);
+    struct pl_pg_attempt *a = pl_xcalloc(1, sizeof *a);
+    a->target = *target;
+    a->target.url = pl_xstrdup(target->url);
+    a->done_async = done;
     int rc = uv_thread_create(&a->thread, attempt_main, a);
-    return rc < 0 ? pl_fail_errno(err, -rc, "postgres.connect", "cannot start a thread") : 0;
+    if (rc == 0)
+        return a;
+    pl_fail_errno(err, -rc, "postgres.connect", "cannot start a thread");
+    attempt_free(a);
+    return NULL;
 }
 
-void pl_pg_attempt_end(struct pl_pg_attempt *a, bool stop)
+bool pl_pg_attempt_over(struct pl_pg_attempt *a)
 {
-    if (stop)
-        atomic_store(&a->stop, true);
+    return atomic_load(&a->state) == OVER;
+}
+
+PGconn *pl_pg_attempt_take(struct pl_pg_attempt *a, struct pl_err *err)
+{
     uv_thread_join(&a->thread);
-    if (stop && a->pg != NULL) {
-        PQfinish(a->pg);
-        a->pg = NULL;
+    PGconn *pg = a->pg;
+    a->pg = NULL;
+    *err = a->err;
+    attempt_free(a);
+    return pg;
+}
+
+void pl_pg_attempt_abandon(struct pl_pg_attempt *a)
+{
+    uv_thread_t thread = a->thread; /* `a` may be gone after the exchange */
+    atomic_store(&a->stop, true);
+    if (atomic_exchange(&a->state, ABANDONED) == OVER) {
+        uv_thread_join(&thread);
+        attempt_free(a);
+    } else {
+        pthread_detach(thread);
     }
 }

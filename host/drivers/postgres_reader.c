@@ -104,7 +104,7 @@ void pl_pg_reader_start(struct pl_pg_reader *reader, struct pl_postgres *db)
     reader->db = db;
     reader->conn.data = reader;
     pl_list_init(&reader->sent);
-    reader->conn.attempt.read_only = true;
-    pl_pg_conn_start(&reader->conn, db->sql.loop, &owner, db->url, db->config.unsafe_allowed,
-                     &db->attempted);
+    struct pl_pg_target target = {
+        .url = db->url, .unsafe_allowed = db->config.unsafe_allowed, .read_only = true};
+    pl_pg_conn_start(&reader->conn, db->sql.loop, &owner, &target, &db->attempted);
 }

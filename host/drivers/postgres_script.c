@@ -32,7 +32,8 @@ static void script_main(uv_work_t *uv)
 {
     struct script *s = pl_container_of(uv, struct script, uv);
     struct pl_sql_request *r = s->r;
-    struct pl_pg_attempt a = {.url = s->db->url, .unsafe_allowed = s->db->config.unsafe_allowed};
+    struct pl_pg_attempt a = {
+        .target = {.url = s->db->url, .unsafe_allowed = s->db->config.unsafe_allowed}};
     if (pl_pg_attempt_run(&a) < 0) {
         r->err = a.err;
         return;

@@ -339,6 +339,6 @@ void pl_pg_writer_start(struct pl_pg_writer *w, struct pl_postgres *db)
     pl_list_init(&w->group);
     pl_list_init(&w->alone);
     pl_list_init(&w->again);
-    pl_pg_conn_start(&w->conn, db->sql.loop, &owner, db->url, db->config.unsafe_allowed,
-                     &db->attempted);
+    struct pl_pg_target target = {.url = db->url, .unsafe_allowed = db->config.unsafe_allowed};
+    pl_pg_conn_start(&w->conn, db->sql.loop, &owner, &target, &db->attempted);
 }
