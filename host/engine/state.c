@@ -126,6 +126,39 @@ struct pl_state *pl_state_of(lua_State *L)
     return ud;
 }
 
+bool pl_state_check_stack(lua_State *L, int n)
+{
+    struct pl_state *state = pl_state_of(L);
+    size_t cap = pl_state_lift_cap(state);
+    bool room = lua_checkstack(L, n);
+    pl_state_restore_cap(state, cap);
+    return room;
+}
+
+int pl_state_build(lua_State *to, lua_CFunction build, void *arg, const char *op,
+                   struct pl_err *err)
+{
+    struct pl_state *state = pl_state_of(to);
+    if (!pl_state_check_stack(to, 4))
+        return pl_fail(err, PL_E_TOO_LARGE, false, op, "no room on the stack");
+    err->code = NULL;
+    /* On the main coroutine, which never runs Lua of its own: `to` may be suspended in a wait, and
+     * a protected call there would end the wait. */
+    lua_State *L = state->L;
+    size_t cap = pl_state_lift_cap(state);
+    lua_pushcfunction(L, build);
+    lua_pushlightuserdata(L, arg);
+    pl_state_restore_cap(state, cap);
+    if (lua_pcall(L, 1, 1, 0) == 0) {
+        lua_xmove(L, to, 1);
+        return 0;
+    }
+    lua_pop(L, 1);
+    if (err->code == NULL)
+        pl_fail(err, "memory_limit", false, op, "not enough memory in '%s'", state->name);
+    return -1;
+}
+
 lua_State *pl_state_coroutine(struct pl_state *state, int *ref)
 {
     if (state->idle_count > 0) {

@@ -69,6 +69,15 @@ static inline void pl_state_restore_cap(struct pl_state *state, size_t cap)
 /* The state that a lua_State belongs to. */
 struct pl_state *pl_state_of(lua_State *L);
 
+/* Room for `n` values on a coroutine of the host's choice, whatever the cap is. */
+bool pl_state_check_stack(lua_State *L, int n);
+
+/* Calls `build` protected, with `arg` as its light userdata, and pushes the one value that it
+ * returns on `to`, which may be suspended in a wait. Never raises. -1 with the `err` that `build`
+ * has filled before it raised, or "memory_limit". */
+int pl_state_build(lua_State *to, lua_CFunction build, void *arg, const char *op,
+                   struct pl_err *err);
+
 /* A coroutine to run a task in, anchored by *ref; and back. A coroutine that did not end by itself
  * is not reused (`clean` false). */
 lua_State *pl_state_coroutine(struct pl_state *state, int *ref);
