@@ -10,7 +10,7 @@ RUN cmake --preset release && cmake --build --preset release \
 FROM debian:12-slim
 # What the program is linked with, and the certificates that it trusts.
 RUN apt-get update && apt-get install -y --no-install-recommends \
-    ca-certificates libcrypt1 libcurl4 libhiredis0.14 libluajit-5.1-2 libpq5 libsqlite3-0 libssl3 libuv1 \
+    ca-certificates libcrypt1 libcurl4 libhiredis0.14 libluajit-5.1-2 libpq5 libseccomp2 libsqlite3-0 libssl3 libuv1 \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --uid 10001 --user-group --create-home --home-dir /var/lib/parley --shell /usr/sbin/nologin parley
 COPY --from=build /usr/local/bin/parley /usr/local/bin/

@@ -1,8 +1,9 @@
 /* The command line: one Lua command (lua/parley/cli) as a task of a fresh engine; the supervisor;
- * or one of its workers. */
+ * one of its workers; or a confined child of one of those. */
 #include "base/buf.h"
 #include "bind/bind.h"
 #include "engine/engine.h"
+#include "engine/isolate_child.h"
 #include "loop/process.h"
 #include "loop/supervisor.h"
 #include "loop/worker.h"
@@ -160,6 +161,8 @@ int main(int argc, char **argv)
 {
     static struct program p;
     struct pl_err err;
+    if (argc > 1 && strcmp(argv[1], PL_ISOLATE_ARGUMENT) == 0)
+        return pl_isolate_child_main();
     pl_process_raise_descriptors();
     if (argc > 1 && strcmp(argv[1], "--supervise") == 0)
         return pl_supervisor_main(argc, argv);

@@ -29,6 +29,11 @@ void pl_wall_advance(uint64_t ms)
     atomic_fetch_add_explicit(&advanced_ms, ms, memory_order_relaxed);
 }
 
+uint64_t pl_wall_advanced(void)
+{
+    return atomic_load_explicit(&advanced_ms, memory_order_relaxed);
+}
+
 void pl_rfc3339(uint64_t wall_ms, char *out)
 {
     time_t s = (time_t)(wall_ms / 1000);

@@ -13,6 +13,7 @@ uint64_t pl_wall_ms(void); /* milliseconds since the Unix epoch, UTC */
 
 /* Moves pl_wall_ms forward, for tests that own the time. Monotonic time goes on as it does. */
 void pl_wall_advance(uint64_t ms);
+uint64_t pl_wall_advanced(void); /* by how much so far */
 
 #define PL_RFC3339_LEN 24 /* "2026-01-02T03:04:05.678Z" without the NUL */
 

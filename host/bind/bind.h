@@ -17,6 +17,7 @@
     X(fs)                                                                                          \
     X(http_client)                                                                                 \
     X(http_server)                                                                                 \
+    X(isolate)                                                                                     \
     X(json)                                                                                        \
     X(log)                                                                                         \
     X(postgres)                                                                                    \

@@ -20,8 +20,6 @@
 #define SANDBOX "host.sandbox.state"
 #define CALL    "host.sandbox.call"
 
-#define VALUES_MAX 16 /* arguments or results of one crossing */
-
 struct sandbox {
     struct pl_state *state;
 };
@@ -63,9 +61,9 @@ static int push_values(lua_State *L, struct pl_task *task, lua_State *from, int 
     struct pl_err err;
     int n = lua_gettop(from);
     int base = lua_gettop(L) - pushed;
-    if (n > VALUES_MAX) {
+    if (n > PL_SANDBOX_VALUES_MAX) {
         pl_fail(&err, "invalid_response", false, "sandbox", "%d values, at most %d may cross", n,
-                VALUES_MAX);
+                PL_SANDBOX_VALUES_MAX);
         goto fail;
     }
     for (int i = 1; i <= n; i++)
@@ -171,7 +169,7 @@ static int pass_arguments(lua_State *L, int first, struct pl_task *task, lua_Sta
                           struct pl_err *err)
 {
     int top = lua_gettop(L);
-    if (top - first + 1 > VALUES_MAX)
+    if (top - first + 1 > PL_SANDBOX_VALUES_MAX)
         return pl_fail(err, PL_E_TOO_LARGE, false, "sandbox", "too many values");
     (void)task;
     for (int i = first; i <= top; i++)

@@ -5,6 +5,7 @@
 #include <linux/close_range.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -45,6 +46,16 @@ static int open_pipe(int stream, int *theirs, int *ours)
     return *theirs < 0 || *ours < 0 ? -1 : 0;
 }
 
+static int open_socket(int *theirs, int *ours)
+{
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+        return -1;
+    *theirs = above_streams(ends[0]);
+    *ours = above_streams(ends[1]);
+    return *theirs < 0 || *ours < 0 ? -1 : 0;
+}
+
 static int open_stream(const struct pl_spawn_options *o, int i, int theirs[3], int ours[3],
                        struct pl_err *err)
 {
@@ -53,6 +64,10 @@ static int open_stream(const struct pl_spawn_options *o, int i, int theirs[3], i
     case PL_STREAM_PIPE:
         if (open_pipe(i, &theirs[i], &ours[i]) < 0)
             return pl_fail_errno(err, errno, OP, "pipe");
+        return 0;
+    case PL_STREAM_SOCKET:
+        if (open_socket(&theirs[i], &ours[i]) < 0)
+            return pl_fail_errno(err, errno, OP, "socketpair");
         return 0;
     case PL_STREAM_INHERIT:
         theirs[i] = i;

@@ -14,6 +14,7 @@ enum pl_stream {
     PL_STREAM_INHERIT, /* where ours leads */
     PL_STREAM_FILE,    /* `path`: read from it, or emptied (or made) and written to */
     PL_STREAM_STDOUT,  /* stderr only: where stdout leads */
+    PL_STREAM_SOCKET,  /* stdin only: a stream socket to us, for both directions */
 };
 
 struct pl_spawn_options {
@@ -26,11 +27,11 @@ struct pl_spawn_options {
     } streams[3];
 };
 
-/* Starts the program and returns its pid, with our ends of its pipes in ours[] (-1: no pipe), which
- * close on exec. It gets its three streams and no other descriptor, default signal handlers, and
- * SIGKILL when the calling thread ends. From here on a closed pipe is an error code for this whole
- * process, not SIGPIPE. -1 with `err` when a file cannot be opened or the program cannot be
- * started: "not_found", "permission", ... */
+/* Starts the program and returns its pid, with our ends of its pipes and socket in ours[] (-1:
+ * neither), which close on exec. It gets its three streams and no other descriptor, default signal
+ * handlers, and SIGKILL when the calling thread ends. From here on a closed pipe is an error code
+ * for this whole process, not SIGPIPE. -1 with `err` when a file cannot be opened or the program
+ * cannot be started: "not_found", "permission", ... */
 pid_t pl_spawn(const struct pl_spawn_options *options, int ours[3], struct pl_err *err);
 
 #endif

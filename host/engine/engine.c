@@ -30,17 +30,21 @@ void pl_engine_drain(struct pl_engine *engine)
     engine->draining = false;
 }
 
-static void on_idle(uv_idle_t *idle)
+void pl_engine_turn(struct pl_engine *engine)
 {
-    struct pl_engine *engine = idle->data;
     engine->draining = true;
     resume_ready(engine, pl_now_ns() + TURN_NS);
     engine->draining = false;
     pl_shares_run(engine);
     if (pl_list_empty(&engine->ready) && pl_list_empty(&engine->shares.line)) {
-        uv_idle_stop(idle);
+        uv_idle_stop(&engine->idle);
         engine->idle_active = false;
     }
+}
+
+static void on_idle(uv_idle_t *idle)
+{
+    pl_engine_turn(idle->data);
 }
 
 void pl_engine_wake(struct pl_engine *engine)

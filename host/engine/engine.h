@@ -25,6 +25,11 @@ struct pl_engine {
 
 int pl_engine_init(struct pl_engine *engine, struct pl_loop *loop, struct pl_err *err);
 
+/* Works off what is ready and gives one slice to each that was preempted, for a turn's time at
+ * most. The loop does it by itself; a process that waits by other means calls it while idle_active.
+ */
+void pl_engine_turn(struct pl_engine *engine);
+
 /* Cancels every task and closes the core state. No task may be running. */
 void pl_engine_close(struct pl_engine *engine);
 

@@ -10,6 +10,8 @@
 
 #define PL_SOURCE_MAX (256 * 1024) /* 40 MB take 0.2 s to parse, without a hook */
 
+#define PL_SANDBOX_VALUES_MAX 16 /* arguments or results of one crossing */
+
 /* A new state. `prelude` is the text of lua/parley/engine/sandbox.lua. */
 struct pl_state *pl_sandbox_new(struct pl_engine *engine, const char *name, size_t mem_limit,
                                 const char *prelude, size_t prelude_len, struct pl_err *err);

@@ -1,0 +1,562 @@
+/* host.isolate: sandboxed states in confined processes of their own, with the methods of
+ * host.sandbox's, so that whoever drives one need not know which it is.
+ *
+ * What comes from a process is not trusted: an answer that is not of the form that its question
+ * asks for ends the process. */
+#include "base/clock.h"
+#include "base/utf8.h"
+#include "bind/bind.h"
+#include "drivers/cell.h"
+#include "engine/engine.h"
+#include "engine/isolate_child.h"
+#include "engine/sandbox.h"
+#include "engine/wire.h"
+
+#include <lauxlib.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BLOCK "host.isolate.block"
+#define STATE "host.isolate.state"
+#define CALL  "host.isolate.call"
+#define OP    "isolate"
+
+/* For what the platform itself asks: to make a state, to compile. */
+#define BUILD_MS 5000
+
+_Static_assert(PL_SANDBOX_VALUES_MAX *((1u << 20) + 65536u * 9) + PL_SOURCE_MAX < PL_FRAME_BODY_MAX,
+               "what may cross fits into a frame");
+
+/* One process with one state. Held by its handle, by calls that wait at the door, and by questions
+ * that are open; at the last one the process ends. */
+struct room {
+    struct pl_cell *cell;
+    struct pl_frame_memory memory; /* as of the newest answer */
+    double limit;
+    uint32_t refs;
+    char name[48];
+};
+
+struct handle {
+    struct room *room; /* NULL when it is closed */
+};
+
+struct call {
+    struct room *room; /* NULL when it has ended */
+    uint32_t id;
+    uint64_t deadline_ns; /* of every question about it */
+    bool paused;          /* at the door */
+};
+
+struct block {
+    struct pl_cells *cells;
+};
+
+static const struct pl_copy_limits limits = PL_COPY_LIMITS_DEFAULT;
+
+static void room_unref(void *arg)
+{
+    struct room *room = arg;
+    if (--room->refs > 0)
+        return;
+    pl_cell_close(room->cell);
+    free(room);
+}
+
+/* --- the block -----------------------------------------------------------------------------------
+ */
+
+static int block_gc(lua_State *L)
+{
+    struct block *b = luaL_checkudata(L, 1, BLOCK);
+    if (b->cells != NULL)
+        pl_cells_close(b->cells);
+    b->cells = NULL;
+    return 0;
+}
+
+/* Of the module that the function belongs to. */
+static struct pl_cells *get_cells(lua_State *L)
+{
+    struct block *b = lua_touserdata(L, lua_upvalueindex(1));
+    return b->cells;
+}
+
+/* --- answers -------------------------------------------------------------------------------------
+ */
+
+static int push_error(lua_State *L, const struct pl_err *err)
+{
+    pl_lua_push_fail(L, err);
+    lua_pushliteral(L, "error");
+    lua_replace(L, -3);
+    return 2;
+}
+
+/* The process is not to be trusted with another question. */
+static void refuse_answer(struct room *room, struct pl_err *err)
+{
+    pl_cell_kill(room->cell, PL_CELL_PROTOCOL);
+    pl_fail(err, "crashed", false, OP,
+            "the process of '%s' has sent what no plugin can send, and was ended", room->name);
+}
+
+/* The head and body of the answer to an op that has ended well, behind what it says of memory. */
+static const struct pl_frame *take_answer(struct pl_op *op, struct room *room, struct pl_wire *in)
+{
+    const char *body;
+    const struct pl_frame *head = pl_cell_answer(op, &body);
+    *in = (struct pl_wire){body, body + head->size};
+    memcpy(&room->memory, pl_wire_take(in, sizeof room->memory), sizeof room->memory);
+    return head;
+}
+
+static int take_failure(struct pl_wire *in, struct pl_err *err)
+{
+    uint32_t head[2];
+    const char *p = pl_wire_take(in, sizeof head);
+    if (p == NULL)
+        return -1;
+    memcpy(head, p, sizeof head);
+    const char *code = pl_frame_code(head[1]);
+    size_t len = (size_t)(in->end - in->at);
+    if (code == NULL || len >= PL_ERR_MESSAGE_MAX)
+        return -1;
+    pl_fail(err, code, head[0] != 0, OP, "%.*s", (int)len, in->at);
+    pl_utf8_repair(err->message, strlen(err->message));
+    return 0;
+}
+
+/* Pushes the values of an answer. -1 with `err` and the stack as before when they are none. */
+static int push_values(lua_State *L, struct pl_wire *in)
+{
+    int n = 0, top = lua_gettop(L);
+    struct pl_err err;
+    while (in->at < in->end) {
+        if (++n > PL_SANDBOX_VALUES_MAX || pl_wire_get(in, L, &limits, &err) < 0) {
+            lua_settop(L, top);
+            return -1;
+        }
+    }
+    return n;
+}
+
+/* Where the waiting binding has left the handle of a call that goes on; 0: the call is new. */
+static int call_index(lua_State *L)
+{
+    return lua_isboolean(L, 2) ? 1 : 0;
+}
+
+static void end_call(lua_State *L)
+{
+    if (call_index(L) == 0)
+        return;
+    struct call *c = lua_touserdata(L, 1);
+    if (c->room != NULL)
+        room_unref(c->room);
+    c->room = NULL;
+}
+
+static int push_door(lua_State *L, struct room *room, uint32_t id, uint64_t deadline_ns)
+{
+    lua_pushliteral(L, "door");
+    if (call_index(L) != 0) {
+        ((struct call *)lua_touserdata(L, 1))->paused = true;
+        lua_pushvalue(L, 1);
+        return 2;
+    }
+    struct call *c = lua_newuserdata(L, sizeof *c);
+    *c = (struct call){room, id, deadline_ns, true};
+    room->refs++;
+    luaL_getmetatable(L, CALL);
+    lua_setmetatable(L, -2);
+    return 2;
+}
+
+/* The outcome of start or answer. */
+static int push_outcome(lua_State *L, struct pl_op *op)
+{
+    struct room *room = pl_cell_arg(op);
+    struct pl_err err = op->err;
+    struct pl_wire in;
+    if (err.code == NULL) {
+        const struct pl_frame *head = take_answer(op, room, &in);
+        bool done = head->type == PL_FRAME_DONE, door = head->type == PL_FRAME_DOOR;
+        if (done || door) {
+            int before = lua_gettop(L), n;
+            int pushed = done ? (lua_pushliteral(L, "done"), 1)
+                              : push_door(L, room, head->call, op->deadline_ns);
+            n = push_values(L, &in);
+            if (n > 0 && door && lua_type(L, before + pushed + 1) != LUA_TSTRING)
+                n = -1;
+            if (n >= 0 && (n > 0 || done)) {
+                if (done)
+                    end_call(L);
+                return pushed + n;
+            }
+            lua_settop(L, before);
+            refuse_answer(room, &err);
+        } else if (head->type != PL_FRAME_FAIL || take_failure(&in, &err) < 0) {
+            refuse_answer(room, &err);
+        }
+    }
+    end_call(L);
+    return push_error(L, &err);
+}
+
+/* The outcome of a question that only succeeds or fails: nothing but true, or an error. */
+static int take_verdict(struct pl_op *op, struct pl_err *err)
+{
+    struct room *room = pl_cell_arg(op);
+    struct pl_wire in;
+    *err = op->err;
+    if (err->code != NULL)
+        return -1;
+    const struct pl_frame *head = take_answer(op, room, &in);
+    if (head->type == PL_FRAME_OK)
+        return 0;
+    if (head->type != PL_FRAME_FAIL || take_failure(&in, err) < 0)
+        refuse_answer(room, err);
+    return -1;
+}
+
+static int push_compiled(lua_State *L, struct pl_op *op)
+{
+    struct pl_err err;
+    if (take_verdict(op, &err) < 0)
+        return pl_lua_push_fail(L, &err);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+/* --- questions -----------------------------------------------------------------------------------
+ */
+
+static void put_text(struct pl_buf *body, const char *s, size_t len)
+{
+    uint32_t n = (uint32_t)len;
+    pl_buf_append(body, (const char *)&n, sizeof n);
+    pl_buf_append(body, s, len);
+}
+
+/* The process stops what runs in it at its deadline; when it does not even do that, it is killed a
+ * little later. */
+static uint64_t with_grace(uint64_t deadline_ns)
+{
+    return deadline_ns != 0 ? deadline_ns + PL_CELL_GRACE_MS * PL_NS_PER_MS : 0;
+}
+
+static uint64_t build_deadline(void)
+{
+    return with_grace(pl_task_deadline(pl_task_current(), BUILD_MS));
+}
+
+/* Starts the question that the current task is going to wait for; takes over `body`. */
+static struct pl_op *ask(struct room *room, enum pl_frame_type type, uint32_t call,
+                         struct pl_buf *body, uint64_t deadline_ns, struct pl_err *err)
+{
+    struct pl_owner *owner = pl_task_owner(pl_task_current());
+    room->refs++;
+    struct pl_op *op =
+        pl_cell_ask(room->cell, type, call, body, owner, deadline_ns, room, room_unref, err);
+    pl_buf_free(body);
+    return op;
+}
+
+static int put_values(lua_State *L, int first, struct pl_buf *body, struct pl_err *err)
+{
+    int top = lua_gettop(L);
+    if (top - first + 1 > PL_SANDBOX_VALUES_MAX)
+        return pl_fail(err, PL_E_TOO_LARGE, false, OP, "too many values");
+    for (int i = first; i <= top; i++)
+        if (pl_wire_put(body, L, i, &limits, err) < 0)
+            return -1;
+    return 0;
+}
+
+static struct room *check_room(lua_State *L)
+{
+    struct handle *h = luaL_checkudata(L, 1, STATE);
+    if (h->room == NULL)
+        luaL_error(L, "the sandbox is closed");
+    return h->room;
+}
+
+/* state:start(slot, cpu_ms, timeout_s, ...) -> "done", results... | "door", call, name, args... |
+ * "error", err */
+static int state_start(lua_State *L)
+{
+    struct room *room = check_room(L);
+    size_t len;
+    const char *slot = luaL_checklstring(L, 2, &len);
+    struct pl_frame_start start = {pl_wall_advanced(), luaL_optnumber(L, 3, 0), 0};
+    double timeout_ms = luaL_optnumber(L, 4, 0) * 1000;
+    uint64_t now = pl_now_ns(), deadline = pl_task_deadline(pl_task_current(), timeout_ms);
+    if (deadline != 0) /* at once, when it has passed: 0 would mean none */
+        start.timeout_ms = deadline > now ? (double)(deadline - now) / 1e6 : 0.001;
+    struct pl_buf body = {0};
+    struct pl_err err;
+    pl_buf_append(&body, (const char *)&start, sizeof start);
+    put_text(&body, slot, len);
+    struct pl_op *op = NULL;
+    if (put_values(L, 5, &body, &err) < 0)
+        pl_buf_free(&body);
+    else
+        op = ask(room, PL_FRAME_START, 0, &body, with_grace(deadline), &err);
+    if (op == NULL)
+        return push_error(L, &err);
+    lua_settop(L, 1);
+    return pl_task_wait(L, op, push_outcome);
+}
+
+static void stop_call(struct call *c)
+{
+    if (c->room == NULL)
+        return;
+    pl_cell_stop(c->room->cell, c->id);
+    room_unref(c->room);
+    c->room = NULL;
+}
+
+/* call:answer(...) -> as start: what the door call returns in the plugin */
+static int call_answer(lua_State *L)
+{
+    struct call *c = luaL_checkudata(L, 1, CALL);
+    if (c->room == NULL)
+        return luaL_error(L, "the call has ended");
+    if (!c->paused)
+        return luaL_error(L, "the call does not wait for an answer");
+    struct pl_buf body = {0};
+    struct pl_err err;
+    uint64_t advanced = pl_wall_advanced();
+    pl_buf_append(&body, (const char *)&advanced, sizeof advanced);
+    struct pl_op *op = NULL;
+    if (put_values(L, 2, &body, &err) < 0)
+        pl_buf_free(&body);
+    else
+        op = ask(c->room, PL_FRAME_ANSWER, c->id, &body, c->deadline_ns, &err);
+    if (op == NULL) {
+        stop_call(c);
+        return push_error(L, &err);
+    }
+    c->paused = false;
+    lua_settop(L, 1); /* where the outcome looks: the call, then a mark */
+    lua_pushboolean(L, 1);
+    return pl_task_wait(L, op, push_outcome);
+}
+
+/* call:stop(message): ends it; the plugin never hears. */
+static int call_stop(lua_State *L)
+{
+    stop_call(luaL_checkudata(L, 1, CALL));
+    return 0;
+}
+
+/* --- the state -----------------------------------------------------------------------------------
+ */
+
+static int push_state(lua_State *L, struct pl_op *op)
+{
+    struct pl_err err;
+    if (take_verdict(op, &err) < 0)
+        return pl_lua_push_fail(L, &err);
+    lua_pushvalue(L, 1);
+    return 1;
+}
+
+/* new{name=, memory= bytes, prelude= text} -> state | nil, err */
+static int isolate_new(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TTABLE);
+    size_t name_len = 0, len = 0;
+    const char *name = pl_lua_opt_string(L, 1, "name", &name_len);
+    const char *prelude = pl_lua_opt_string(L, 1, "prelude", &len);
+    double memory = pl_lua_opt_number(L, 1, "memory", 16.0 * 1024 * 1024);
+    luaL_argcheck(L, prelude != NULL, 1, "option 'prelude' is missing");
+    luaL_argcheck(L, memory >= 128 * 1024, 1, "option 'memory': at least 131072 bytes");
+    struct handle *h = lua_newuserdata(L, sizeof *h);
+    h->room = NULL;
+    luaL_getmetatable(L, STATE);
+    lua_setmetatable(L, -2);
+    struct pl_err err;
+    struct pl_cell *cell = pl_cell_take(get_cells(L), (size_t)memory, &err);
+    if (cell == NULL)
+        return pl_lua_push_fail(L, &err);
+    struct room *room = h->room = pl_xcalloc(1, sizeof *room);
+    room->refs = 1;
+    room->cell = cell;
+    room->limit = memory;
+    strncpy(room->name, name != NULL ? name : "sandbox", sizeof room->name - 1);
+    struct pl_buf body = {0};
+    uint64_t cap = (uint64_t)memory;
+    pl_buf_append(&body, (const char *)&cap, sizeof cap);
+    put_text(&body, room->name, strlen(room->name));
+    pl_buf_append(&body, prelude, len);
+    struct pl_op *op = ask(room, PL_FRAME_NEW, 0, &body, build_deadline(), &err);
+    if (op == NULL)
+        return pl_lua_push_fail(L, &err);
+    lua_replace(L, 1); /* the handle */
+    lua_settop(L, 1);
+    return pl_task_wait(L, op, push_state);
+}
+
+/* state:compile(slot, source, chunkname) -> true | nil, err */
+static int state_compile(lua_State *L)
+{
+    struct room *room = check_room(L);
+    size_t slot_len, len, chunkname_len;
+    const char *slot = luaL_checklstring(L, 2, &slot_len);
+    const char *source = luaL_checklstring(L, 3, &len);
+    const char *chunkname = luaL_checklstring(L, 4, &chunkname_len);
+    struct pl_err err;
+    struct pl_buf body = {0};
+    struct pl_op *op = NULL;
+    if (len > PL_SOURCE_MAX) {
+        pl_fail(&err, PL_E_TOO_LARGE, false, OP, "%s: source of %zu bytes, at most %d are allowed",
+                chunkname, len, PL_SOURCE_MAX);
+    } else {
+        put_text(&body, slot, slot_len);
+        put_text(&body, chunkname, chunkname_len);
+        pl_buf_append(&body, source, len);
+        op = ask(room, PL_FRAME_COMPILE, 0, &body, build_deadline(), &err);
+    }
+    if (op == NULL)
+        return pl_lua_push_fail(L, &err);
+    lua_settop(L, 1);
+    return pl_task_wait(L, op, push_compiled);
+}
+
+static void set_number(lua_State *L, const char *field, double value)
+{
+    lua_pushnumber(L, value);
+    lua_setfield(L, -2, field);
+}
+
+/* state:stats() -> {memory, limit, peak, broken, pid}; memory as of its newest answer */
+static int state_stats(lua_State *L)
+{
+    struct room *room = check_room(L);
+    lua_createtable(L, 0, 5);
+    set_number(L, "memory", (double)room->memory.used);
+    set_number(L, "limit", room->limit);
+    set_number(L, "peak", (double)room->memory.peak);
+    set_number(L, "pid", pl_cell_pid(room->cell));
+    lua_pushboolean(L, room->memory.broken != 0 || !pl_cell_alive(room->cell));
+    lua_setfield(L, -2, "broken");
+    return 1;
+}
+
+/* The process ends when the calls under way have. */
+static int state_close(lua_State *L)
+{
+    struct handle *h = luaL_checkudata(L, 1, STATE);
+    if (h->room != NULL)
+        room_unref(h->room);
+    h->room = NULL;
+    return 0;
+}
+
+/* --- the module ----------------------------------------------------------------------------------
+ */
+
+/* keep(n): so many processes stay warm */
+static int isolate_keep(lua_State *L)
+{
+    lua_Integer n = luaL_checkinteger(L, 1);
+    luaL_argcheck(L, n >= 0 && n <= PL_CELL_SPARES_MAX, 1, "0 to 64 expected");
+    pl_cells_keep(get_cells(L), (uint32_t)n);
+    return 0;
+}
+
+/* stats() -> {alive, spares, started, ended = {closed, deadline, protocol, crashed, unfit},
+ *   confined, landlock, problem} */
+static int isolate_stats(lua_State *L)
+{
+    struct pl_cells_stats s;
+    pl_cells_get_stats(get_cells(L), &s);
+    lua_createtable(L, 0, 7);
+    set_number(L, "alive", s.alive);
+    set_number(L, "spares", s.spares);
+    set_number(L, "started", (double)s.started);
+    set_number(L, "landlock", s.landlock);
+    lua_pushboolean(L, s.confined);
+    lua_setfield(L, -2, "confined");
+    if (s.unfit->code != NULL) {
+        lua_pushstring(L, s.unfit->message);
+        lua_setfield(L, -2, "problem");
+    }
+    lua_createtable(L, 0, PL_CELL_ENDS);
+    for (int i = 0; i < PL_CELL_ENDS; i++)
+        set_number(L, pl_cell_end_name((enum pl_cell_end)i), (double)s.ended[i]);
+    lua_setfield(L, -2, "ended");
+    return 1;
+}
+
+static int call_gc(lua_State *L)
+{
+    stop_call(luaL_checkudata(L, 1, CALL));
+    return 0;
+}
+
+/* Pushes a module whose processes run `argv`. */
+static void push_module(lua_State *L, const char *const *argv, bool whole);
+
+/* of{program, arguments...} -> a module like this one, whose processes are these: for specs, which
+ * bring hostile ones */
+static int isolate_of(lua_State *L)
+{
+    const char *argv[8];
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    size_t n = lua_objlen(L, 1), room = sizeof argv / sizeof argv[0] - 1;
+    luaL_argcheck(L, n > 0 && n <= room, 1, "1 to 7 words expected");
+    for (size_t i = 0; i < n; i++) {
+        lua_rawgeti(L, 1, (int)i + 1);
+        argv[i] = luaL_checkstring(L, -1); /* stays on the stack */
+    }
+    argv[n] = NULL;
+    push_module(L, argv, false);
+    return 1;
+}
+
+static void push_module(lua_State *L, const char *const *argv, bool whole)
+{
+    static const luaL_Reg functions[] = {
+        {"new", isolate_new}, {"keep", isolate_keep}, {"stats", isolate_stats},
+        {"of", isolate_of},   {NULL, NULL},
+    };
+    lua_newtable(L);
+    struct block *b = lua_newuserdata(L, sizeof *b);
+    b->cells = NULL;
+    luaL_getmetatable(L, BLOCK);
+    lua_setmetatable(L, -2);
+    b->cells = pl_cells_new(pl_state_of(L)->engine->loop, argv);
+    for (const luaL_Reg *f = functions; f->name != NULL; f++) {
+        if (f->func == isolate_of && !whole)
+            continue;
+        lua_pushvalue(L, -1);
+        lua_pushcclosure(L, f->func, 1);
+        lua_setfield(L, -3, f->name);
+    }
+    lua_pop(L, 1);
+}
+
+int pl_bind_isolate(lua_State *L)
+{
+    static const char *const argv[] = {"/proc/self/exe", PL_ISOLATE_ARGUMENT, NULL};
+    static const luaL_Reg no_methods[] = {{NULL, NULL}};
+    static const luaL_Reg methods[] = {
+        {"compile", state_compile}, {"start", state_start}, {"stats", state_stats},
+        {"close", state_close},     {NULL, NULL},
+    };
+    static const luaL_Reg call_methods[] = {
+        {"answer", call_answer},
+        {"stop", call_stop},
+        {NULL, NULL},
+    };
+    pl_bind_class(L, BLOCK, no_methods, block_gc);
+    pl_bind_class(L, STATE, methods, state_close);
+    pl_bind_class(L, CALL, call_methods, call_gc);
+    push_module(L, argv, true);
+    return 1;
+}

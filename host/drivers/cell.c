@@ -1,0 +1,470 @@
+#include "drivers/cell_impl.h"
+
+#include "base/clock.h"
+#include "drivers/spawn.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define OP         "isolate"
+#define READ_CHUNK (64u << 10)
+#define KEEP_MAX   (256u << 10) /* a buffer that a large frame has grown is given back */
+#define OUT_MAX    (2 * PL_FRAME_BODY_MAX)
+
+/* On top of the plugin's cap: a large frame in both directions, and what allocators leave unused.
+ */
+#define OVERHEAD (2 * (size_t)PL_FRAME_BODY_MAX)
+
+/* CPU seconds that a cell may take from its newest question on; its deadlines are far below. */
+#define CPU_SECONDS 60
+#define CPU_ARM_NS  PL_NS_PER_S
+
+struct question {
+    struct pl_op op;
+    struct pl_list link; /* in cell->questions until it is answered, or the cell has ended */
+    struct pl_cell *cell;
+    uint32_t id, call;
+    uint64_t abandoned_ns; /* when its op was cancelled; 0: somebody waits */
+    struct pl_frame head;
+    char *body;
+    void *arg;
+    void (*drop)(void *);
+};
+
+static void unref(struct pl_cell *cell)
+{
+    if (--cell->refs > 0)
+        return;
+    pl_buf_free(&cell->in);
+    pl_buf_free(&cell->out);
+    pl_cells_unref(cell->cells);
+    free(cell);
+}
+
+static struct question *question_of(struct pl_op *op)
+{
+    return pl_container_of(op, struct question, op);
+}
+
+/* --- limits --------------------------------------------------------------------------------------
+ */
+
+static void set_limit(pid_t pid, __rlimit_resource_t resource, rlim_t soft, rlim_t hard)
+{
+    struct rlimit limit = {soft, hard};
+    prlimit(pid, resource, &limit, NULL); /* fails only for a process that is gone */
+}
+
+/* A sanitizer maps terabytes that it never touches. */
+static void limit_memory(struct pl_cell *cell)
+{
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    if (!cell->hello || cell->memory_cap == 0 || cell->own.address_space == 0)
+        return;
+    rlim_t more = cell->memory_cap + OVERHEAD;
+    rlim_t all = cell->own.address_space + more, data = cell->own.data + more;
+    set_limit(cell->pid, RLIMIT_AS, all, all);
+    set_limit(cell->pid, RLIMIT_DATA, data, data);
+#else
+    (void)cell;
+#endif
+}
+
+/* The worker kills at the deadlines; this is for a worker that hangs. Only the soft limit: the hard
+ * one could never be raised again. */
+static void limit_cpu(struct pl_cell *cell)
+{
+    uint64_t now = pl_now_ns();
+    clockid_t clock;
+    struct timespec used;
+    if (cell->cpu_armed_ns != 0 && now - cell->cpu_armed_ns < CPU_ARM_NS)
+        return;
+    cell->cpu_armed_ns = now;
+    if (clock_getcpuclockid(cell->pid, &clock) == 0 && clock_gettime(clock, &used) == 0)
+        set_limit(cell->pid, RLIMIT_CPU, (rlim_t)used.tv_sec + CPU_SECONDS, RLIM_INFINITY);
+}
+
+/* --- its end -------------------------------------------------------------------------------------
+ */
+
+static void on_closed(uv_handle_t *handle)
+{
+    unref(handle->data);
+}
+
+void pl_cell_kill(struct pl_cell *cell, enum pl_cell_end why)
+{
+    if (cell->ending)
+        return;
+    cell->ending = true;
+    cell->why = why;
+    uv_poll_stop(&cell->poll);
+    kill(cell->pid, SIGKILL); /* not reaped yet, so the number is its own */
+}
+
+static void describe_end(const struct pl_cell *cell, int status, struct pl_err *err)
+{
+    if (cell->why == PL_CELL_UNFIT)
+        *err = cell->problem;
+    else if (cell->why == PL_CELL_PROTOCOL)
+        pl_fail(err, "crashed", false, OP,
+                "the plugin's process has sent what no plugin can send, and was ended");
+    else if (cell->why == PL_CELL_DEADLINE)
+        pl_fail(err, "crashed", false, OP,
+                "the plugin's process did not answer another call in time, and was ended");
+    else if (cell->why == PL_CELL_CLOSED)
+        pl_fail(err, PL_E_CLOSED, false, OP, "the plugin's process was closed");
+    else if (WIFSIGNALED(status))
+        pl_fail(err, "crashed", false, OP, "the plugin's process was ended by signal %d (%s)",
+                WTERMSIG(status), strsignal(WTERMSIG(status)));
+    else
+        pl_fail(err, "crashed", false, OP, "the plugin's process has ended with code %d",
+                WEXITSTATUS(status));
+}
+
+static void forget(struct question *q)
+{
+    pl_list_remove(&q->link);
+    pl_op_unref(&q->op); /* the cell's */
+}
+
+void pl_cell_reaped(struct pl_cell *cell, int status)
+{
+    struct pl_err err;
+    if (!cell->ending) {
+        cell->ending = true;
+        cell->why = PL_CELL_CRASHED;
+    }
+    cell->reaped = true;
+    pl_list_remove(&cell->link);
+    cell->cells->stats.ended[cell->why]++;
+    uv_close((uv_handle_t *)&cell->poll, on_closed);
+    uv_close((uv_handle_t *)&cell->grace, on_closed);
+    close(cell->fd);
+    describe_end(cell, status, &err);
+    while (!pl_list_empty(&cell->questions)) {
+        struct question *q = pl_container_of(cell->questions.next, struct question, link);
+        pl_op_ref(&q->op);
+        forget(q);
+        pl_op_fail(&q->op, &err);
+        pl_op_unref(&q->op);
+    }
+    unref(cell); /* the list's */
+}
+
+void pl_cell_close(struct pl_cell *cell)
+{
+    pl_cell_kill(cell, PL_CELL_CLOSED);
+    unref(cell);
+}
+
+/* --- reading -------------------------------------------------------------------------------------
+ */
+
+static void on_hello(struct pl_cell *cell, const struct pl_frame *head, const char *body)
+{
+    if (cell->hello || head->size != sizeof cell->own) {
+        pl_cell_kill(cell, PL_CELL_PROTOCOL);
+        return;
+    }
+    memcpy(&cell->own, body, sizeof cell->own);
+    cell->hello = true;
+    limit_memory(cell);
+    pl_cells_heard(cell->cells, cell);
+}
+
+/* Before it is confined it runs nobody else's code and says the truth. */
+static void on_unfit(struct pl_cell *cell, const struct pl_frame *head, const char *body)
+{
+    size_t before = sizeof(struct pl_frame_memory) + 2 * sizeof(uint32_t);
+    int len = head->size > before ? (int)(head->size - before) : 0;
+    pl_fail(&cell->problem, "not_supported", false, OP, "%.*s", len, body + before);
+    pl_cell_kill(cell, PL_CELL_UNFIT);
+    pl_cells_heard(cell->cells, cell);
+}
+
+static struct question *find_question(struct pl_cell *cell, uint32_t id)
+{
+    struct pl_list *pos, *tmp;
+    pl_list_each (pos, tmp, &cell->questions) {
+        struct question *q = pl_container_of(pos, struct question, link);
+        if (q->id == id)
+            return q;
+    }
+    return NULL;
+}
+
+static void on_frame(struct pl_cell *cell, const struct pl_frame *head, const char *body)
+{
+    if (!cell->hello) {
+        if (head->type == PL_FRAME_FAIL)
+            on_unfit(cell, head, body);
+        else if (head->type == PL_FRAME_HELLO)
+            on_hello(cell, head, body);
+        else
+            pl_cell_kill(cell, PL_CELL_PROTOCOL);
+        return;
+    }
+    struct question *q = find_question(cell, head->id);
+    if (q == NULL || head->type <= PL_FRAME_HELLO || head->type > PL_FRAME_FAIL ||
+        head->size < sizeof(struct pl_frame_memory)) {
+        pl_cell_kill(cell, PL_CELL_PROTOCOL); /* an answer to a question that was never asked */
+        return;
+    }
+    q->head = *head;
+    q->head.call = q->call;
+    q->body = pl_xmemdup(body, head->size);
+    pl_op_ref(&q->op);
+    forget(q);
+    pl_op_finish(&q->op);
+    pl_op_unref(&q->op);
+}
+
+/* Handles one frame when it is there as a whole. */
+static bool next_frame(struct pl_cell *cell)
+{
+    struct pl_frame head;
+    if (cell->ending || cell->in.len < sizeof head)
+        return false;
+    memcpy(&head, cell->in.data, sizeof head);
+    if (head.size > PL_FRAME_BODY_MAX) {
+        pl_cell_kill(cell, PL_CELL_PROTOCOL);
+        return false;
+    }
+    size_t whole = sizeof head + head.size;
+    if (cell->in.len < whole)
+        return false;
+    on_frame(cell, &head, cell->in.data + sizeof head);
+    pl_buf_consume(&cell->in, whole);
+    if (cell->in.len == 0 && cell->in.cap > KEEP_MAX)
+        pl_buf_free(&cell->in);
+    return true;
+}
+
+static void read_more(struct pl_cell *cell)
+{
+    pl_buf_reserve(&cell->in, READ_CHUNK);
+    ssize_t n =
+        recv(cell->fd, cell->in.data + cell->in.len, cell->in.cap - cell->in.len, MSG_DONTWAIT);
+    if (n > 0) {
+        cell->in.len += (size_t)n;
+        while (next_frame(cell))
+            continue;
+    } else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
+        /* It ends, or has closed its socket and lives on: waitpid will say which. */
+        pl_cell_kill(cell, PL_CELL_CRASHED);
+    }
+}
+
+/* --- writing -------------------------------------------------------------------------------------
+ */
+
+static void on_poll(uv_poll_t *poll, int status, int events);
+
+static void wait_for(struct pl_cell *cell, int events)
+{
+    if (cell->events == events || cell->ending)
+        return;
+    cell->events = events;
+    uv_poll_start(&cell->poll, events, on_poll);
+}
+
+static void write_out(struct pl_cell *cell)
+{
+    while (cell->out.len > 0) {
+        ssize_t n = send(cell->fd, cell->out.data, cell->out.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && errno == EAGAIN) {
+            wait_for(cell, UV_READABLE | UV_WRITABLE);
+            return;
+        }
+        if (n < 0)
+            pl_buf_clear(&cell->out); /* it has ended: the reading side finds out */
+        else
+            pl_buf_consume(&cell->out, (size_t)n);
+    }
+    if (cell->out.cap > KEEP_MAX)
+        pl_buf_free(&cell->out);
+    wait_for(cell, UV_READABLE);
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+    struct pl_cell *cell = poll->data;
+    cell->refs++;
+    if (status < 0)
+        events = UV_READABLE; /* recv says what it is */
+    if ((events & UV_WRITABLE) && !cell->ending)
+        write_out(cell);
+    if ((events & UV_READABLE) && !cell->ending)
+        read_more(cell);
+    unref(cell);
+}
+
+static void put_frame(struct pl_cell *cell, const struct pl_frame *head, const struct pl_buf *body)
+{
+    bool waiting = cell->out.len > 0;
+    pl_buf_append(&cell->out, (const char *)head, sizeof *head);
+    if (body != NULL)
+        pl_buf_append(&cell->out, body->data, body->len);
+    if (!waiting)
+        write_out(cell);
+}
+
+void pl_cell_stop(struct pl_cell *cell, uint32_t call)
+{
+    struct pl_frame head = {.type = PL_FRAME_STOP, .call = call};
+    if (!cell->ending)
+        put_frame(cell, &head, NULL);
+}
+
+/* --- questions -----------------------------------------------------------------------------------
+ */
+
+static void on_grace(uv_timer_t *timer)
+{
+    struct pl_cell *cell = timer->data;
+    struct pl_list *pos, *tmp;
+    uint64_t oldest = 0, now = pl_now_ns();
+    pl_list_each (pos, tmp, &cell->questions) {
+        struct question *q = pl_container_of(pos, struct question, link);
+        if (q->abandoned_ns != 0 && (oldest == 0 || q->abandoned_ns < oldest))
+            oldest = q->abandoned_ns;
+    }
+    if (oldest == 0)
+        return;
+    uint64_t waited_ms = (now - oldest) / PL_NS_PER_MS;
+    if (waited_ms >= PL_CELL_GRACE_MS)
+        pl_cell_kill(cell, PL_CELL_DEADLINE);
+    else
+        uv_timer_start(timer, on_grace, PL_CELL_GRACE_MS - waited_ms, 0);
+}
+
+static void question_cancel(struct pl_op *op)
+{
+    struct question *q = question_of(op);
+    struct pl_cell *cell = q->cell;
+    if (op->state == PL_OP_TIMEDOUT) {
+        pl_cell_kill(cell, PL_CELL_DEADLINE);
+        return;
+    }
+    if (cell->ending)
+        return;
+    q->abandoned_ns = pl_now_ns();
+    pl_cell_stop(cell, q->call);
+    if (!uv_is_active((uv_handle_t *)&cell->grace))
+        uv_timer_start(&cell->grace, on_grace, PL_CELL_GRACE_MS, 0);
+}
+
+static void question_destroy(struct pl_op *op)
+{
+    struct question *q = question_of(op);
+    q->drop(q->arg);
+    unref(q->cell);
+    free(q->body);
+    free(q);
+}
+
+static const struct pl_op_class question_class = {question_cancel, question_destroy};
+
+struct pl_op *pl_cell_ask(struct pl_cell *cell, enum pl_frame_type type, uint32_t call,
+                          const struct pl_buf *body, struct pl_owner *owner, uint64_t deadline_ns,
+                          void *arg, void (*drop)(void *arg), struct pl_err *err)
+{
+    int rc = 0;
+    if (cell->ending)
+        rc = pl_fail(err, "disabled", false, OP, "the plugin's process has ended");
+    else if (body->len > PL_FRAME_BODY_MAX)
+        rc = pl_fail(err, PL_E_TOO_LARGE, false, OP, "%zu bytes, at most %u may cross", body->len,
+                     PL_FRAME_BODY_MAX);
+    else if (cell->out.len > OUT_MAX)
+        rc = pl_fail(err, PL_E_BUSY, true, OP, "the plugin's process does not read");
+    if (rc < 0) {
+        drop(arg);
+        return NULL;
+    }
+    struct question *q = pl_xcalloc(1, sizeof *q);
+    q->cell = cell;
+    q->id = ++cell->last_id;
+    q->call = call != 0 ? call : q->id;
+    q->arg = arg;
+    q->drop = drop;
+    cell->refs++;
+    pl_list_init(&q->link);
+    pl_list_push(&cell->questions, &q->link);
+    pl_op_start(&q->op, cell->cells->loop, owner, "isolate.call", deadline_ns, &question_class);
+    pl_op_ref(&q->op); /* the cell's */
+    limit_cpu(cell);
+    struct pl_frame head = {
+        .size = (uint32_t)body->len, .type = (uint32_t)type, .id = q->id, .call = call};
+    put_frame(cell, &head, body);
+    return &q->op;
+}
+
+const struct pl_frame *pl_cell_answer(struct pl_op *op, const char **body)
+{
+    struct question *q = question_of(op);
+    assert(q->body != NULL);
+    *body = q->body;
+    return &q->head;
+}
+
+void *pl_cell_arg(struct pl_op *op)
+{
+    return question_of(op)->arg;
+}
+
+struct pl_cell *pl_cell_of(struct pl_op *op)
+{
+    return question_of(op)->cell;
+}
+
+/* --- life ----------------------------------------------------------------------------------------
+ */
+
+struct pl_cell *pl_cell_start(struct pl_cells *cells, struct pl_err *err)
+{
+    static char *const no_environment[] = {NULL};
+    struct pl_spawn_options o = {.argv = cells->argv, .env = no_environment};
+    o.streams[0].kind = PL_STREAM_SOCKET;
+    o.streams[2].kind = PL_STREAM_INHERIT; /* until it is confined */
+    int ours[3];
+    pid_t pid = pl_spawn(&o, ours, err);
+    if (pid < 0)
+        return NULL;
+    struct pl_cell *cell = pl_xcalloc(1, sizeof *cell);
+    cell->cells = cells;
+    cells->refs++;
+    cells->stats.started++;
+    cell->pid = pid;
+    cell->fd = ours[0];
+    cell->spare = true;
+    cell->refs = 3; /* the list's, the two handles' */
+    pl_list_init(&cell->questions);
+    pl_list_init(&cell->link);
+    pl_list_push(&cells->all, &cell->link);
+    uv_timer_init(&cells->loop->uv, &cell->grace);
+    uv_poll_init(&cells->loop->uv, &cell->poll, cell->fd);
+    cell->grace.data = cell->poll.data = cell;
+    wait_for(cell, UV_READABLE);
+    return cell;
+}
+
+pid_t pl_cell_pid(const struct pl_cell *cell)
+{
+    return cell->pid;
+}
+
+bool pl_cell_alive(const struct pl_cell *cell)
+{
+    return !cell->ending;
+}

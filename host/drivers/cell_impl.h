@@ -1,0 +1,55 @@
+/* The inside of cells, for cell.c and cells.c only. */
+#ifndef PL_DRIVERS_CELL_IMPL_H
+#define PL_DRIVERS_CELL_IMPL_H
+
+#include "drivers/cell.h"
+
+struct pl_cell {
+    struct pl_list link; /* in cells->all until it is reaped */
+    struct pl_cells *cells;
+    pid_t pid;
+    int fd;
+    uv_poll_t poll;
+    uv_timer_t grace; /* for questions that nobody waits for any more */
+    int events;       /* that `poll` waits for */
+    struct pl_buf in, out;
+    struct pl_list questions; /* of struct question */
+    uint32_t last_id;
+    bool spare, hello, ending, reaped;
+    enum pl_cell_end why;  /* when ending */
+    struct pl_err problem; /* what it said before it was confined; no code: nothing */
+    size_t memory_cap;     /* 0: nobody has taken it */
+    struct pl_frame_hello own;
+    uint64_t cpu_armed_ns;
+    uint32_t refs; /* the list of all, its owner, each handle, each op, each call into it */
+};
+
+struct pl_cells {
+    struct pl_loop *loop;
+    char **argv;
+    uint32_t keep;
+    struct pl_list all; /* of pl_cell.link */
+    uv_signal_t sigchld;
+    uv_timer_t refill;
+    uint64_t patience_ms; /* before a cell is started after one that was unfit */
+    bool closed;
+    struct pl_err unfit;
+    struct pl_cells_stats stats;
+    uint32_t refs; /* the owner, each cell, each handle */
+};
+
+/* Starts a process. NULL with `err`. */
+struct pl_cell *pl_cell_start(struct pl_cells *cells, struct pl_err *err);
+
+/* The process has ended with `status` (of waitpid): its questions fail, it leaves the list. */
+void pl_cell_reaped(struct pl_cell *cell, int status);
+
+void pl_cells_unref(struct pl_cells *cells);
+
+/* A cell has confined itself, or could not. */
+void pl_cells_heard(struct pl_cells *cells, const struct pl_cell *cell);
+
+/* Starts what is missing, soon. */
+void pl_cells_refill(struct pl_cells *cells);
+
+#endif
