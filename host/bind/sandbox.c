@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "bind/bind.h"
 #include "engine/copy.h"
+#include "loop/watchdog.h"
 
 #include <lauxlib.h>
 #include <stdlib.h>
@@ -66,11 +67,14 @@ static int push_values(lua_State *L, struct pl_task *task, lua_State *from, int 
                 PL_SANDBOX_VALUES_MAX);
         goto fail;
     }
+    pl_watchdog_running(pl_state_of(from)->name);
     for (int i = 1; i <= n; i++)
         if (pl_copy(L, from, i, &limits, &err) < 0)
             goto fail;
+    pl_watchdog_running(NULL);
     return pushed + n;
 fail:
+    pl_watchdog_running(NULL);
     pl_sandbox_fail(task, &err);
     lua_settop(L, base);
     return push_error(L, &err);

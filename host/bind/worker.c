@@ -145,31 +145,30 @@ static int worker_ready(lua_State *L)
     return 0;
 }
 
-static int push_suspect(lua_State *L, const char *how)
+/* suspect() -> {plugin, signal, trace_id}: the plugin that was on the CPU when this worker's
+ * predecessor ended itself by a signal, like "SEGV", or hung (no signal) | nil */
+static int worker_suspect(lua_State *L)
 {
     const struct pl_worker_info *info = pl_worker_info();
-    if (info != NULL && info->suspect_how != NULL && strcmp(info->suspect_how, how) == 0)
-        lua_pushstring(L, info->suspect);
+    if (info == NULL || info->suspect.plugin[0] == '\0')
+        return 0;
+    lua_createtable(L, 0, 3);
+    lua_pushstring(L, info->suspect.plugin);
+    lua_setfield(L, -2, "plugin");
+    if (info->suspect.signal != 0)
+        lua_pushstring(L, sigabbrev_np(info->suspect.signal));
     else
         lua_pushnil(L);
+    lua_setfield(L, -2, "signal");
+    if (info->suspect.trace[0] != '\0') {
+        lua_pushstring(L, info->suspect.trace);
+        lua_setfield(L, -2, "trace_id");
+    }
     return 1;
 }
 
-/* hung_plugin() -> the plugin that ran when this worker's predecessor hung | nil */
-static int worker_hung_plugin(lua_State *L)
-{
-    return push_suspect(L, "hang");
-}
-
-/* crashed_plugin() -> the plugin that ran when this worker's predecessor was ended by a signal,
- * other than for a hang | nil */
-static int worker_crashed_plugin(lua_State *L)
-{
-    return push_suspect(L, "crash");
-}
-
-/* running(name|nil): the plugin that is to blame for a hang from here on. The engine says it by
- * itself for what runs in a sandboxed state. */
+/* running(name|nil): the plugin that is to blame for a hang or a crash from here on. The engine
+ * says it by itself for what runs in a sandboxed state. */
 static int worker_running(lua_State *L)
 {
     pl_watchdog_running(luaL_optstring(L, 1, NULL));
@@ -235,8 +234,7 @@ int pl_bind_worker(lua_State *L)
         {"listeners", worker_listeners},
         {"ready", worker_ready},
         {"on", worker_on},
-        {"hung_plugin", worker_hung_plugin},
-        {"crashed_plugin", worker_crashed_plugin},
+        {"suspect", worker_suspect},
         {"running", worker_running},
         {"publish", worker_publish},
         {"published", worker_published},

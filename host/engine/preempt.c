@@ -128,7 +128,7 @@ void pl_preempt_close(void)
 void pl_preempt_enter(struct pl_task *task, lua_State *co)
 {
     task->slice_start = pl_now_ns();
-    pl_watchdog_running_at(task->state->name, task->slice_start);
+    pl_watchdog_running_at(task->state->name, task->trace, task->slice_start);
     P.co = co;
     P.task = task;
     if (!P.timer_armed)

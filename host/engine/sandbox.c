@@ -5,6 +5,7 @@
 #include "engine/preempt.h"
 #include "engine/sandbox_lib.h"
 #include "engine/task_impl.h"
+#include "loop/watchdog.h"
 
 #include <lauxlib.h>
 #include <string.h>
@@ -71,7 +72,10 @@ int pl_sandbox_compile(struct pl_state *state, const char *slot, const char *sou
     if (state->broken)
         return pl_fail(err, "memory_limit", false, "sandbox.compile", "the state is broken");
     struct compile c = {slot, source, chunkname, len};
-    if (lua_cpcall(state->L, compile, &c) == 0)
+    pl_watchdog_running(state->name); /* source alone may crash the compiler */
+    int rc = lua_cpcall(state->L, compile, &c);
+    pl_watchdog_running(NULL);
+    if (rc == 0)
         return 0;
     const char *msg = lua_tostring(state->L, -1);
     pl_fail(err, state->broken ? "memory_limit" : "syntax", false, "sandbox.compile", "%s",

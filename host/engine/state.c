@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "engine/engine.h"
 #include "engine/preempt.h"
+#include "loop/watchdog.h"
 
 #include <assert.h>
 #include <lauxlib.h>
@@ -113,7 +114,10 @@ void pl_state_close(struct pl_state *state)
      * keeps ours: its finalizers ask pl_state_of, and the process ends anyway. */
     if (state->sandboxed)
         lua_setallocf(L, state->heap, state->heap_ud);
+    pl_watchdog_running(state->sandboxed ? state->name
+                                         : NULL); /* what it has broken, this may meet */
     lua_close(L);
+    pl_watchdog_running(NULL);
     state->L = NULL;
     state->broken = true;
     state->refs--;

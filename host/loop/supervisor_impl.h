@@ -49,12 +49,11 @@ struct worker {
     struct channel *channel;
     uint64_t started_ns;
     uint64_t restarts;
-    uint32_t failures;                  /* lives in a row that ended soon and badly */
-    uv_timer_t restart;                 /* backoff */
-    bool hung;                          /* this life was ended for want of heartbeats */
-    char suspect[PL_WATCHDOG_NAME_MAX]; /* the plugin that ran when the last life ended badly */
-    const char *suspect_how;            /* "hang", "crash" or NULL */
-    struct pl_list asks;                /* questions without an answer */
+    uint32_t failures;         /* lives in a row that ended soon and badly */
+    uv_timer_t restart;        /* backoff */
+    bool hung;                 /* this life was ended for want of heartbeats */
+    struct pl_suspect suspect; /* to blame for the end of the last life */
+    struct pl_list asks;       /* questions without an answer */
 };
 
 /* One event sent to one or all workers, and who waits for the answers. */

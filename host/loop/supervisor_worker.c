@@ -69,7 +69,7 @@ static void on_ready(struct worker *w)
     if (atomic_load(&slot_of(w)->state) != PL_WORKER_STARTING)
         return;
     set_state(w, PL_WORKER_READY);
-    w->suspect_how = NULL; /* its worker knows, and lives */
+    w->suspect.plugin[0] = '\0'; /* its worker knows, and lives */
     pl_sv_query_worker_ready(w);
     pl_sv_check(w->s);
 }
@@ -135,8 +135,9 @@ static void describe(struct worker *w, int channel, struct pl_buf *out)
                   (unsigned long long)(c->hang_ns / 8 / PL_NS_PER_MS));
     for (uint32_t i = 0; i < c->listeners_len; i++)
         pl_buf_printf(out, ";listen.%s=%d", c->listeners[i].name, c->listeners[i].fd);
-    if (w->suspect_how != NULL)
-        pl_buf_printf(out, ";%s=%s", w->suspect_how, w->suspect);
+    if (w->suspect.plugin[0] != '\0')
+        pl_buf_printf(out, ";suspect=%s;suspect_signal=%d;suspect_trace=%s", w->suspect.plugin,
+                      w->suspect.signal, w->suspect.trace);
 }
 
 /* In the child. The supervisor has one thread, so that what is not async-signal-safe (setenv) may
@@ -169,6 +170,8 @@ static int spawn(struct worker *w, struct pl_err *err)
         return -1;
     struct pl_watchdog_slot *slot = slot_of(w);
     memset(slot->running, 0, sizeof slot->running);
+    memset(slot->trace, 0, sizeof slot->trace);
+    atomic_store(&slot->fault, 0);
     atomic_store(&slot->running_since_ns, 0);
     w->started_ns = pl_now_ns();
     w->hung = false;
@@ -231,7 +234,7 @@ void pl_sv_worker_spawn(struct worker *w)
 /* --- ending --------------------------------------------------------------------------------------
  */
 
-static void report_end(struct worker *w, int status)
+static void report_end(struct worker *w, int status, bool blamed)
 {
     struct pl_log_line line;
     char message[96];
@@ -249,9 +252,11 @@ static void report_end(struct worker *w, int status)
     pl_log_number(&line, "pid", w->pid);
     if (w->hung)
         pl_log_word(&line, "critical", "true");
-    const char *plugin = slot_of(w)->running;
-    if (WIFSIGNALED(status) && *plugin != '\0')
-        pl_log_string(&line, "plugin", plugin, strlen(plugin));
+    const struct pl_suspect *suspect = &w->suspect;
+    if (blamed) {
+        pl_log_string(&line, "plugin", suspect->plugin, strlen(suspect->plugin));
+        pl_log_string(&line, "trace_id", suspect->trace, strlen(suspect->trace));
+    }
     pl_log_close(&line);
 }
 
@@ -272,16 +277,21 @@ static bool must_give_up(struct worker *w, int status)
     return true;
 }
 
-/* Remembers which plugin ran when the worker was ended by a signal, for its successor. The page is
- * quiet now: its writer is dead. */
-static void remember_suspect(struct worker *w, int status)
+/* Remembers for the successor which plugin was on the CPU when the worker hung or ended itself. A
+ * signal from outside - an operator's, the kernel's when memory ends - is nobody's fault: then the
+ * page has no fault. It is quiet now: its writer is dead. */
+static bool blame(struct worker *w)
 {
     struct pl_watchdog_slot *slot = slot_of(w);
+    int32_t fault = atomic_load(&slot->fault);
     slot->running[PL_WATCHDOG_NAME_MAX - 1] = '\0';
-    if (!WIFSIGNALED(status) || slot->running[0] == '\0')
-        return;
-    memcpy(w->suspect, slot->running, sizeof w->suspect);
-    w->suspect_how = w->hung ? "hang" : "crash";
+    slot->trace[PL_WATCHDOG_TRACE_MAX - 1] = '\0';
+    if ((!w->hung && fault == 0) || slot->running[0] == '\0')
+        return false;
+    memcpy(w->suspect.plugin, slot->running, sizeof slot->running);
+    memcpy(w->suspect.trace, slot->trace, sizeof slot->trace);
+    w->suspect.signal = w->hung ? 0 : fault;
+    return true;
 }
 
 void pl_sv_worker_reap(struct worker *w)
@@ -295,9 +305,9 @@ void pl_sv_worker_reap(struct worker *w)
                    atomic_load(&slot_of(w)->state) == PL_WORKER_DRAINING;
     bool good = drained || lived >= GOOD_LIFE_NS;
     w->failures = good ? 0 : w->failures + 1;
-    remember_suspect(w, status);
+    bool blamed = blame(w);
     if (!s->stopping || !drained)
-        report_end(w, status);
+        report_end(w, status, blamed);
     w->pid = 0;
     atomic_store(&slot_of(w)->pid, 0);
     set_state(w, PL_WORKER_DOWN);

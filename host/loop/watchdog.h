@@ -1,8 +1,9 @@
 /* The watchdog page: what each worker says about itself, in memory that it shares with the
- * supervisor. A worker that hangs cannot answer a question, but its page can still be read.
+ * supervisor. A worker that hangs or has crashed cannot answer a question, but its page can still
+ * be read.
  *
- * Heartbeat and name are written by the worker, pid by the supervisor, the state by whoever causes
- * it. The name is trusted only when its writer is dead. */
+ * Heartbeat, name, trace and fault are written by the worker, pid by the supervisor, the state by
+ * whoever causes it. The name is trusted only when its writer is dead. */
 #ifndef PL_LOOP_WATCHDOG_H
 #define PL_LOOP_WATCHDOG_H
 
@@ -15,7 +16,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#define PL_WATCHDOG_NAME_MAX 48 /* with the NUL */
+#define PL_WATCHDOG_NAME_MAX  48 /* with the NUL */
+#define PL_WATCHDOG_TRACE_MAX 33
 
 enum pl_worker_state {
     PL_WORKER_DOWN,     /* no process, or none yet */
@@ -29,7 +31,16 @@ struct pl_watchdog_slot {
     _Atomic uint64_t running_since_ns;
     _Atomic int32_t pid;
     _Atomic uint32_t state;             /* enum pl_worker_state */
+    _Atomic int32_t fault;              /* the signal by which the worker has ended itself, or 0 */
     char running[PL_WATCHDOG_NAME_MAX]; /* the plugin that runs now; empty: none */
+    char trace[PL_WATCHDOG_TRACE_MAX];  /* what it runs for: a trace id, or empty */
+};
+
+/* Who is to blame for the end of a worker: the plugin that was on its CPU. */
+struct pl_suspect {
+    char plugin[PL_WATCHDOG_NAME_MAX]; /* empty: nobody */
+    char trace[PL_WATCHDOG_TRACE_MAX]; /* what it ran for, or empty */
+    int32_t signal;                    /* by which it has ended the worker; 0: it has hung it */
 };
 
 /* The slot of this process. Never NULL: a process that is no worker writes into one of its own. */
@@ -42,9 +53,9 @@ struct pl_watchdog_slot *pl_watchdog_create(uint32_t slots, int *fd, struct pl_e
 /* Maps the page that `fd` stands for, closes `fd` and makes slot `index` this process's own. */
 int pl_watchdog_attach(int fd, uint32_t index, uint32_t slots, struct pl_err *err);
 
-/* Says that the plugin `name` (NULL: none) runs from `now_ns` on. Cheap: it is called around every
- * slice of every plugin. Longer names are cut. */
-static inline void pl_watchdog_running_at(const char *name, uint64_t now_ns)
+/* Says that the plugin `name` (NULL: none) runs from `now_ns` on, for `trace`. Cheap: it is called
+ * around every slice of every plugin. Longer texts are cut. */
+static inline void pl_watchdog_running_at(const char *name, const char *trace, uint64_t now_ns)
 {
     struct pl_watchdog_slot *slot = pl_watchdog_slot;
     if (name == NULL) {
@@ -54,12 +65,15 @@ static inline void pl_watchdog_running_at(const char *name, uint64_t now_ns)
     size_t n = strnlen(name, PL_WATCHDOG_NAME_MAX - 1);
     memcpy(slot->running, name, n);
     slot->running[n] = '\0';
+    n = strnlen(trace, PL_WATCHDOG_TRACE_MAX - 1);
+    memcpy(slot->trace, trace, n);
+    slot->trace[n] = '\0';
     atomic_store_explicit(&slot->running_since_ns, now_ns, memory_order_relaxed);
 }
 
 static inline void pl_watchdog_running(const char *name)
 {
-    pl_watchdog_running_at(name, name != NULL ? pl_now_ns() : 0);
+    pl_watchdog_running_at(name, "", name != NULL ? pl_now_ns() : 0);
 }
 
 static inline void pl_watchdog_beat(uint64_t now_ns)

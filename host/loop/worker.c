@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "loop/board.h"
+#include "loop/fault.h"
 #include "loop/lines.h"
 #include "loop/process.h"
 
@@ -49,12 +50,6 @@ static void add_listener(const char *name, int fd)
     pl_process_cloexec(fd, true);
 }
 
-static void add_suspect(const char *how, const char *name)
-{
-    W.info.suspect_how = how;
-    snprintf(W.info.suspect, sizeof W.info.suspect, "%s", name);
-}
-
 /* Reads "key=value;key=value", written by loop/supervisor_worker.c. */
 static void read_description(char *text, struct inherited *in)
 {
@@ -79,10 +74,12 @@ static void read_description(char *text, struct inherited *in)
             in->beat_ms = n;
         else if (strncmp(item, "listen.", 7) == 0)
             add_listener(item + 7, n);
-        else if (strcmp(item, "hang") == 0)
-            add_suspect("hang", value);
-        else if (strcmp(item, "crash") == 0)
-            add_suspect("crash", value);
+        else if (strcmp(item, "suspect") == 0)
+            snprintf(W.info.suspect.plugin, sizeof W.info.suspect.plugin, "%s", value);
+        else if (strcmp(item, "suspect_signal") == 0)
+            W.info.suspect.signal = n;
+        else if (strcmp(item, "suspect_trace") == 0)
+            snprintf(W.info.suspect.trace, sizeof W.info.suspect.trace, "%s", value);
     }
 }
 
@@ -197,7 +194,7 @@ int pl_worker_attach(struct pl_loop *loop, struct pl_err *err)
     pl_log_setup(STDERR_FILENO, PL_LOG_AUTO, name);
     W.loop = loop;
     if (pl_watchdog_attach(in.page, W.info.index, W.info.count, err) < 0 ||
-        pl_board_attach(in.board, W.info.index, W.info.count, err) < 0)
+        pl_board_attach(in.board, W.info.index, W.info.count, err) < 0 || pl_fault_watch(err) < 0)
         return -1;
     pl_process_cloexec(in.channel, true);
     W.channel.line_max = PL_CHANNEL_LINE_MAX;

@@ -14,9 +14,7 @@ struct pl_worker_info {
         char name[PL_LISTENER_NAME_MAX];
         int fd; /* listening, non-blocking; its user may close it */
     } listeners[PL_LISTENERS_MAX];
-    /* The plugin that ran when this worker's predecessor was ended; empty: none. */
-    char suspect[PL_WATCHDOG_NAME_MAX];
-    const char *suspect_how; /* "hang", "crash" or NULL */
+    struct pl_suspect suspect; /* to blame for the end of this worker's predecessor */
 };
 
 /* Takes over what the supervisor has left in the environment and starts the heartbeat. Fails with

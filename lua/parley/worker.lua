@@ -1,6 +1,7 @@
 -- A worker: one core behind the sockets that it has from the supervisor, and what the supervisor
 -- asks it. host/main.c runs this file for `parley --worker`.
 
+local blame = require "parley.plugins.blame"
 local config = require "parley.config"
 local core = require "parley.core"
 local exit = require "parley.cli.exit"
@@ -15,21 +16,6 @@ local RELOAD_S = 90 -- the host itself gives up after 60
 
 local function refuse(err)
   return worker.exit(exit.failed(err))
-end
-
--- A plugin that has hung the worker before this one is not asked again until an operator reloads.
--- The triggers hear of it (TR-008): it is disabled in every worker, also after a restart.
-local function tell_of(c, name)
-  log.write("error", "a plugin has hung the host and is disabled; parley reload enables it", {
-    plugin = name, severity = "critical",
-  })
-  local ok, err = c.db:commit {
-    c.shared:fact {
-      source = name, action = "plugin_failed", severity = "critical",
-      details = { code = "hang", message = "it has hung the host and is disabled" },
-    },
-  }
-  if not ok then log.write("error", "the event could not be stored", { error = err.message }) end
 end
 
 local function listen(c)
@@ -52,12 +38,12 @@ return function(_, ...)
   -- waits for it.
   c, err = core.open(cfg, { index = worker.index, migrate = false, patience = math.huge })
   if not c then return refuse(err) end
-  local hung = worker.hung_plugin()
-  if hung then c.manager:disable(hung, "it has hung the host") end
+  local suspect = worker.suspect()
+  blame.spare(c, suspect)
   local ok
   ok, err = c:load()
   if not ok then return refuse(err) end
-  if hung then tell_of(c, hung) end
+  blame.tell(c, suspect)
   ok, err = c:begin()
   if not ok then return refuse(err) end
   ok, err = listen(c)

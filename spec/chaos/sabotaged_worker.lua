@@ -76,5 +76,45 @@ function defects.lost_update()
   end
 end
 
+-- The plugin "crasher" can do what only a fault of the host's own C could: `SEGV()` and the like end the process
+-- by that signal while the plugin is on the CPU.
+function defects.crashing_code()
+  local ffi = require "ffi"
+  local sandbox = require "host.sandbox"
+  ffi.cdef [[
+    typedef int (*lua_CFunction)(void *L);
+    void lua_pushcclosure(void *L, lua_CFunction f, int n);
+    void lua_setfield(void *L, int at, const char *name);
+    void *mmap(void *at, size_t size, int protection, int flags, int fd, long offset);
+    int memfd_create(const char *name, unsigned flags);
+    void abort(void);
+  ]]
+  local GLOBALS, RWX, PRIVATE, SHARED, ANONYMOUS = -10002, 7, 2, 1, 32
+  local function machine(code)
+    local page = ffi.C.mmap(nil, 4096, RWX, PRIVATE + ANONYMOUS, -1, 0)
+    ffi.copy(page, code)
+    return page
+  end
+  local faults = {
+    SEGV = ffi.cast("void *", 16),
+    ILL = machine "\x0f\x0b",             -- ud2
+    FPE = machine "\x31\xc9\x31\xd2\xf7\xf1", -- 0 / 0
+    BUS = ffi.C.mmap(nil, 4096, 5, SHARED, ffi.C.memfd_create("empty", 0), 0), -- behind the end of a file
+    ABRT = ffi.cast("void *", ffi.C.abort),
+  }
+  local new = sandbox.new
+  function sandbox.new(o)
+    local sb, err = new(o)
+    if sb and o.name == "crasher" then
+      local L = ffi.cast("void ***", sb)[0][0]
+      for name, code in pairs(faults) do
+        ffi.C.lua_pushcclosure(L, ffi.cast("lua_CFunction", code), 0)
+        ffi.C.lua_setfield(L, GLOBALS, name)
+      end
+    end
+    return sb, err
+  end
+end
+
 defects[fs.getenv "SPEC_SABOTAGE"]()
 return require "parley.worker"(select(2, ...))

@@ -55,9 +55,45 @@ describe("the supervisor", function()
     assert.is_true(asked > 0)
     assert.same({}, refused)
     assert.are_not.equal(first, second)
-    assert.equal("hung=nil crashed=crasher", host:get("suspect"))
+    assert.equal("nobody", host:get("suspect"))
     assert.equal(1, host:status().workers[1].restarts)
     assert.matches("ended by signal 9", host:err())
+    assert.is_nil(host:err():find "crasher")
+  end)
+
+  -- What a worker does to itself, who is to blame, and what the log says.
+  for _, case in ipairs {
+    { "segv", "crasher SEGV", "signal 11" },
+    { "abort", "crasher ABRT", "signal 6" },
+    { "segv_of_mine", "nobody", "signal 11" },
+  } do
+    it("blames the plugin that was on the CPU for a crash, and nobody else (" .. case[1] .. ")", function()
+      local host = start()
+      local first = host:get("pid")
+      host:get(case[1])
+      eventually("another worker", function()
+        local pid = host:get("pid")
+        return pid and pid ~= first
+      end)
+      assert.equal(case[2], host:get("suspect"))
+      local line = json.decode(host:err():match("[^\n]*ended by signal[^\n]*"))
+      assert.matches(case[3], line.message or line.msg)
+      assert.equal(case[2] ~= "nobody" and "crasher" or nil, line.plugin)
+    end)
+  end
+
+  it("blames nobody for a signal that somebody else has sent, whatever it is called", function()
+    local host = start()
+    for _, signal in ipairs { "SEGV", "ABRT", "BUS", "ILL", "FPE", "TERM", "KILL" } do
+      local pid = host:get("pid")
+      assert.equal("nobody", host:get("suspect_now"))
+      programs.kill(pid, signal)
+      eventually("another worker after " .. signal, function()
+        local now = host:get("pid")
+        return now and now ~= pid
+      end)
+      assert.equal("nobody", host:get("suspect"))
+    end
   end)
 
   it("replaces a worker that hangs and tells its successor which plugin it was", function()
@@ -70,7 +106,7 @@ describe("the supervisor", function()
     local seen = {}
     eventually("both workers asked", function()
       seen[assert(host:get("suspect"))] = true
-      return seen["hung=looper crashed=nil"]
+      return seen["looper nil"]
     end)
     local line = json.decode(host:err():match("[^\n]* hung [^\n]*"))
     assert.equal("looper", line.plugin)

@@ -5,7 +5,7 @@ local http = require "host.http_server"
 local task = require "host.task"
 local worker = require "host.worker"
 
-ffi.cdef "int getpid(void); int kill(int pid, int sig);"
+ffi.cdef "int getpid(void); int kill(int pid, int sig); void abort(void);"
 
 local home = os.getenv("SPEC_HOME")
 local function flag(name)
@@ -23,9 +23,14 @@ function routes.pid() return tostring(tonumber(ffi.C.getpid())) end
 function routes.slow() task.sleep(0.4) return "slow is done" end
 function routes.very_slow() task.sleep(30) return "never" end
 function routes.crash() worker.running("crasher") ffi.C.kill(ffi.C.getpid(), 9) end
+function routes.suspect_now() worker.running("crasher") return routes.suspect() end
+function routes.segv() worker.running("crasher") return ffi.cast("int *", 8)[0] end
+function routes.segv_of_mine() return ffi.cast("int *", 8)[0] end
+function routes.abort() worker.running("crasher") ffi.C.abort() end
 function routes.hang() worker.running("looper") while true do ffi.C.getpid() end end
 function routes.suspect()
-  return ("hung=%s crashed=%s"):format(worker.hung_plugin(), worker.crashed_plugin())
+  local s = worker.suspect()
+  return s and ("%s %s"):format(s.plugin, tostring(s.signal)) or "nobody"
 end
 function routes.publish() return tostring(worker.publish("worker " .. worker.index .. ": " .. routes.pid())) end
 function routes.publish_much() return select(2, worker.publish(("x"):rep(2 ^ 20 + 1))).code end

@@ -90,9 +90,18 @@ local function check_settings(config, found, rows)
   return true
 end
 
-local function new_driver(b, m, ours)
+local function new_driver(b, m, ours, later)
   if m.transport == "rest" then return rest_driver.new(m, ours) end
-  return lua_driver.new(m, b.files)
+  return lua_driver.new(m, b.files, later)
+end
+
+-- Whether the code of a plugin is not even loaded: it is disabled, maybe for what it does then.
+local function is_left_alone(name, given)
+  if given.disabled[name] then return true end
+  for _, row in ipairs(given.rows or {}) do
+    if row.name == name then return row.status == "disabled" end
+  end
+  return false
 end
 
 -- The manifest of a bundle, to which the settings add intents: other generations share the bundle.
@@ -128,7 +137,11 @@ local function load_plugin(dir, name, config, given)
   local driver, err
   local m = own_manifest(b)
   local ours, own = settings.apply(m, config.plugins[name])
-  if ours then driver, err = new_driver(b, m, ours) else err = own end
+  if ours then
+    driver, err = new_driver(b, m, ours, is_left_alone(name, given))
+  else
+    err = own
+  end
   if not driver then
     local ours_to_set = err.code == "config"
     return nil, {

@@ -84,16 +84,27 @@ local function load_state(self)
   return sb
 end
 
+-- A state to enter: the one there is, or a new one in the place of one that was stopped by force.
+local function state_of(self)
+  local sb = self.state
+  if sb and not sb:stats().broken then return sb end
+  if sb then sb:close() end
+  local err
+  self.state, err = load_state(self)
+  return self.state, err
+end
+
 ---Loads a plugin; the state is built at once, so that a broken one is refused here.
 ---@param manifest table checked, limits filled
 ---@param files {main: string, lib: table<string, string>}
+---@param later boolean|nil its code does not run before its first event: it is disabled
 ---@return table|nil driver
 ---@return table|nil PluginError
-function M.new(manifest, files)
+function M.new(manifest, files, later)
   local self = setmetatable({ manifest = manifest, files = files }, M)
-  local sb, err = load_state(self)
+  if later then return self end
+  local sb, err = state_of(self)
   if not sb then return nil, err end
-  self.state = sb
   return self
 end
 
@@ -104,32 +115,30 @@ end
 ---@return table|nil PluginError
 function M:invoke(request, serve)
   local m = self.manifest
-  if self.state:stats().broken then
-    self.state:close()
-    local sb, err = load_state(self)
-    if not sb then return nil, err end
-    self.state = sb
-  end
+  local sb, err = state_of(self)
+  if not sb then return nil, err end
   local timeout = math.min(m.limits.timeout_ms, request.deadline_ms or m.limits.timeout_ms) / 1000
-  local kind, value = drive(serve,
-    self.state:start("dispatch", m.limits.cpu_ms, timeout, request))
+  local kind, value = drive(serve, sb:start("dispatch", m.limits.cpu_ms, timeout, request))
   if kind == "error" then return nil, plugin_error(value, m.name) end
   return value
 end
 
 ---What the plugin registered: {commands, intents, patterns, callbacks, jobs, events}.
 function M:describe()
-  local kind, value = drive(no_door, self.state:start("describe", 50, 1))
+  local sb, err = state_of(self)
+  if not sb then return nil, err end
+  local kind, value = drive(no_door, sb:start("describe", 50, 1))
   if kind == "error" then return nil, plugin_error(value, self.manifest.name) end
   return value
 end
 
+---@return {memory: integer} of the state; 0 when there is none
 function M:stats()
-  return self.state:stats()
+  return self.state and self.state:stats() or { memory = 0 }
 end
 
 function M:close()
-  self.state:close()
+  if self.state then self.state:close() end
 end
 
 return M

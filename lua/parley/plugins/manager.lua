@@ -32,6 +32,13 @@ function M:enable(plugin)
   plugin.off, plugin.state, plugin.reason = false, "active", nil
 end
 
+---The row of the plugin says now what disable() has said: whoever changes it is heard.
+---@param plugin parley.Plugin of the current generation
+function M:leave_to_row(plugin)
+  self.disabled[plugin.name] = nil
+  plugin.off = plugin.settings.enabled == false
+end
+
 ---Undoes every disable(), from the next generation on.
 function M:enable_all() self.disabled = {} end
 

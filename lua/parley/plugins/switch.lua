@@ -64,14 +64,14 @@ function M.enable(core, plugin)
   return { registry.enable_bundle(plugin.name), cluster.bump "plugins" }, "active"
 end
 
----What lets the plugins of folders be chosen again that triggers have disabled: an operator who
----reloads has seen to them.
+---What lets the plugins of folders be chosen again that triggers have disabled, or the watchdog
+---(parley.plugins.blame): an operator who reloads has seen to them.
 ---@return table[] statements
 function M.forgive()
   return {
     {
       "DELETE FROM plugins WHERE registered = 0 AND status = 'disabled' "
-        .. "AND reason LIKE 'trigger %'",
+        .. "AND (reason LIKE 'trigger %' OR reason LIKE 'watchdog: %')",
     },
     cluster.bump "plugins",
   }

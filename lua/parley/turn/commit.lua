@@ -28,7 +28,7 @@ local function inbox(turn, out)
     -- Whoever fires it second changes no row, and the whole turn is undone.
     local after = turn.job_after
     out[#out + 1] = {
-      "UPDATE jobs SET state = $2, attempts = attempts + 1, run_at = $3 "
+      "UPDATE jobs SET state = $2, attempts = attempts + 1, starts = 0, run_at = $3 "
         .. "WHERE id = $1 AND state = 'open' AND attempts = $4",
       turn.job.id, after.state, after.run_at, turn.job.attempts, expect = 1,
     }

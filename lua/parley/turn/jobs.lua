@@ -1,5 +1,10 @@
 -- The scheduler of jobs: what plugins have scheduled fires when it is due, also after a restart.
+--
+-- A start is written down before the job is fired: one whose starts nobody has seen end has brought
+-- the host down each time, and is given up like such a message (parley.turn.recover).
 
+local audit = require "parley.store.audit"
+local crypto = require "host.crypto"
 local json = require "host.json"
 local meters = require "parley.ops.meters"
 local task = require "host.task"
@@ -8,6 +13,8 @@ local time = require "host.time"
 local M = {}
 M.__index = M
 
+-- Workers that are ended from outside do not meet the same job so often in a row.
+local STARTS = 5
 local ATTEMPTS = 12 -- over an hour: a plugin that is away for a while loses nothing
 local PAUSE_MAX_S = 1800
 local HELD_S = 60  -- what a job waits whose plugin is disabled or gone
@@ -19,7 +26,8 @@ local LOOK_SHARED_S = 1 -- where other workers schedule jobs, too
 function M.new(deps)
   return setmetatable({
     db = deps.db, turn = deps.turn, manager = deps.manager, log = deps.log, changed = task.cond(),
-    running = {}, count = 0, look_s = deps.db:dialect() == "sqlite" and LOOK_S or LOOK_SHARED_S,
+    running = {}, count = 0, outlived = {},
+    look_s = deps.db:dialect() == "sqlite" and LOOK_S or LOOK_SHARED_S,
   }, M)
 end
 
@@ -62,10 +70,58 @@ local function hold(self, job)
   return true
 end
 
+-- Writes down that the job is started; "conflict" when somebody else has fired it meanwhile. What
+-- this worker has seen end without a commit - the database was away, the dialog busy - has not
+-- brought it down.
+local function begin(self, job)
+  job.starts = self.outlived[job.id] and 1 or job.starts + 1
+  return self.db:commit { {
+    "UPDATE jobs SET starts = $2 WHERE id = $1 AND state = 'open' AND attempts = $3",
+    job.id, job.starts, job.attempts, expect = 1,
+  } }
+end
+
+-- For a person to look at.
+local function give_up(self, job)
+  local message = ("it has brought the host down %d times"):format(job.starts)
+  local ok, err = self.db:commit {
+    {
+      "UPDATE jobs SET state = 'failed' WHERE id = $1 AND state = 'open'", job.id, expect = 1,
+    },
+    {
+      "INSERT INTO dead_letters (id, source, payload, error, attempts, trace_id, created_at) "
+        .. "VALUES ($1, $2, $3, $4, $5, $6, $7)",
+      crypto.uuid7(), ("job:%s#%s"):format(job.plugin, job.id),
+      json.encode { job = job.job, data = job.data, dialog_id = job.dialog_id },
+      json.encode { code = "crashed", message = message }, job.starts, job.trace_id,
+      time.now_ms(),
+    },
+    audit.insert {
+      source = job.plugin, action = "job_abandoned", severity = "error", trace_id = job.trace_id,
+      details = { job = job.job, dialog_id = job.dialog_id, message = message },
+    },
+  }
+  if not ok then return nil, err end
+  meters.job "failed"
+  self.log("error", "a job is given up: " .. message, {
+    job = job.job, plugin = job.plugin, trace_id = job.trace_id,
+  })
+  return true
+end
+
 local function run(self, job)
+  local good, problem
+  local lost = job.starts >= STARTS and not self.outlived[job.id]
+  if lost then good, problem = give_up(self, job) else good, problem = begin(self, job) end
+  if not good and problem.code ~= "conflict" then
+    self.log("error", "a job cannot be started", { code = problem.code, error = problem.message })
+    task.sleep(1)
+  end
+  if lost or not good then return end
   meters.job_delay:observe((time.now_ms() - job.run_at) / 1000)
   local ok, turn, err = pcall(self.turn.fire, self.turn, job)
   if not ok then turn, err = nil, { code = "internal", message = tostring(turn) } end
+  self.outlived[job.id] = not turn or nil
   if turn then meters.job(turn.job_after.state) end
   if turn and turn.status == "failed" then
     err = turn.failed or { code = "declined", message = "the plugin has no handler for this job" }
@@ -92,7 +148,7 @@ end
 local function look(self)
   local now = time.now_ms()
   local rows, err = self.db:query("SELECT id, plugin, job, dialog_id, data, run_at, attempts, "
-    .. "trace_id FROM jobs WHERE state = 'open' ORDER BY run_at LIMIT $1", 2 * AT_ONCE)
+    .. "starts, trace_id FROM jobs WHERE state = 'open' ORDER BY run_at LIMIT $1", 2 * AT_ONCE)
   if not rows then
     self.log("error", "jobs cannot be read", { code = err.code, error = err.message })
     return 1
