@@ -134,15 +134,22 @@ static const int plain[] = {
 #endif
 };
 
+/* Of an argument, the bits of `mask` must be `value`. */
+static struct scmp_arg_cmp bits(unsigned argument, uint64_t mask, uint64_t value)
+{
+    return (struct scmp_arg_cmp){
+        .arg = argument, .op = SCMP_CMP_MASKED_EQ, .datum_a = mask, .datum_b = value};
+}
+
 static int allow(scmp_filter_ctx filter)
 {
     int rc = 0;
-    struct scmp_arg_cmp socket = SCMP_A0(SCMP_CMP_EQ, 0);
-    struct scmp_arg_cmp not_exec = SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
-    struct scmp_arg_cmp no_file = SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_ANONYMOUS, MAP_ANONYMOUS);
+    struct scmp_arg_cmp socket = {.arg = 0, .op = SCMP_CMP_EQ, .datum_a = 0, .datum_b = 0};
+    struct scmp_arg_cmp not_exec = bits(2, PROT_EXEC, 0);
+    struct scmp_arg_cmp no_file = bits(3, MAP_ANONYMOUS, MAP_ANONYMOUS);
     /* What raises an error (libgcc's unwinder) wakes waiters of its own process, even if there are
      * none. */
-    struct scmp_arg_cmp own = SCMP_A1(SCMP_CMP_MASKED_EQ, FUTEX_PRIVATE_FLAG, FUTEX_PRIVATE_FLAG);
+    struct scmp_arg_cmp own = bits(1, FUTEX_PRIVATE_FLAG, FUTEX_PRIVATE_FLAG);
     rc |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(futex), 1, own);
     rc |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(recvfrom), 1, socket);
     rc |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(sendto), 1, socket);
