@@ -144,8 +144,9 @@ void pl_task_end(struct pl_task *task, enum pl_task_status status)
         pl_op_unref(task->ended);
         task->ended = NULL;
     }
-    while (!pl_list_empty(&task->children))
-        pl_task_cancel(pl_container_of(task->children.next, struct pl_task, sibling));
+    struct pl_list *link;
+    while ((link = pl_list_shift(&task->children)) != NULL)
+        pl_task_cancel(pl_container_of(link, struct pl_task, sibling));
     pl_list_remove(&task->sibling);
     task->parent = NULL;
     if (task->on_end != NULL)
@@ -257,13 +258,17 @@ int pl_task_pass(lua_State *L)
 /* --- the trampoline ------------------------------------------------------------------------------
  */
 
-static void describe_error(lua_State *co, char *out, size_t size)
+/* The text of a number needs memory, which a plugin at its cap does not have; an error here would
+ * unwind through the host's own frames. */
+static void describe_error(struct pl_state *state, lua_State *co, char *out, size_t size)
 {
+    size_t cap = pl_state_lift_cap(state);
     const char *msg = lua_tostring(co, -1);
     if (msg != NULL)
         snprintf(out, size, "%s", msg);
     else
         snprintf(out, size, "error value of type %s", luaL_typename(co, -1));
+    pl_state_restore_cap(state, cap);
 }
 
 static void fail_with_lua_error(struct pl_task *task, lua_State *co, int rc)
@@ -271,8 +276,10 @@ static void fail_with_lua_error(struct pl_task *task, lua_State *co, int rc)
     const char *code = "exception";
     if (task->stop_code != NULL)
         code = task->stop_code;
-    else if (task->state->broken || rc == LUA_ERRMEM)
-        code = "memory_limit";
+    else if (task->state->broken || rc == LUA_ERRMEM) {
+        code = "memory_limit"; /* LuaJIT refuses some sizes without asking for them */
+        task->state->broken = task->state->sandboxed;
+    }
     pl_fail(&task->err, code, false, "task", "%s", "");
     if (!task->state->sandboxed && rc == LUA_ERRRUN && task->on_end == NULL) {
         /* The dead coroutine still has its frames; the text is built on the main one. */
@@ -285,7 +292,7 @@ static void fail_with_lua_error(struct pl_task *task, lua_State *co, int rc)
     if (task->state->broken)
         snprintf(task->err.message, sizeof task->err.message, "not enough memory");
     else
-        describe_error(co, task->err.message, sizeof task->err.message);
+        describe_error(task->state, co, task->err.message, sizeof task->err.message);
     pl_utf8_repair(task->err.message, strlen(task->err.message)); /* a plugin may raise any bytes */
 }
 
