@@ -306,11 +306,13 @@ static int task_deadline(lua_State *L)
     return 1;
 }
 
-/* stats() -> {tasks, started, preemptions, ops} */
+/* stats() -> {tasks, started, preemptions, ops, states, core_bytes} */
 static int task_stats(lua_State *L)
 {
     struct pl_engine *engine = pl_state_of(L)->engine;
-    lua_createtable(L, 0, 5);
+    lua_createtable(L, 0, 6);
+    lua_pushnumber(L, (double)engine->states);
+    lua_setfield(L, -2, "states");
     lua_pushnumber(L, (double)engine->tasks);
     lua_setfield(L, -2, "tasks");
     lua_pushnumber(L, (double)engine->tasks_started);

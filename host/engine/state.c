@@ -35,6 +35,12 @@ static void *allocate(void *ud, void *ptr, size_t osize, size_t nsize)
     return p;
 }
 
+/* What LuaJIT counts itself. Equal to mem_used, or a byte has gone past the cap. */
+static size_t counted(lua_State *L)
+{
+    return (size_t)lua_gc(L, LUA_GCCOUNT, 0) * 1024 + (size_t)lua_gc(L, LUA_GCCOUNTB, 0);
+}
+
 /* Only an unprotected error gets here: a bug of the host, or the machine's memory at its end. */
 static int panic(lua_State *L)
 {
@@ -59,10 +65,10 @@ static struct pl_state *new_state(struct pl_engine *engine, const char *name, si
     }
     /* LuaJIT's allocator is made for its objects and belongs to one state: no locks, no mixing. */
     state->heap = lua_getallocf(state->L, &state->heap_ud);
-    state->mem_used =
-        (size_t)lua_gc(state->L, LUA_GCCOUNT, 0) * 1024 + (size_t)lua_gc(state->L, LUA_GCCOUNTB, 0);
+    state->mem_used = counted(state->L);
     lua_setallocf(state->L, allocate, state);
     lua_atpanic(state->L, panic);
+    engine->states++;
     return state;
 }
 
@@ -108,6 +114,7 @@ void pl_state_unref(struct pl_state *state)
 void pl_state_close(struct pl_state *state)
 {
     lua_State *L = state->L;
+    assert(state->mem_used == counted(L));
     state->mem_limit = 0; /* closing may allocate, and must not fail */
     state->refs++;        /* its finalizers give references back */
     /* LuaJIT gives its heap back to the system only when it finds its own allocator there. The core
@@ -120,6 +127,7 @@ void pl_state_close(struct pl_state *state)
     pl_watchdog_running(NULL);
     state->L = NULL;
     state->broken = true;
+    state->engine->states--;
     state->refs--;
 }
 
