@@ -4,6 +4,8 @@ exclude_files = { "build", "**/node_modules" }
 -- Tables of cases read better on one line each.
 files["spec"] = { std = "luajit+busted", max_line_length = 130 }
 files["plugins/*/spec"] = { std = "luajit+busted", max_line_length = 130 }
+-- Templates of what programs are made of read better on one line each.
+files["fuzz"] = { max_line_length = 130 }
 -- Plugins and rules see the sandbox's globals, not the platform's.
 files["templates/*/main.lua"] = { read_globals = { "parley", "utf8" } }
 -- Definitions for editors: bodies are empty, and tables hold what nothing here reads.
@@ -13,6 +15,7 @@ files["templates/*/types"] = {
 }
 files["templates/*/spec"] = { std = "luajit+busted" }
 files["plugins/*/main.lua"] = { globals = {}, read_globals = { "parley", "utf8" } }
+files["fuzz/programs/plugin.lua"] = { read_globals = { "parley" } }
 files["spec/chaos/plugins/*/main.lua"] = { globals = {}, read_globals = { "parley" } }
 files["plugins/*/lib"] = { read_globals = { "parley", "utf8" } }
 -- wrk runs this one, in a state of its own.
