@@ -1,0 +1,85 @@
+/* Lua 5.1 patterns, matched in steps that can be counted.
+ *
+ * The library's own matcher backtracks on the C stack until it is done: one find with a few `.-`
+ * ran for 30 s, and no hook, signal or deadline could reach it. This one keeps its choices in an
+ * array and stops when the steps that it was given are used up; called again it goes on where it
+ * was. What it finds is what LuaJIT finds, with the same errors (spec/engine/pattern_spec.lua
+ * compares them on generated cases), down to the depth at which LuaJIT gives up: the array never
+ * grows.
+ *
+ * A search borrows subject and pattern. It may be copied and moved freely between two runs; there
+ * is nothing to free. Nothing here knows Lua, allocates, or can longjmp. */
+#ifndef PL_ENGINE_PATTERN_H
+#define PL_ENGINE_PATTERN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PL_PATTERN_CAPTURES 32
+#define PL_PATTERN_DEPTH    199 /* choices open at once; LuaJIT: "pattern too complex" */
+
+/* Lengths of captures that are none. */
+#define PL_CAPTURE_OPEN     (-1)
+#define PL_CAPTURE_POSITION (-2)
+
+enum pl_pattern_result {
+    PL_PATTERN_NONE,  /* no match at or after `from` */
+    PL_PATTERN_FOUND, /* start, end and captures are set */
+    PL_PATTERN_MORE,  /* the steps are used up: run it again */
+    PL_PATTERN_ERROR, /* `error` says what is wrong with the pattern */
+};
+
+struct pl_capture {
+    const unsigned char *start;
+    ptrdiff_t len; /* or one of PL_CAPTURE_* */
+};
+
+struct pl_choice {
+    const unsigned char *at;   /* where the subject is taken up again */
+    const unsigned char *rest; /* where the pattern is */
+    const unsigned char *edge; /* greedy: the least `at`; lazy: the item that may be taken again */
+    int kind, capture;
+};
+
+struct pl_pattern {
+    const unsigned char *subject, *subject_end;
+    const unsigned char *pattern, *pattern_end;
+    bool anchored;
+    bool checked; /* for the caller: pl_pattern_check was asked */
+
+    const unsigned char *start, *end; /* of the match, in the subject */
+    int captures;
+    struct pl_capture capture[PL_PATTERN_CAPTURES];
+    const char *error; /* static text */
+
+    /* the search itself */
+    int phase, literal;
+    const unsigned char *s, *p;          /* where it is */
+    const unsigned char *item_from, *ep; /* a repeated item: first byte taken, end of the item */
+    size_t nesting;                      /* of %b */
+    int64_t steps;
+    int depth;
+    struct pl_choice choice[PL_PATTERN_DEPTH];
+};
+
+/* Prepares a search. `anchors`: whether a leading ^ binds the match to where it starts (everywhere
+ * but in gmatch). Both strings must be followed by a NUL, as Lua's are; the pattern ends at its
+ * first one, as in Lua 5.1. */
+void pl_pattern_init(struct pl_pattern *m, const char *subject, size_t subject_len,
+                     const char *pattern, size_t pattern_len, bool anchors);
+
+/* Starts to look for the first match at or after `from` (in the subject). */
+void pl_pattern_from(struct pl_pattern *m, const unsigned char *from);
+
+/* Goes on for about `steps` steps: a byte compared, or a choice taken back, is one. */
+enum pl_pattern_result pl_pattern_run(struct pl_pattern *m, int64_t steps);
+
+/* What is wrong with a pattern anywhere, NULL when no run can fail. A run finds only what it
+ * reaches. */
+const char *pl_pattern_check(const struct pl_pattern *m);
+
+/* Whether the pattern has no special byte, so that a plain search finds the same. */
+bool pl_pattern_is_plain(const char *pattern, size_t len);
+
+#endif
