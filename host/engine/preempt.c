@@ -60,6 +60,14 @@ static const char *over_limit(struct pl_task *task, uint64_t now)
     return NULL;
 }
 
+const char *pl_preempt_account(struct pl_task *task)
+{
+    uint64_t now = pl_now_ns();
+    charge(task, now);
+    task->stop_code = over_limit(task, now);
+    return task->stop_code;
+}
+
 static void hook(lua_State *L, lua_Debug *ar)
 {
     (void)ar;
@@ -69,9 +77,7 @@ static void hook(lua_State *L, lua_Debug *ar)
         P.hooked = 0;
         return;
     }
-    uint64_t now = pl_now_ns();
-    charge(task, now);
-    task->stop_code = over_limit(task, now);
+    pl_preempt_account(task);
     if (lua_isyieldable(L)) {
         lua_sethook(L, NULL, 0, 0);
         P.hooked = 0;
@@ -164,6 +170,11 @@ bool pl_preempt_is_over(struct pl_task *task)
 {
     task->stop_code = over_limit(task, pl_now_ns());
     return task->stop_code != NULL;
+}
+
+bool pl_preempt_due(const struct pl_state *state)
+{
+    return P.hooked && P.task != NULL && P.task->state == state;
 }
 
 void pl_preempt_stop(struct pl_state *state)

@@ -34,6 +34,13 @@ bool pl_preempt_used_slice(struct pl_task *task, uint64_t began);
 /* Whether the task is over a limit before it runs again; then task->stop_code says which. */
 bool pl_preempt_is_over(struct pl_task *task);
 
+/* Whether the slice of the task that runs in `state` is over; asked by long calls in C. */
+bool pl_preempt_due(const struct pl_state *state);
+
+/* Charges the running task for its time so far. Returns why it has to stop, NULL when it may go on;
+ * task->stop_code says the same. */
+const char *pl_preempt_account(struct pl_task *task);
+
 /* The state has become unusable while it runs: stop it at the next instruction. Called by the
  * allocator; does nothing when the state is not the one that runs. */
 void pl_preempt_stop(struct pl_state *state);

@@ -364,10 +364,44 @@ static void preempted(struct pl_task *task, int nargs)
     pl_share_wait(task);
 }
 
+/* The task goes to the end of the line, with values for its next resume, or ends when it is over a
+ * limit. */
+static void end_slice(struct pl_task *task, int nargs)
+{
+    if (task->stop_code != NULL) {
+        fail_with_stop(task);
+        pl_task_end(task, PL_TASK_FAILED);
+        return;
+    }
+    preempted(task, nargs);
+}
+
+/* Goes on with the library call that the task was in when its slice ended. Returns whether it has
+ * returned, with *nargs values. */
+static bool go_on(struct pl_task *task, int *nargs)
+{
+    pl_preempt_enter(task, pl_task_top(task));
+    int n = pl_long_call_resume(task);
+    pl_preempt_leave(task);
+    if (n >= 0) {
+        *nargs = n;
+        return true;
+    }
+    if (n == PL_LONG_CALL_FAILED && task->stop_code == NULL) {
+        task->state->broken = true;
+        pl_task_end(task, PL_TASK_FAILED);
+        return false;
+    }
+    end_slice(task, 0);
+    return false;
+}
+
 /* One resume. Returns true when the task goes on at once with *nargs. */
 static bool step(struct pl_task *task, int *nargs)
 {
     lua_State *co = pl_task_top(task);
+    if (task->long_call != NULL && !go_on(task, nargs))
+        return false;
     task->request = PL_REQ_NONE;
     if (task->state->sandboxed)
         pl_preempt_enter(task, co);
@@ -433,17 +467,6 @@ static bool step(struct pl_task *task, int *nargs)
     return false;
 }
 
-/* Coroutines that only call each other never run long enough, each, for the timer to find them. */
-static void end_slice(struct pl_task *task, int nargs)
-{
-    if (task->stop_code != NULL) {
-        fail_with_stop(task);
-        pl_task_end(task, PL_TASK_FAILED);
-        return;
-    }
-    preempted(task, nargs);
-}
-
 void pl_task_run(struct pl_task *task, int nargs)
 {
     struct pl_task *outer = current;
@@ -456,6 +479,8 @@ void pl_task_run(struct pl_task *task, int nargs)
     if (task->state->sandboxed)
         task->state->share->slices++;
     while (step(task, &nargs))
+        /* Coroutines that only call each other never run long enough, each, for the timer to find
+         * them. */
         if (task->state->sandboxed && pl_preempt_used_slice(task, began)) {
             end_slice(task, nargs);
             break;

@@ -3,6 +3,7 @@
 #define PL_ENGINE_TASK_IMPL_H
 
 #include "engine/engine.h"
+#include "engine/long_call.h"
 
 /* Why a coroutine yielded; set right before lua_yield, read by the trampoline. */
 enum pl_request {
@@ -47,6 +48,7 @@ struct pl_task {
     uint32_t depth;
     lua_State *target;
     int transfer;         /* values that move with a resume or a yield */
+    pl_long_fn long_call; /* the library call that was preempted, NULL: it was in Lua */
     uint64_t slice_start; /* pl_now_ns */
     uint64_t cpu_ns, cpu_limit_ns;
     void (*on_stop)(struct pl_task *, void *); /* once, when it is paused, done or failed */

@@ -1,0 +1,81 @@
+#include "engine/long_call.h"
+
+#include "engine/preempt.h"
+#include "engine/task_impl.h"
+
+#include <lauxlib.h>
+#include <string.h>
+
+/* Runs a part; when there is more to do the stack is as before. */
+static int run_part(lua_State *L, pl_long_fn fn, void *work)
+{
+    int top = lua_gettop(L);
+    int n = fn(L, work);
+    if (n == PL_LONG_CALL_MORE)
+        lua_settop(L, top);
+    return n;
+}
+
+int pl_long_call(lua_State *L, pl_long_fn fn, void *work, size_t size)
+{
+    int n = run_part(L, fn, work);
+    if (n != PL_LONG_CALL_MORE)
+        return n;
+    memcpy(lua_newuserdata(L, size), work, size);
+    struct pl_task *task = pl_task_current();
+    task->long_call = fn;
+    task->request = PL_REQ_PREEMPTED;
+    return lua_yield(L, lua_gettop(L)); /* all of the stack stays, anchored */
+}
+
+bool pl_long_call_due(lua_State *L)
+{
+    struct pl_state *state = pl_state_of(L);
+    if (!pl_preempt_due(state))
+        return false;
+    struct pl_task *task = pl_task_current();
+    const char *stop = pl_preempt_account(task);
+    if (task->long_call != NULL || (lua_isyieldable(L) && L == pl_task_top(task)))
+        return true;
+    if (stop != NULL)
+        luaL_error(L, "stopped: %s", stop);
+    return false;
+}
+
+/* Protected, on the main thread of the state: what stood on the task's coroutine, `work` last. */
+static int go_on(lua_State *L)
+{
+    struct pl_task *task = pl_task_current();
+    pl_long_fn fn = task->long_call;
+    int n = run_part(L, fn, lua_touserdata(L, -1));
+    if (n == PL_LONG_CALL_MORE)
+        return lua_gettop(L);
+    task->long_call = NULL;
+    return n;
+}
+
+int pl_long_call_resume(struct pl_task *task)
+{
+    struct pl_state *state = task->state;
+    lua_State *co = pl_task_top(task), *L = state->L;
+    int base = lua_gettop(L), kept = lua_gettop(co);
+    size_t cap = pl_state_lift_cap(state);
+    lua_checkstack(L, kept + 1);
+    lua_pushcfunction(L, go_on);
+    pl_state_restore_cap(state, cap);
+    lua_xmove(co, L, kept);
+    if (lua_pcall(L, kept, LUA_MULTRET, 0) != 0) {
+        const char *msg = lua_tostring(L, -1);
+        if (state->broken)
+            task->stop_code = "memory_limit";
+        pl_fail(&task->err, "exception", false, "task", "%s", msg != NULL ? msg : "failed");
+        lua_settop(L, base);
+        return PL_LONG_CALL_FAILED;
+    }
+    int n = lua_gettop(L) - base;
+    cap = pl_state_lift_cap(state);
+    lua_checkstack(co, n);
+    pl_state_restore_cap(state, cap);
+    lua_xmove(L, co, n);
+    return task->long_call != NULL ? PL_LONG_CALL_MORE : n;
+}
