@@ -1,6 +1,7 @@
 #include "engine/sandbox_lib.h"
 
 #include "base/clock.h"
+#include "engine/lib.h"
 #include "engine/sandbox.h"
 #include "engine/task_impl.h"
 
@@ -196,6 +197,11 @@ void pl_sandbox_push_raw(lua_State *L)
     open_library(L, LUA_OSLIBNAME, luaopen_os);
     lua_pushvalue(L, LUA_GLOBALSINDEX); /* becomes `raw`: the prelude makes other globals */
     luaL_register(L, NULL, functions);
+    lua_newtable(L);
+    luaL_register(L, NULL, pl_lib_find);
+    luaL_register(L, NULL, pl_lib_gsub);
+    luaL_register(L, NULL, pl_lib_table);
+    lua_setfield(L, -2, "lib");
     pl_lua_push_null(L);
     lua_setfield(L, -2, "null");
     pl_lua_push_array_mt(L);

@@ -20,6 +20,8 @@ local getmetatable, setmetatable = raw.getmetatable, raw.setmetatable
 local rawset, rawget = raw.rawset, raw.rawget
 local stock_pcall, next, pairs = raw.pcall, raw.next, raw.pairs
 
+local stock, lib, min = raw.string, raw.lib, raw.math.min
+
 local env = {}
 local frozen = setmetatable({}, { __mode = "k" })
 
@@ -99,31 +101,61 @@ end
 
 -- string ------------------------------------------------------------------------------------------
 
-local stock = raw.string
 local strings = {}
-for _, name in raw.ipairs {
-  "byte", "char", "find", "gmatch", "gsub", "len", "lower", "match", "rep", "reverse", "sub",
-  "upper",
-} do
+for _, name in raw.ipairs { "byte", "char", "len", "lower", "rep", "reverse", "sub", "upper" } do
   strings[name] = stock[name]
 end
 
-local stock_format, find = stock.format, stock.find
+-- The stock matcher could hold the worker for ever; ours is preempted (host/engine/lib.h).
+strings.find, strings.match, strings.gmatch = lib.find, lib.match, lib.gmatch
+
+local function apply(f, first, ...)
+  if first == nil then return false, ... end
+  return true, (f(first, ...))
+end
+
+-- LuaJIT can neither suspend nor preempt what a C function calls: in this loop a callback may wait
+-- at the door, and cannot survive its end. Called in place of gsub: errors are the author's.
+local function replace(step, f)
+  local more, value, count = apply(f, step())
+  while more do more, value, count = apply(f, step(value)) end
+  return value, count
+end
+
+local gsub, gsub_begin = lib.gsub, lib.gsub_begin
+
+local function replace_from(s, pattern, t, max)
+  local text, count = gsub(s, pattern, t, max)
+  if not text then error(count, 2) end
+  return text, count
+end
+
+local function is_text(v)
+  local t = type(v)
+  return t == "string" or t == "number"
+end
+
+function strings.gsub(s, pattern, repl, max)
+  local kind = type(repl)
+  if kind ~= "function" and kind ~= "table" then return gsub(s, pattern, repl, max) end
+  if not (is_text(s) and is_text(pattern) and (max == nil or raw.tonumber(max))) then
+    return gsub(s, pattern, "", max) -- says what is wrong
+  end
+  if kind == "table" and getmetatable(repl) == nil then
+    return replace_from(s, pattern, repl, max)
+  elseif kind == "table" then
+    return replace(gsub_begin(s, pattern, max, true), function(key) return repl[key] end)
+  end
+  return replace(gsub_begin(s, pattern, max), repl)
+end
+
+-- %p tells an address, and %s and %q what the stock tostring tells.
+local stock_format, prints_all = stock.format, lib.prints_all
 function strings.format(fmt, ...)
-  local n = select("#", ...)
-  local plain = true
+  if prints_all(fmt, ...) then return stock_format(fmt, ...) end
+  local args, n = { ... }, select("#", ...)
   for i = 1, n do
-    local t = type((select(i, ...)))
-    if t ~= "string" and t ~= "number" then plain = false end
-  end
-  if type(fmt) == "string" and find(fmt, "%p", 1, true) then
-    error("bad argument #1 to 'format' (%p is not available)", 2)
-  end
-  if plain then return stock_format(fmt, ...) end
-  local args = { ... }
-  for i = 1, n do
-    local t = type(args[i])
-    if t ~= "string" and t ~= "number" then args[i] = safe_tostring(args[i]) end
+    if not is_text(args[i]) then args[i] = safe_tostring(args[i]) end
   end
   return stock_format(fmt, raw.unpack(args, 1, n))
 end
@@ -134,10 +166,105 @@ env.string = freeze("string", strings)
 
 -- table, math, bit --------------------------------------------------------------------------------
 
-local tables = {}
-for _, name in raw.ipairs { "concat", "insert", "maxn", "remove", "sort" } do
-  tables[name] = raw.table[name]
+local tables = {
+  insert = lib.insert_except(frozen), maxn = raw.table.maxn, remove = raw.table.remove,
+}
+
+local stock_concat = raw.table.concat
+local JOIN = 1000 -- elements that the stock function joins at once
+
+local function is_long(t, i, j)
+  if type(t) ~= "table" then return false end
+  i, j = i or 1, j or #t
+  return type(i) == "number" and type(j) == "number" and j - i >= JOIN
 end
+
+function tables.concat(t, sep, i, j)
+  if not is_long(t, i, j) then return stock_concat(t, sep, i, j) end
+  local parts, last = {}, j or #t
+  for from = i or 1, last, JOIN do
+    local ok, part = stock_pcall(stock_concat, t, sep, from, min(from + JOIN - 1, last))
+    if not ok then error(part, 2) end
+    parts[#parts + 1] = part
+  end
+  return stock_concat(parts, sep)
+end
+
+-- Sorting is in Lua: a comparator that a C function calls can be neither preempted nor suspended,
+-- and its end could be caught. Merging bounds the comparisons, whatever the comparator answers; it
+-- works on a copy, so that a comparator that changes the table, or raises, finds it as it was.
+
+local RUN = 8
+
+local function sort_runs(a, n, before)
+  for first = 1, n, RUN do
+    for i = first + 1, min(first + RUN - 1, n) do
+      local v, at = a[i], i
+      while at > first and before(v, a[at - 1]) do
+        a[at] = a[at - 1]
+        at = at - 1
+      end
+      a[at] = v
+    end
+  end
+end
+
+-- Merges from[i..middle-1] and from[middle..last] into `to`; equal values keep their order.
+local function merge(from, to, i, middle, last, before)
+  local left, right = i, middle
+  for at = i, last do
+    if left < middle and (right > last or not before(from[right], from[left])) then
+      to[at] = from[left]
+      left = left + 1
+    else
+      to[at] = from[right]
+      right = right + 1
+    end
+  end
+end
+
+local function sorted(a, n, before)
+  sort_runs(a, n, before)
+  local b, width = {}, RUN
+  while width < n do
+    for i = 1, n, 2 * width do
+      merge(a, b, i, min(i + width, n + 1), min(i + 2 * width - 1, n), before)
+    end
+    a, b, width = b, a, 2 * width
+  end
+  return a
+end
+
+local function less(x, y) return x < y end
+
+local function all_of(kind, a, n)
+  for i = 2, n do
+    if type(a[i]) ~= kind then return false end
+  end
+  return true
+end
+
+function tables.sort(t, before)
+  if type(t) ~= "table" then
+    error("bad argument #1 to 'sort' (table expected, got " .. type(t) .. ")", 2)
+  elseif before ~= nil and type(before) ~= "function" then
+    error("bad argument #2 to 'sort' (function expected, got " .. type(before) .. ")", 2)
+  elseif frozen[t] then
+    error("the library table '" .. frozen[t] .. "' is read-only", 2)
+  end
+  local a, n = {}, #t
+  for i = 1, n do a[i] = rawget(t, i) end
+  local kind = type(a[1])
+  if before or ((kind == "number" or kind == "string") and all_of(kind, a, n)) then
+    a = sorted(a, n, before or less)
+  else
+    local ok
+    ok, a = stock_pcall(sorted, a, n, less)
+    if not ok then error(type(a) == "string" and gsub(a, "^sandbox:%d+: ", "") or a, 2) end
+  end
+  for i = 1, n do rawset(t, i, a[i]) end
+end
+
 env.table = freeze("table", tables)
 
 local maths = {}
