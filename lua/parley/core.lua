@@ -269,7 +269,7 @@ function M:status()
     plugins[i] = {
       name = p.name, version = p.manifest.version, transport = p.manifest.transport,
       state = failing and "degraded" or p.state, reason = failing or p.reason or p.pin_problem,
-      hash = p.hash:sub(1, 12), pinned = p.pinned or false,
+      hash = p.hash:sub(1, 12), ring = p.ring, pinned = p.pinned or false,
     }
   end
   return {

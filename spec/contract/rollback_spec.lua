@@ -104,8 +104,10 @@ describe("a plugin", function()
 
   it("keeps its intents as often as it is gone back to", function()
     deploy("two", "2.0.0")
-    h.core.config.plugins.shop = { intents = { { name = "buy", examples = { "buy a cup" } } } }
-    assert(h.core.manager:reload(h.core.config))
+    assert(fs.mkdir(h.home .. "/conf"))
+    assert(fs.write(h.home .. "/conf/parley.lua",
+      "return { plugins = { shop = { intents = { { name = 'buy', examples = { 'buy a cup' } } } } } }"))
+    assert(h.core:reload())
     local function intents() return #h.core.manager.current.chooser.by_name.shop.manifest.intents end
     assert.equal(1, intents())
     for _ = 1, 2 do

@@ -21,6 +21,18 @@ end
 
 local function megabytes(bytes) return ("%.1f MB"):format(bytes / 1048576) end
 
+local function print_generation(out, g)
+  out(("  generation %d since %s: %s, %d turns\n"):format(g.number, g.since,
+    g.current and "serves" or "finishes its turns", g.turns))
+  for _, p in ipairs(g.own_plugins or {}) do
+    out(("    has %s %s, bundle %s\n"):format(p.name, p.version, p.hash))
+  end
+  for _, h in ipairs(g.held_by or {}) do
+    out(("    held by dialog %s for %s, in %s\n"):format(h.dialog_id, duration(h.seconds),
+      h.plugin or "no plugin"))
+  end
+end
+
 local function print_worker(out, w)
   out(("worker %d: %s, pid %s, %s, %s, %d restarts\n"):format(w.index, w.state, w.pid or "-",
     w.uptime_s and duration(w.uptime_s) or "-", w.rss_bytes and megabytes(w.rss_bytes) or "-",
@@ -30,8 +42,7 @@ local function print_worker(out, w)
   out(("  %d requests running, %d messages waiting, %d rules\n"):format(s.requests, s.turns_waiting,
     s.rules))
   for _, g in ipairs(s.generations) do
-    out(("  generation %d since %s: %s, %d turns\n"):format(g.number, g.since,
-      g.current and "serves" or "finishes its turns", g.turns))
+    print_generation(out, g)
   end
 end
 

@@ -39,6 +39,8 @@ M.__index = M
 ---@field refused table<string, {hash: string, secret_version: integer, reason: string}>
 --- registered plugins that do not fit
 ---@field refs integer turns that hold it
+---@field holders table<table, boolean> those turns
+---@field replaced_ms integer|nil when another one was put in service
 ---@field since_ms integer|nil when it was put in service
 
 local SHARE_S = 0.002 -- what a build takes of the loop at once
@@ -90,9 +92,9 @@ local function check_settings(config, found, rows)
   return true
 end
 
-local function new_driver(b, m, ours, later)
+local function new_driver(b, m, ours, how)
   if m.transport == "rest" then return rest_driver.new(m, ours) end
-  return lua_driver.new(m, b.files, later)
+  return lua_driver.new(m, b.files, how)
 end
 
 -- Whether the code of a plugin is not even loaded: it is disabled, maybe for what it does then.
@@ -138,7 +140,7 @@ local function load_plugin(dir, name, config, given)
   local m = own_manifest(b)
   local ours, own = settings.apply(m, config.plugins[name])
   if ours then
-    driver, err = new_driver(b, m, ours, is_left_alone(name, given))
+    driver, err = new_driver(b, m, ours, { config = own, later = is_left_alone(name, given) })
   else
     err = own
   end
@@ -287,7 +289,7 @@ function M.build(config, given)
   local all = { rows = {}, pins = {}, disabled = {} }
   for key, value in pairs(given or {}) do all[key] = value end
   local self = setmetatable({
-    config = config, plugins = {}, refused = {}, refs = 0, pins = all.pins,
+    config = config, plugins = {}, refused = {}, refs = 0, holders = {}, pins = all.pins,
   }, M)
   local ok, err = build(self, all)
   if ok then return self end

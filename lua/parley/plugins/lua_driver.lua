@@ -4,10 +4,14 @@
 -- was stopped by force is replaced before the next event enters.
 
 local fs = require "host.fs"
+local log = require "parley.ops.log"
 local sandbox = require "host.sandbox"
 
 local M = {}
 M.__index = M
+
+local CHECK_CPU_MS, CHECK_S = 200, 2       -- of a self check
+local CHECK_LINES, CHECK_LINE_MAX = 20, 2000 -- that it may write to the log
 
 -- The SDK, in the order it is loaded into each state.
 local SDK = { "context", "text", "init" }
@@ -49,6 +53,18 @@ local function no_door(name)
   }
 end
 
+-- The door of a self check: it may say something, and do nothing.
+local function log_only(plugin)
+  local lines = 0
+  return function(name, level, message, ...)
+    if name ~= "log" then return no_door(name, level, message, ...) end
+    lines = lines + 1
+    if lines > CHECK_LINES then return no_door(name) end
+    log.write(level, tostring(message):sub(1, CHECK_LINE_MAX), { plugin = plugin })
+    return true
+  end
+end
+
 local function load_state(self)
   local m = self.manifest
   local sb, err = sandbox.new {
@@ -84,25 +100,48 @@ local function load_state(self)
   return sb
 end
 
+-- Runs what the plugin has declared as its self check, in the state that is to serve, once: a state
+-- that takes the place of another one has the same code. Nothing of the host is there but the log.
+local function self_check(self, sb)
+  if self.checked then return true end
+  local kind, err = drive(log_only(self.manifest.name),
+    sb:start("self_check", CHECK_CPU_MS, CHECK_S, self.config))
+  if kind == "error" then return nil, plugin_error(err, self.manifest.name) end
+  self.checked = true
+  return true
+end
+
 -- A state to enter: the one there is, or a new one in the place of one that was stopped by force.
 local function state_of(self)
   local sb = self.state
   if sb and not sb:stats().broken then return sb end
   if sb then sb:close() end
-  local err
-  self.state, err = load_state(self)
-  return self.state, err
+  local ok, err
+  self.state = nil
+  sb, err = load_state(self)
+  if not sb then return nil, err end
+  ok, err = self_check(self, sb)
+  if not ok then
+    sb:close()
+    return nil, err
+  end
+  self.state = sb
+  return sb
 end
 
 ---Loads a plugin; the state is built at once, so that a broken one is refused here.
 ---@param manifest table checked, limits filled
 ---@param files {main: string, lib: table<string, string>}
----@param later boolean|nil its code does not run before its first event: it is disabled
+---@param how {config: table|nil, later: boolean|nil}|nil config: the operator's settings of the
+---  plugin; without them its self check is not run. later: its code does not run before its first
+---  event: it is disabled
 ---@return table|nil driver
 ---@return table|nil PluginError
-function M.new(manifest, files, later)
+function M.new(manifest, files, how)
   local self = setmetatable({ manifest = manifest, files = files }, M)
-  if later then return self end
+  self.config = how and how.config
+  self.checked = self.config == nil
+  if how and how.later then return self end
   local sb, err = state_of(self)
   if not sb then return nil, err end
   return self

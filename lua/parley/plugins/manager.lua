@@ -1,6 +1,7 @@
 -- The plugin manager: which generation serves, and which older ones still have turns to finish.
 
 local generation = require "parley.plugins.generation"
+local json = require "host.json"
 local signals = require "parley.triggers.signals"
 local task = require "host.task"
 local time = require "host.time"
@@ -8,6 +9,7 @@ local time = require "host.time"
 local M = {}
 
 local WAIT_S = 60 -- for a reload that is running
+local HOLDERS_SHOWN = 10
 M.__index = M
 
 ---@param read (fun(): parley.Given|nil, table|nil)|nil what the database says of plugins
@@ -54,21 +56,26 @@ function M:swap(g)
   g.number, g.since_ms = self.number, time.now_ms()
   self.alive[g.number] = g
   local old = self.current
+  if old then old.replaced_ms = g.since_ms end
   self.current = g
   signals.follow(self, g.triggers)
   if self.on_swap then self.on_swap(g) end
   if old and old.refs == 0 then drop(self, old) end
 end
 
+---@param turn {dialog_id: string, since: number, asks: string|nil} that is to run on it; `asks` is
+---  the plugin that it waits for
 ---@return parley.Generation generation hold it for a turn, then release it
-function M:hold()
+function M:hold(turn)
   local g = self.current
   g.refs = g.refs + 1
+  g.holders[turn] = true
   return g
 end
 
-function M:release(g)
+function M:release(g, turn)
   g.refs = g.refs - 1
+  g.holders[turn] = nil
   if g.refs == 0 and g ~= self.current then drop(self, g) end
 end
 
@@ -131,7 +138,34 @@ function M:reload(config, how)
   return g
 end
 
----For `parley status`: the generations that still live, newest first.
+-- The turns that keep a generation alive, the longest first.
+local function holders_of(g)
+  local out, now = json.array(), time.mono()
+  for turn in pairs(g.holders) do
+    out[#out + 1] = {
+      dialog_id = turn.dialog_id, plugin = turn.asks,
+      seconds = math.floor((now - turn.since) * 1000) / 1000,
+    }
+  end
+  table.sort(out, function(a, b) return a.seconds > b.seconds end)
+  for i = #out, HOLDERS_SHOWN + 1, -1 do out[i] = nil end
+  return out
+end
+
+-- What an old generation serves that the current one does not.
+local function differing(g, current)
+  local out = json.array()
+  for _, p in ipairs(g.plugins) do
+    local now = current.chooser.by_name[p.name]
+    if not now or now.hash ~= p.hash then
+      out[#out + 1] = { name = p.name, version = p.manifest.version, hash = p.hash:sub(1, 12) }
+    end
+  end
+  return out
+end
+
+---For `parley status`: the generations that still live, newest first; of the old ones what they
+---have of their own, and who holds them.
 ---@return table[]
 function M:status()
   local out = {}
@@ -139,6 +173,9 @@ function M:status()
     out[#out + 1] = {
       number = g.number, current = g == self.current, turns = g.refs, plugins = #g.plugins,
       since = time.rfc3339(g.since_ms),
+      replaced = g.replaced_ms and time.rfc3339(g.replaced_ms) or nil,
+      held_by = g ~= self.current and holders_of(g) or nil,
+      own_plugins = g ~= self.current and differing(g, self.current) or nil,
     }
   end
   table.sort(out, function(a, b) return a.number > b.number end)

@@ -231,4 +231,4 @@ local function context(request, extra)
 end
 
 export("context", context)
-parley = { name = plugin_name, context = context }
+parley = { name = plugin_name, context = context, log = C.log }

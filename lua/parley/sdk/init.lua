@@ -2,7 +2,7 @@
 
 local host, freeze, clock_ms, array_mt = host, freeze, clock_ms, array_mt
 local context = parley.context
-local name, new_text = parley.name, parley.text
+local name, new_text, log = parley.name, parley.text, parley.log
 
 local handlers = {
   command = {}, callback = {}, intent = {}, text = {}, state = {}, job = {}, event = {},
@@ -158,6 +158,36 @@ export("describe", function()
   return out
 end)
 
+-- before it serves --------------------------------------------------------------------------------
+
+-- Where the plugin has called what calls this, like "shop/main.lua:3: ".
+local function position()
+  for level = 2, 10 do
+    local _, where = pcall(error, "", level)
+    if where:find("^" .. name .. "/") then return where end
+  end
+  return ""
+end
+
+local check, check_at
+
+local function self_check(fn)
+  if type(fn) ~= "function" then error("self_check: a function expected", 2) end
+  if check then error("self_check is called twice", 2) end
+  check, check_at = fn, position()
+end
+
+export("self_check", function(config)
+  if not check then return true end
+  local ok, err = pcall(check, { config = config, log = log })
+  if ok then return true end
+  -- The table of an error says no line: then it is that of p.self_check.
+  if type(err) == "table" then err = err.message or err.code end
+  local text = tostring(err)
+  local where, what = text:match("^(" .. name .. "/[^:]+:%d+: )(.*)$")
+  error((where or check_at) .. "the self check failed: " .. (what or text), 0)
+end)
+
 -- the module --------------------------------------------------------------------------------------
 
 local created = false
@@ -167,7 +197,7 @@ parley = freeze("parley", {
   plugin = function()
     if created then error("parley.plugin() is called twice", 2) end
     created = true
-    return { on = freeze("on", on) }
+    return { on = freeze("on", on), self_check = self_check }
   end,
   text = new_text,
   now = function() return clock_ms() / 1000 end,

@@ -62,9 +62,9 @@ end
 function run(self, given, seconds)
   local pause, until_s, again = PAUSE_MIN_S, time.mono() + seconds, false
   while true do
-    local generation = self.manager:hold()
+    local generation = self.manager:hold(given)
     local good, turn, err, overtaken = pcall(attempt.run, self, given, generation, again)
-    self.manager:release(generation)
+    self.manager:release(generation, given)
     if not good then error(turn, 0) end
     if turn or not overtaken then return turn, err end
     if time.mono() + pause > until_s then

@@ -124,6 +124,7 @@ local function invoke(self, turn, generation, plugin, invited)
   if not read then turn.lost = turn.lost or failure end
   end_if_lost(turn)
   local id, delivery = ids.invocation(turn, plugin.name)
+  turn.given.asks = plugin.name
   local begun, since = time.now_ms(), time.mono()
   record.event(turn, plugin.name, "plugin_invocation_started", "info", { invocation_id = id })
   turn.asked = nil

@@ -21,6 +21,12 @@ parley = {}
 
 ---@class parley.Plugin
 ---@field on parley.on
+local plugin = {}
+
+---Called once before this version serves, in the state that is to serve; when it raises, the
+---version is refused and the one before goes on. Nothing of the host is there but the log.
+---@param fn fun(check: {config: table, log: parley.log})
+function plugin.self_check(fn) end
 
 ---What main.lua begins with, once, and returns at its end.
 ---@return parley.Plugin
