@@ -5,6 +5,7 @@ local fs = require "host.fs"
 local host = require "spec.support.host"
 local problems = require "parley.plugins.problems"
 local process = require "spec.support.process"
+local sandbox = require "host.sandbox"
 local task = require "host.task"
 
 local function greet(word, more)
@@ -73,6 +74,33 @@ describe("a self check", function()
     assert.matches("main.lua:3: self_check: a function expected", err)
   end)
 
+end)
+
+describe("a state that was stopped by force", function()
+  it("is replaced once, however many events come meanwhile", function()
+    local h = host.start { plugins = { greet = {
+      manifest = { commands = { { name = "greet" }, { name = "burst" } } },
+      main = [[
+        for i = 1, 3e6 do local x = i % 7 end -- so that loading it waits
+        local p = parley.plugin()
+        p.on.command('greet', function(c) c:reply 'here' end)
+        p.on.command('burst', function() while true do end end)
+        return p
+      ]],
+    } } }
+    h:say("d", "/burst")
+    local new, made = sandbox.new, 0
+    sandbox.new = function(...)
+      made = made + 1
+      return new(...)
+    end
+    finally(function() sandbox.new = new end)
+    local tasks = {}
+    for i = 1, 5 do tasks[i] = task.spawn(function() return h:say("d" .. i, "/greet").body.text end) end
+    for _, t in ipairs(tasks) do assert.equal("here", select(2, t:join(10))) end
+    assert.equal(1, made)
+    h:stop()
+  end)
 end)
 
 describe("a reload that is refused", function()

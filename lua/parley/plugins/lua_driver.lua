@@ -6,11 +6,13 @@
 local fs = require "host.fs"
 local log = require "parley.ops.log"
 local sandbox = require "host.sandbox"
+local task = require "host.task"
 
 local M = {}
 M.__index = M
 
-local CHECK_CPU_MS, CHECK_S = 200, 2       -- of a self check
+local CHECK_CPU_MS, CHECK_S = 200, 2 -- of a self check
+local LOAD_S = 5 -- that somebody waits for a state which is being loaded
 local CHECK_LINES, CHECK_LINE_MAX = 20, 2000 -- that it may write to the log
 
 -- The SDK, in the order it is loaded into each state.
@@ -111,22 +113,34 @@ local function self_check(self, sb)
   return true
 end
 
+local function new_state(self)
+  local ok
+  local sb, err = load_state(self)
+  if not sb then return nil, err end
+  ok, err = self_check(self, sb)
+  if ok then return sb end
+  sb:close()
+  return nil, err
+end
+
 -- A state to enter: the one there is, or a new one in the place of one that was stopped by force.
+-- Loading may wait: who comes meanwhile waits for the same state.
 local function state_of(self)
+  while self.loading do
+    local ok, err = self.loading:wait(LOAD_S)
+    if not ok then return nil, plugin_error(err, self.manifest.name) end
+  end
   local sb = self.state
   if sb and not sb:stats().broken then return sb end
   if sb then sb:close() end
-  local ok, err
-  self.state = nil
-  sb, err = load_state(self)
-  if not sb then return nil, err end
-  ok, err = self_check(self, sb)
-  if not ok then
-    sb:close()
-    return nil, err
-  end
-  self.state = sb
-  return sb
+  self.state, self.loading = nil, task.cond()
+  local good, new, err = pcall(new_state, self)
+  local waiting = self.loading
+  self.loading = nil
+  waiting:broadcast()
+  if not good then error(new, 0) end
+  self.state = new
+  return new, err
 end
 
 ---Loads a plugin; the state is built at once, so that a broken one is refused here.
