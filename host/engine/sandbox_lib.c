@@ -100,8 +100,10 @@ static const char *status_of(const struct pl_task *task, lua_State *co)
         return "running";
     if (task != NULL && is_active(task, co))
         return "normal";
-    if (lua_status(co) == LUA_YIELD)
+    if (pl_task_is_suspended(co))
         return "suspended";
+    if (lua_status(co) == LUA_YIELD)
+        return "normal"; /* in another event of this plugin */
     if (lua_status(co) == 0 && lua_gettop(co) > 0)
         return "suspended"; /* not started: its function is on the stack */
     return "dead";
@@ -131,6 +133,8 @@ static int co_resume(lua_State *L)
         lua_pushliteral(L, "too many nested coroutines or values");
         return 2;
     }
+    if (lua_status(co) == LUA_YIELD)
+        lua_settop(co, 0); /* the mark */
     lua_xmove(L, co, n);
     task->target = co;
     task->transfer = n;

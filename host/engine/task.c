@@ -348,12 +348,33 @@ static int leave_nested(struct pl_task *task, bool ok)
     return n;
 }
 
+/* On the stack of a coroutine that has yielded: it alone may be resumed. One that waits at the
+ * door, was interrupted or has resumed another looks the same to Lua, but belongs to its task, or
+ * to nobody when that has ended: what is resumed there gets values that nobody waits for. */
+static const char suspended_mark;
+
+static void mark_suspended(struct pl_state *state, lua_State *co)
+{
+    size_t cap = pl_state_lift_cap(state);
+    lua_pushlightuserdata(co, (void *)&suspended_mark);
+    pl_state_restore_cap(state, cap);
+}
+
+bool pl_task_is_suspended(lua_State *co)
+{
+    return lua_status(co) == LUA_YIELD && lua_gettop(co) > 0 &&
+           lua_touserdata(co, -1) == &suspended_mark;
+}
+
 /* coroutine.yield of a nested coroutine: `transfer` values are on its stack. */
 static int yield_nested(struct pl_task *task)
 {
     lua_State *inner = pl_task_top(task);
     task->depth--;
-    return hand_over(task->state, inner, pl_task_top(task), task->transfer, true);
+    int n = hand_over(task->state, inner, pl_task_top(task), task->transfer, true);
+    lua_settop(inner, 0);
+    mark_suspended(task->state, inner);
+    return n;
 }
 
 static void preempted(struct pl_task *task, int nargs)

@@ -82,6 +82,10 @@ void pl_engine_wake(struct pl_engine *engine);
  * loop; what does not fit into a turn's time stays for the next. */
 void pl_engine_drain(struct pl_engine *engine);
 
+/* Whether a plugin's coroutine has yielded and may be resumed; the mark that says so is on top of
+ * its stack, and goes before it is. */
+bool pl_task_is_suspended(lua_State *co);
+
 /* The innermost coroutine. */
 static inline lua_State *pl_task_top(const struct pl_task *task)
 {

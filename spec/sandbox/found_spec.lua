@@ -2,6 +2,7 @@
 
 local fs = require "host.fs"
 local rings = require "spec.support.rings"
+local task = require "host.task"
 
 local prelude = assert(fs.read "lua/parley/engine/sandbox.lua")
 
@@ -13,6 +14,15 @@ for _, ring in ipairs(rings) do
   local function start(sb, source, ...)
     assert(sb:compile("main", source, "=main"))
     return sb:start("main", 1000, 5, ...)
+  end
+
+  -- Compiles what two events of one plugin do with a coroutine that both can reach.
+  local function with_shared(first, second)
+    local sb = new()
+    assert(sb:compile("lib:shared", "return {}", "=shared"))
+    assert(sb:compile("first", "local s = require 'shared' " .. first, "=first"))
+    assert(sb:compile("second", "local s = require 'shared' " .. second, "=second"))
+    return sb
   end
 
   describe("what fuzzers have found, in the " .. ring.name .. " ring:", function()
@@ -40,6 +50,53 @@ for _, ring in ipairs(rings) do
         sb:close()
       end
       assert.same({ exception = "0.123456", memory_limit = "not enough memory" }, seen)
+    end)
+
+    it("a coroutine at the door of one event cannot be resumed by another", function()
+      local sb = with_shared([[
+        s.co = coroutine.create(function() return "answered " .. tostring(host("ask")) end)
+        return coroutine.resume(s.co)
+      ]], "return coroutine.status(s.co), coroutine.resume(s.co, 'forged')")
+      local kind, call = sb:start("first", 1000, 5)
+      assert.equal("door", kind)
+      assert.same({ "done", "normal", false, "cannot resume normal coroutine" }, { sb:start("second", 1000, 5) })
+      assert.same({ "done", true, "answered 42" }, { call:answer(42) })
+    end)
+
+    it("a coroutine whose event has ended at the door is not resumed by a later one", function()
+      local sb = with_shared([[
+        s.co = coroutine.create(function() return host("ask") end)
+        return coroutine.resume(s.co)
+      ]], "return coroutine.resume(s.co, 'forged')")
+      local _, call = sb:start("first", 1000, 5)
+      call:stop "not needed"
+      assert.same({ "done", false, "cannot resume normal coroutine" }, { sb:start("second", 1000, 5) })
+    end)
+
+    it("a coroutine that was interrupted in one event cannot be resumed by another", function()
+      local sb = with_shared([[
+        s.co = coroutine.create(function()
+          while not s.stop do end
+          return "ended by itself"
+        end)
+        return coroutine.resume(s.co)
+      ]], [[
+        s.stop = true
+        return coroutine.resume(s.co, "forged")
+      ]])
+      local first = task.spawn(function() return sb:start("first", 5000, 5) end)
+      task.sleep(0.01)
+      assert.same({ "done", false, "cannot resume normal coroutine" }, { sb:start("second", 1000, 5) })
+      assert.same({ true, "done", true, "ended by itself" }, { first:join() })
+    end)
+
+    it("a coroutine that has yielded may be resumed by another event", function()
+      local sb = with_shared([[
+        s.co = coroutine.wrap(function(a) while true do a = coroutine.yield(a + 1, "x", nil) end end)
+        return s.co(1)
+      ]], "return select('#', s.co(2)), s.co(5)")
+      assert.same({ "done", 2, "x" }, { sb:start("first", 1000, 5) })
+      assert.same({ "done", 3, 6, "x" }, { sb:start("second", 1000, 5) })
     end)
   end)
 end
