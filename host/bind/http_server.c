@@ -240,6 +240,13 @@ static int request_finish(lua_State *L)
     return 1;
 }
 
+/* req:abort(): closes the connection without an answer, or in the middle of one */
+static int request_abort(lua_State *L)
+{
+    pl_http_abort(check_request(L));
+    return 0;
+}
+
 /* --- the server
  * ------------------------------------------------------------------------------------ */
 
@@ -346,17 +353,10 @@ static int server_close(lua_State *L)
 int pl_bind_http_server(lua_State *L)
 {
     static const luaL_Reg request_methods[] = {
-        {"header", request_header},
-        {"count", request_count},
-        {"headers", request_headers},
-        {"body", request_body},
-        {"remote", request_remote},
-        {"closed", request_closed},
-        {"respond", request_respond},
-        {"start", request_start},
-        {"write", request_write},
-        {"finish", request_finish},
-        {NULL, NULL},
+        {"header", request_header},   {"count", request_count},   {"headers", request_headers},
+        {"body", request_body},       {"remote", request_remote}, {"closed", request_closed},
+        {"respond", request_respond}, {"start", request_start},   {"write", request_write},
+        {"finish", request_finish},   {"abort", request_abort},   {NULL, NULL},
     };
     static const luaL_Reg server_methods[] = {
         {"port", server_port},

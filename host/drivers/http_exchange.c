@@ -119,6 +119,12 @@ int pl_http_stream_finish(struct pl_http_exchange *x)
     return 0;
 }
 
+void pl_http_abort(struct pl_http_exchange *x)
+{
+    if (x->conn != NULL)
+        pl_http_conn_close(x->conn);
+}
+
 bool pl_http_stream_full(const struct pl_http_exchange *x)
 {
     const struct pl_http_conn *conn = x->conn;

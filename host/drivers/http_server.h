@@ -77,6 +77,9 @@ int pl_http_stream_start(struct pl_http_exchange *x, int status, const char *hea
 int pl_http_stream_write(struct pl_http_exchange *x, const char *data, size_t len);
 int pl_http_stream_finish(struct pl_http_exchange *x);
 
+/* Closes the connection, whatever was answered so far. */
+void pl_http_abort(struct pl_http_exchange *x);
+
 /* More than the high-water mark waits for the client. */
 bool pl_http_stream_full(const struct pl_http_exchange *x);
 

@@ -18,6 +18,7 @@ M.commands = {
   { "migrate", "bring the database schema up or down" },
   { "plugin", "make, check, test and run a plugin; disable it, roll it back" },
   { "conformance", "check a REST plugin from outside" },
+  { "sim", "play a service that the host talks to: Telegram" },
   { "busted", "run specs inside the host" },
   { "lua", "run a Lua file inside the host" },
   { "version", "print the version" },

@@ -1,0 +1,95 @@
+-- Brings updates to the webhooks of bots: in order of their ids, several at a time, again and again
+-- until the host answers 2xx (Bot API, setWebhook).
+
+local http = require "host.http_client"
+local json = require "host.json"
+local task = require "host.task"
+local world = require "parley.sim.telegram.world"
+
+local M = {}
+M.__index = M
+
+local PAUSE_S, PAUSE_MAX_S = 0.2, 60 -- between attempts at one update
+
+---@param sim table
+---@param opts {timeout: number|nil, pause_max: number|nil}|nil
+function M.new(sim, opts)
+  opts = opts or {}
+  return setmetatable({
+    sim = sim, timeout = opts.timeout or 60, pause_max = opts.pause_max or PAUSE_MAX_S, tasks = {},
+  }, M)
+end
+
+-- One update is over when the host has it. What it answers may itself be a call of a method.
+local function deliver(self, bot, hook, update)
+  local pause = PAUSE_S
+  while bot.webhook == hook do
+    local r, err = http.request {
+      method = "POST", url = hook.url, body = json.encode(update), timeout = self.timeout,
+      allow_private = true,
+      headers = {
+        ["Content-Type"] = "application/json", ["X-Telegram-Bot-Api-Secret-Token"] = hook.secret,
+      },
+    }
+    if r and r.status >= 200 and r.status < 300 then
+      local given = r.body ~= "" and json.decode(r.body)
+      if type(given) == "table" and given.method then
+        self.sim:call(bot, given.method, given, {})
+      end
+      return true
+    end
+    hook.last_error_date = self.sim.world:now()
+    hook.last_error_message = r and ("Wrong response from the webhook: %d"):format(r.status)
+      or err.message
+    task.sleep(pause)
+    pause = math.min(pause * 2, self.pause_max)
+  end
+end
+
+-- As many at a time as the bot allows; they leave the queue in order.
+local function run(self, bot, hook)
+  local at_work, free = 0, task.cond()
+  local next_index = bot.first
+  while bot.webhook == hook do
+    if next_index < bot.first then next_index = bot.first end
+    if next_index > bot.last then
+      bot.taken:wait(1)
+    elseif at_work >= hook.max_connections then
+      free:wait(1)
+    else
+      local update = bot.updates[next_index]
+      next_index, at_work = next_index + 1, at_work + 1
+      task.spawn(function()
+        if deliver(self, bot, hook, update) then update.delivered = true end
+        at_work = at_work - 1
+        while bot.first <= bot.last and bot.updates[bot.first].delivered do
+          bot.updates[bot.first] = nil
+          bot.first = bot.first + 1
+        end
+        free:broadcast()
+      end)
+    end
+  end
+end
+
+---Begins to bring a bot's updates to the webhook that it has now.
+function M:begin(bot)
+  local hook = bot.webhook
+  self.tasks[#self.tasks + 1] = task.spawn(run, self, bot, hook)
+end
+
+function M:close()
+  for _, bot in pairs(self.sim.world.bots) do bot.webhook = nil end
+  for _, t in ipairs(self.tasks) do t:cancel() end
+end
+
+---Brings one update again that was taken already, as Telegram does after a lost answer.
+function M:again(bot, update)
+  if bot.webhook then
+    task.spawn(deliver, self, bot, bot.webhook, update)
+  else
+    world.enqueue(bot, update)
+  end
+end
+
+return M
