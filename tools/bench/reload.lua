@@ -1,0 +1,28 @@
+-- Reloads under load, half of them broken: what they cost, and whether anybody has noticed.
+
+package.path = "./?.lua;" .. package.path
+local reloads = require "spec.support.reloads"
+
+local n, seconds, rate = ...
+local r = reloads.run { reloads = tonumber(n), seconds = tonumber(seconds), rate = tonumber(rate) }
+
+local function row(what, format, ...) print(("%-46s " .. format):format(what, ...)) end
+local function share(list, q) return list[math.max(1, math.ceil(q * #list))] end
+
+local refused = 0
+for _, count in pairs(r.refused) do refused = refused + count end
+local versions = 0
+for _ in pairs(r.versions) do versions = versions + 1 end
+
+row("reloads", "%s in %s s, half of them broken", n, seconds)
+row("turns", "%d, by %d versions", r.turns, versions)
+row("turns that failed, or were made of two versions", "%d, %d", refused, #r.wrong)
+row("broken reloads that were taken up or not named", "%d", #r.silent)
+row("a reload, p50 and slowest", "%g ms, %g ms", share(r.took_ms, 0.5), r.took_ms[#r.took_ms])
+row("a turn, p50, p99 and slowest", "%.1f ms, %.1f ms, %.1f ms", share(r.latency_ms, 0.5), share(r.latency_ms, 0.99),
+  r.latency_ms[#r.latency_ms])
+row("memory after a fifth, and at the end", "%.1f MB, %.1f MB", r.before / 1048576, r.after / 1048576)
+row("generations alive, workers restarted", "%d, %d", r.generations, r.restarts)
+for _, text in ipairs(r.wrong) do print("wrong: " .. text) end
+for _, text in ipairs(r.silent) do print("wrong: " .. text) end
+if refused + #r.wrong + #r.silent + r.restarts > 0 then os.exit(1) end
