@@ -6,7 +6,11 @@ local catalogue = require "parley.plugins.catalogue"
 local circuit = require "parley.plugins.circuit"
 local cluster = require "parley.cluster"
 local config = require "parley.config"
+local copies = require "parley.deployments.copies"
+local counts = require "parley.deployments.counts"
 local crypto = require "host.crypto"
+local decide = require "parley.deployments.decide"
+local deployments = require "parley.deployments.watch"
 local endpoints = require "parley.ops.endpoints"
 local heartbeats = require "parley.plugins.heartbeats"
 local http_server = require "host.http_server"
@@ -40,6 +44,7 @@ local tokens = require "parley.store.tokens"
 local triggers = require "parley.triggers.watch"
 local turn = require "parley.turn"
 local verify = require "parley.auth.verify"
+local views = require "parley.deployments.views"
 
 require "parley.plugins.services"
 
@@ -92,9 +97,16 @@ function M.open(cfg, opts)
     self.db:close()
     return nil, err
   end
-  self.manager = manager.new(function() return registry.given(self.db) end, self.master)
+  self.manager = manager.new(function()
+    local given, problem = registry.given(self.db)
+    if given then copies.bring(self, given) end
+    return given, problem
+  end, self.master)
   self.served = served.new(self, log.write)
-  self.manager.on_swap = function(generation) self.served:add(generation) end
+  self.manager.on_swap = function(generation)
+    self.served:add(generation)
+    if #generation.misfits > 0 then task.spawn(decide.misfits, self, generation.misfits) end
+  end
   self.cluster:on("plugins", function()
     registry.sync(self)
     self.shared:refresh()
@@ -113,9 +125,10 @@ function M.open(cfg, opts)
     log = log.write,
   }
   self.limits:configure(cfg.rate_limits)
+  self.counts = counts.new(self)
   self.turn = turn.new {
     db = self.db, owner = self.cluster.id, lanes = self.lanes, manager = self.manager,
-    limits = self.limits, shared = self.shared, log = log.write,
+    limits = self.limits, counts = self.counts, shared = self.shared, log = log.write,
     on_jobs = function() self.jobs:wake() end,
   }
   self.jobs = jobs.new {
@@ -130,6 +143,7 @@ function M.open(cfg, opts)
   self.router = router.new()
   for _, name in ipairs {
     "dialogs", "turns", "users", "plugins", "plugin_events", "tokens", "audit", "operate",
+    "deployments",
   } do
     require("parley.http.resources." .. name).register(self.router, self)
   end
@@ -165,6 +179,7 @@ end
 local function lead(self)
   for name, part in pairs {
     triggers = triggers, manifests = poll, heartbeats = heartbeats, overdue = overdue,
+    deployments = deployments,
   } do
     self.cluster:lead(name, function(lease) part.run(self, lease) end)
   end
@@ -194,6 +209,7 @@ function M:begin()
   lead(self)
   self.limiter = task.spawn(self.limits.run, self.limits)
   self.leftover = task.spawn(recover.watch, self.recovery)
+  self.counter = task.spawn(self.counts.run, self.counts)
   self.keeper = task.spawn(self.served.run, self.served)
   self.shared:begin(self.cluster)
   return #resumed
@@ -269,7 +285,8 @@ function M:status()
     plugins[i] = {
       name = p.name, version = p.manifest.version, transport = p.manifest.transport,
       state = failing and "degraded" or p.state, reason = failing or p.reason or p.pin_problem,
-      hash = p.hash:sub(1, 12), ring = p.ring, pinned = p.pinned or false,
+      hash = p.hash:sub(1, 12), ring = p.ring, pinned = p.pinned or false, origin = p.origin,
+      canary = p.canary and views.describe(p.canary) or nil,
     }
   end
   return {
@@ -326,6 +343,7 @@ function M:drain(seconds)
     task.sleep(0.02)
   end
   self.limits:configure {}
+  self.counts:flush()
   self:close()
 end
 
@@ -333,6 +351,7 @@ function M:close()
   self.jobs:stop()
   if self.limiter then self.limiter:cancel() end
   if self.leftover then self.leftover:cancel() end
+  if self.counter then self.counter:cancel() end
   if self.keeper then self.keeper:cancel() end
   for _, kind in ipairs { "server", "db", "lanes", "limits", "manager", "shared" } do
     meters.watch(kind, nil)

@@ -4,6 +4,7 @@
 local blame = require "parley.plugins.blame"
 local config = require "parley.config"
 local core = require "parley.core"
+local deployments = require "parley.deployments"
 local exit = require "parley.cli.exit"
 local home = require "parley.cli.home"
 local log = require "parley.ops.log"
@@ -63,6 +64,9 @@ return function(_, ...)
     worker.on("plugin." .. name, function(request)
       return fn(c, request.plugin, { by = "cli", reason = request.reason, to = request.to })
     end)
+  end
+  for name, fn in pairs(deployments.orders) do
+    worker.on("plugin." .. name, function(request) return fn(c, request) end)
   end
   -- Through the supervisor, which asks every worker, this one too.
   function c.reload_everywhere()

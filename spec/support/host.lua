@@ -54,6 +54,9 @@ function M:write_plugin(name, p)
   if p.main then assert(fs.write(dir .. "/main.lua", p.main)) end
 end
 
+---A file of a plugin in the home, as it was written.
+function M:read_plugin(name, file) return assert(fs.read(("%s/plugins/%s/%s"):format(self.home, name, file))) end
+
 function M:make_token(scopes, kind, expires_at)
   local text, id = token.generate(kind or "bot")
   assert(self.core.db:commit {

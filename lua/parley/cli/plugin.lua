@@ -11,5 +11,9 @@ return {
     { "enable", "let it be chosen again" },
     { "rollback", "go back to the bundle that served before" },
     { "bundles", "show what has served of it" },
+    { "deploy", "put a version in service, for all dialogs or for a share" },
+    { "deployments", "show versions on trial, and how they go" },
+    { "promote", "give the version on trial to all dialogs" },
+    { "abort", "end the trial of a version" },
   },
 }

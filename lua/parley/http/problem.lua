@@ -29,6 +29,7 @@ M.CODES = {
   token_revoked = { 409, "Token revoked" },
   token_expired = { 409, "Token expired" },
   plugin_conflict = { 409, "Plugin conflict" },
+  deployment_refused = { 409, "Deployment refused" },
   reload_refused = { 409, "Reload refused" },
   continuation_done = { 409, "Continuation done" },
   continuation_expired = { 410, "Continuation expired" },

@@ -49,6 +49,17 @@ M.plugin_retries = r:counter("parley_plugin_retries_total",
 M.plugin_unknown_fields = r:counter("parley_plugin_unknown_fields_total",
   "Fields in answers of REST plugins that the host does not know.", { "plugin" })
 
+M.deployments = r:counter("parley_deployments_total",
+  "Deployments of plugins: started (with a canary), promoted, rolled_back or cancelled.",
+  { "outcome" })
+M.deployment_calls = r:counter("parley_deployment_calls_total",
+  "Calls of plugins of which two versions serve, by version (stable or canary): ok, or the code of "
+    .. "the error.", { "plugin", "version", "outcome" })
+M.deployment_seconds = r:histogram("parley_deployment_call_seconds",
+  "Time of such a call, by version.", { "plugin", "version" })
+M.deployment_slices_lost = r:counter("parley_deployment_slices_lost_total",
+  "Slices of such counts that were given up, because the database has been away for long.")
+
 M.llm_calls = r:counter("parley_llm_calls_total",
   "Calls of the language model: ok, or the code of the error; circuit_open: it was not asked.",
   { "provider", "outcome" })
@@ -80,6 +91,7 @@ begin(M.turns, { "answered", "fallback", "failed", "queued", "replayed" })
 begin(M.turn_errors, { "dialog_busy", "timeout", "conflict" })
 begin(M.jobs, { "done", "retried", "failed", "held" })
 begin(M.dead_letters, { "message", "job" })
+begin(M.deployments, { "started", "promoted", "rolled_back", "cancelled" })
 begin(M.auth_failures, { "unauthorized", "forbidden", "busy", "unavailable" })
 begin(M.rate_limited, { "user", "bot", "plugin" })
 begin(M.audit_events, { "debug", "info", "warning", "error", "critical" })
@@ -135,6 +147,16 @@ end
 function M.plugin(plugin, code, seconds)
   M.plugin_calls:with(plugin, code or "ok"):inc()
   M.plugin_seconds:with(plugin):observe(seconds)
+end
+
+--- Counts one call of a plugin of which two versions serve.
+---@param plugin string
+---@param version "stable"|"canary"
+---@param code string|nil of the error; nil: it went well
+---@param seconds number
+function M.deployment_call(plugin, version, code, seconds)
+  M.deployment_calls:with(plugin, version, code or "ok"):inc()
+  M.deployment_seconds:with(plugin, version):observe(seconds)
 end
 
 --- Counts one call of a language model.

@@ -25,11 +25,21 @@ local function words(suspect)
   return "it has hung the host"
 end
 
+-- A new version on trial has a name of its own (parley.deployments.copies.label). It is rolled
+-- back, and the plugin itself goes on.
+local function is_canary(suspect) return suspect.plugin:find("@", 1, true) ~= nil end
+
 ---Before the first generation is built: the plugin is not even loaded.
 ---@param core table parley.core
 ---@param suspect table|nil host.worker's
 function M.spare(core, suspect)
   if not suspect or suspect.plugin == core.config.fallback_plugin then return end
+  if is_canary(suspect) then
+    core.manager.spared[suspect.plugin] = {
+      message = words(suspect), critical = suspect.signal and "crash" or "hang",
+    }
+    return
+  end
   core.manager:disable(suspect.plugin, REASON .. words(suspect))
 end
 
@@ -72,6 +82,8 @@ function M.tell(core, suspect)
     what = what .. "; look at conf/rules.lua"
   elseif suspect.plugin == core.config.fallback_plugin then
     what = what .. "; nobody stands behind the fallback plugin, so it goes on"
+  elseif is_canary(suspect) then
+    what = what .. ", is not loaded again and rolled back"
   else
     what = what .. " and is disabled"
   end
@@ -79,7 +91,8 @@ function M.tell(core, suspect)
     plugin = suspect.plugin, severity = "critical", signal = suspect.signal,
     trace_id = suspect.trace_id,
   })
-  task.spawn(store, core, suspect, what)
+  -- What becomes of a canary is written down by its deployment (parley.deployments.decide).
+  if not is_canary(suspect) then task.spawn(store, core, suspect, what) end
 end
 
 return M

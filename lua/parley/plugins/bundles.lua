@@ -35,6 +35,12 @@ local function read_checked(path, name, hash)
     :format(path, b.hash))
 end
 
+---Where a bundle lies when it is in the store.
+---@param home string
+---@param b parley.Bundle
+---@return string
+function M.path(home, b) return path_of(home, b.manifest.name, b.hash) end
+
 ---Reads a bundle back, checked against its hash.
 ---@param home string
 ---@param name string of the plugin

@@ -6,13 +6,15 @@ local bundles = require "parley.plugins.bundles"
 local choose = require "parley.plugins.choose"
 local circuit = require "parley.plugins.circuit"
 local compile_schema = require("parley.schema.compile").compile
-local fs = require "host.fs"
+local copies = require "parley.deployments.copies"
+local deployments = require "parley.deployments.rows"
 local json = require "host.json"
 local llm = require "parley.llm.router"
 local log = require "parley.ops.log"
 local lua_driver = require "parley.plugins.lua_driver"
 local manifest = require "parley.plugins.manifest"
 local nlu = require "parley.nlu.mock"
+local places = require "parley.plugins.places"
 local problems = require "parley.plugins.problems"
 local rest_driver = require "parley.plugins.rest_driver"
 local registered = require "parley.plugins.registered"
@@ -22,6 +24,7 @@ local suggest = require "parley.util.suggest"
 local task = require "host.task"
 local time = require "host.time"
 local triggers = require "parley.triggers.file"
+local views = require "parley.deployments.views"
 
 local M = {}
 M.__index = M
@@ -36,6 +39,9 @@ M.__index = M
 ---@field intents table[] with their examples; `index`: what the offline classifier compares with
 ---@field llm table parley.llm.router
 ---@field pins table<string, parley.Pin> as they were when it was built
+---@field trials parley.Plugin[] those of which a new version is on trial beside the stable one
+---@field trials_mark string parley.deployments.rows.mark of what it was built with
+---@field misfits {row: parley.Deployment, message: string}[] new versions that do not load here
 ---@field refused table<string, {hash: string, secret_version: integer, reason: string}>
 --- registered plugins that do not fit
 ---@field refs integer turns that hold it
@@ -44,36 +50,6 @@ M.__index = M
 ---@field since_ms integer|nil when it was put in service
 
 local SHARE_S = 0.002 -- what a build takes of the loop at once
-
-local function folders(config)
-  return { fs.data_dir() .. "/plugins", config.home .. "/plugins" }
-end
-
--- A plugin of the home takes the place of the one of the same name that ships; one that is being
--- developed (plugin_folders, set by the tools) that of both.
-local function find(config)
-  local found = {}
-  for _, dir in ipairs(folders(config)) do
-    if fs.exists(dir) then
-      local list, err = fs.list(dir)
-      if not list then return nil, err end
-      for _, name in ipairs(list) do
-        if fs.exists(dir .. "/" .. name .. "/manifest.json") then
-          found[name] = dir .. "/" .. name
-        end
-      end
-    end
-  end
-  for name, dir in pairs(config.plugin_folders or {}) do found[name] = dir end
-  return found
-end
-
--- The folders of the generation before: nothing is looked for on the disk.
-local function find_kept(keep)
-  local found = {}
-  for _, p in ipairs(keep.plugins) do found[p.name] = p.dir end
-  return found
-end
 
 -- Settings of a plugin that is not there are a mistake in its name.
 local function check_settings(config, found, rows)
@@ -116,28 +92,33 @@ end
 
 -- What is to be loaded of a plugin in a folder: what an operator has gone back to; else, when the
 -- folders are not to be read again, what serves; else what the folder says.
+---@param place parley.PluginPlace
 ---@return parley.Bundle|nil bundle
----@return table|string|nil err or, with a bundle, why it is not the one that is pinned
-local function bundle_of(dir, name, config, given)
+---@return string|table origin or the error
+---@return string|nil problem with a bundle: why it is not the one that is pinned
+local function bundle_of(place, name, config, given)
   local pin, before = given.pins[name], given.before and given.before.chooser.by_name[name]
   local serves = before and before.bundle
   local problem
   if pin then
     local b, err = bundles.read(config.home, name, pin.hash)
-    if b then return b end
+    if b then return b, pin.origin or place.origin end
     problem = "it is to serve bundle " .. pin.hash:sub(1, 12) .. ", but: " .. err.message
   end
   local follows = given.keep and before and not before.pinned
-  if serves and (pin or follows) then return serves, problem end
-  local b, err = bundle.read(dir, name)
-  return b, not b and err or problem
+  if serves and (pin or follows) then return serves, before.origin, problem end
+  local b, err = bundle.read(place.dir, name)
+  if not b then return nil, err end
+  return b, place.origin, problem
 end
 
-local function load_plugin(dir, name, config, given)
-  local b, problem = bundle_of(dir, name, config, given)
-  if not b then return nil, problem end
+-- A bundle as a plugin that can be called.
+---@param label string|nil what the engine calls its state; default: its name
+local function make_plugin(b, origin, config, given, label)
   local driver, err
   local m = own_manifest(b)
+  local name = m.name
+  m.label = label
   local ours, own = settings.apply(m, config.plugins[name])
   if ours then
     driver, err = new_driver(b, m, ours, { config = own, later = is_left_alone(name, given) })
@@ -152,15 +133,24 @@ local function load_plugin(dir, name, config, given)
         or problems.place(b.dir, name, err.message),
     }
   end
-  local pin, disabled = given.pins[name], given.disabled
-  local off = ours.enabled == false or disabled[name] ~= nil
   return {
-    name = name, dir = dir, file = b.dir .. "/manifest.json", manifest = m, hash = b.hash,
-    bundle = b, driver = driver, circuit = circuit.new(name), config = own, settings = ours,
-    off = off, state = off and "disabled" or "active",
-    reason = disabled[name] or (off and "the configuration says so") or nil,
-    pinned = pin ~= nil and pin.hash == b.hash, pin_problem = problem,
+    name = name, file = b.dir .. "/manifest.json", manifest = m, hash = b.hash, bundle = b,
+    origin = origin, driver = driver, circuit = circuit.new(name), config = own, settings = ours,
   }
+end
+
+---@param place parley.PluginPlace
+local function load_plugin(place, name, config, given)
+  local b, origin, problem = bundle_of(place, name, config, given)
+  if not b then return nil, origin end
+  local plugin, err = make_plugin(b, origin, config, given)
+  if not plugin then return nil, err end
+  local pin, disabled = given.pins[name], given.disabled
+  local off = plugin.settings.enabled == false or disabled[name] ~= nil
+  plugin.place, plugin.off, plugin.state = place, off, off and "disabled" or "active"
+  plugin.reason = disabled[name] or (off and "the configuration says so") or nil
+  plugin.pinned, plugin.pin_problem = pin ~= nil and pin.hash == b.hash, problem
+  return plugin
 end
 
 -- Each plugin on its own, and all of them: an operator is told what is wrong with any. Turns get
@@ -256,8 +246,9 @@ end
 local function build(self, given)
   local keep = given.keep and given.before or nil
   local found, err, ok
-  if keep then found = find_kept(keep) else found, err = find(self.config) end
+  if keep then found = places.kept(keep) else found, err = places.find(self.config) end
   if not found then return nil, err end
+  places.add_pinned(found, self.config, given.pins)
   ok, err = check_settings(self.config, found, given.rows)
   local failed = problems.both(not ok and err or nil, load_plugins(self, found, given))
   failed = problems.both(failed, load_rules(self, keep))
@@ -269,12 +260,22 @@ local function build(self, given)
     timeout_seconds = c.timeout_seconds, check = schema_problem,
     allow_private = true, -- the operator has named the address
   }
-  return compile(self)
+  ok, err = compile(self)
+  if not ok then return nil, err end
+  views.add(self, given.trials, function(t)
+    local label = copies.label(t.row.plugin, t.row.canary)
+    return make_plugin(t.bundle, t.row.origin, self.config, given, label)
+  end)
+  views.build(self, compile)
+  return true
 end
 
 ---@class parley.Given beside the configuration
 ---@field rows? parley.PluginRow[] of parley.plugins.registry
 ---@field pins? table<string, parley.Pin> of parley.plugins.versions
+---@field deployments? parley.Deployment[] that run; `trials`: with their bundles, of
+--- parley.deployments.copies
+---@field trials? parley.Trial[]
 ---@field master? string the key for the secrets of registered plugins
 ---@field disabled? table<string, string> plugins that are not to be chosen, and why
 ---@field before? parley.Generation that serves
@@ -286,10 +287,11 @@ end
 ---@return parley.Generation|nil generation
 ---@return table|nil err names file and line of what is wrong
 function M.build(config, given)
-  local all = { rows = {}, pins = {}, disabled = {} }
+  local all = { rows = {}, pins = {}, deployments = {}, trials = {}, disabled = {} }
   for key, value in pairs(given or {}) do all[key] = value end
   local self = setmetatable({
-    config = config, plugins = {}, refused = {}, refs = 0, holders = {}, pins = all.pins,
+    config = config, plugins = {}, refused = {}, misfits = {}, trials = {}, refs = 0, holders = {},
+    pins = all.pins, trials_mark = deployments.mark(all.deployments),
   }, M)
   local ok, err = build(self, all)
   if ok then return self end
@@ -297,8 +299,16 @@ function M.build(config, given)
   return nil, err
 end
 
+---What a dialog sees of it: itself, or a view with new versions in the place of stable ones.
+---@param dialog_id string
+---@return parley.Generation
+function M:for_dialog(dialog_id) return views.of(self, dialog_id) end
+
 function M:close()
-  for _, p in ipairs(self.plugins) do p.driver:close() end
+  for _, p in ipairs(self.plugins) do
+    if p.canary then p.canary.plugin.driver:close() end
+    p.driver:close()
+  end
   if self.rules then self.rules:close() end
 end
 

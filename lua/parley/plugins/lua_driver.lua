@@ -70,7 +70,8 @@ end
 local function load_state(self)
   local m = self.manifest
   local sb, err = sandbox.new {
-    name = m.name, memory = m.limits.memory_mb * 1024 * 1024, prelude = source "engine/sandbox.lua",
+    name = m.label or m.name, memory = m.limits.memory_mb * 1024 * 1024,
+    prelude = source "engine/sandbox.lua",
   }
   if not sb then return nil, plugin_error(err, m.name) end
   local function run(slot, ...)

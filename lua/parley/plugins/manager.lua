@@ -16,7 +16,7 @@ M.__index = M
 ---@param master string|nil the key of their secrets
 function M.new(read, master)
   return setmetatable({
-    number = 0, current = nil, alive = {}, disabled = {}, free = task.cond(),
+    number = 0, current = nil, alive = {}, disabled = {}, spared = {}, free = task.cond(),
     read = read, master = master,
   }, M)
 end

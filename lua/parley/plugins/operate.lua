@@ -82,11 +82,21 @@ local function in_folder(core, id)
   return plugin
 end
 
+-- What an operator may go back from.
+local function decided(core, id)
+  local plugin, err = in_folder(core, id)
+  if plugin and plugin.canary then
+    return refuse("conflict", "version %s of '%s' is on trial: promote it or abort it first",
+      plugin.canary.row.canary_version, id)
+  end
+  return plugin, err
+end
+
 ---What has served of a plugin, newest first, and what serves now.
 ---@param core table parley.core
 ---@param id string
 ---@return {plugin_id: string, bundles: {hash: string, version: string, served_at: integer,
----  serves: boolean, pinned: boolean, here: boolean}[]}|nil result
+---  origin: string|nil, serves: boolean, pinned: boolean, here: boolean}[]}|nil result
 ---@return table|nil err
 function M.bundles(core, id)
   local plugin, err = in_folder(core, id)
@@ -139,20 +149,24 @@ end
 
 -- Puts a generation in service that differs in one pin, when it can be built, and makes that
 -- durable for all workers.
-local function pin(core, id, hash, statement, order)
+---@param target {hash: string, origin: string|nil}|nil nil: the folder is followed
+local function pin(core, id, target, statement, order)
   local from = core.manager.current.chooser.by_name[id].hash
-  local result = { plugin_id = id, pinned = hash ~= nil }
+  local result = { plugin_id = id, pinned = target ~= nil }
   local g, err = core.manager:reload(core.config, {
     keep = true,
-    edit = function(given) given.pins[id] = hash and { hash = hash } or nil end,
+    edit = function(given)
+      given.pins[id] = target and { hash = target.hash, origin = target.origin } or nil
+    end,
     commit = function(g)
       local plugin = g.chooser.by_name[id]
-      if plugin.pin_problem then
+      if plugin and plugin.pin_problem then
         return refuse("conflict", "%s", plugin.pin_problem)
       end
-      result.hash, result.version = plugin.hash, plugin.manifest.version
+      -- One that was deployed and lies in no folder goes with its pin.
+      if plugin then result.hash, result.version = plugin.hash, plugin.manifest.version end
       local row = audit.insert {
-        source = order.by, action = hash and "plugin_rolled_back" or "plugin_unpinned",
+        source = order.by, action = target and "plugin_rolled_back" or "plugin_unpinned",
         severity = "warning", details = {
           plugin_id = id, from = from, hash = result.hash, version = result.version,
           reason = order.reason,
@@ -176,13 +190,15 @@ end
 ---@return {plugin_id: string, hash: string, version: string, pinned: boolean}|nil result
 ---@return table|nil err "conflict": there is no such bundle; "reload_refused": it does not fit
 function M.rollback(core, id, order)
-  local history, err = M.bundles(core, id)
+  local history
+  local ok, err = decided(core, id)
+  if ok then history, err = M.bundles(core, id) end
   if not history then return nil, err end
   local target
   target, err = find(id, history.bundles, order.to)
   if not target then return nil, err end
   local statement = versions.pin(id, target.hash, order.by, order.reason)
-  return pin(core, id, target.hash, statement, order)
+  return pin(core, id, target, statement, order)
 end
 
 ---Undoes rollback: what the folder says is built, and serves.
@@ -192,7 +208,7 @@ end
 ---@return {plugin_id: string, hash: string, version: string, pinned: boolean}|nil result
 ---@return table|nil err "conflict": it was not rolled back; "reload_refused": the folder is broken
 function M.follow(core, id, order)
-  local plugin, err = in_folder(core, id)
+  local plugin, err = decided(core, id)
   if not plugin then return nil, err end
   if not core.manager.current.pins[id] then
     return refuse("conflict", "'%s' was not rolled back", id)

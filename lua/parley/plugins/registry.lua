@@ -5,6 +5,7 @@
 -- makes it build the next one; a row that changes a plugin's state alone is taken up where it is.
 
 local audit = require "parley.store.audit"
+local deployments = require "parley.deployments.rows"
 local json = require "host.json"
 local log = require "parley.ops.log"
 local registered = require "parley.plugins.registered"
@@ -171,9 +172,10 @@ end
 function M.given(db)
   local rows, err = M.rows(db)
   if not rows then return nil, err end
-  local pins
+  local pins, running
   pins, err = versions.pins(db)
-  return pins and { rows = rows, pins = pins }, err
+  if pins then running, err = deployments.running(db) end
+  return running and { rows = rows, pins = pins, deployments = running }, err
 end
 
 local function same_pins(a, b)
@@ -187,14 +189,16 @@ local function same_pins(a, b)
 end
 
 -- Whether the generation has exactly the plugins that the database says, as they are now.
-local function is_current(generation, rows, pins)
-  if not same_pins(generation.pins, pins) then return false end
+---@param given parley.Given
+local function is_current(generation, given)
+  if not same_pins(generation.pins, given.pins) then return false end
+  if generation.trials_mark ~= deployments.mark(given.deployments) then return false end
   local has = {}
   for _, p in ipairs(generation.plugins) do
     if p.registered then has[p.name] = p.hash .. "/" .. p.secret_version end
   end
   for name, p in pairs(generation.refused) do has[name] = p.hash .. "/" .. p.secret_version end
-  for _, row in ipairs(rows) do
+  for _, row in ipairs(given.rows) do
     if row.registered then
       if has[row.name] ~= row.manifest_hash .. "/" .. row.secret_version then return false end
       has[row.name] = nil
@@ -225,7 +229,7 @@ function M.sync(core)
   if ok then given, err = M.given(core.db) end
   if not given then return nil, err end
   if not core.manager.current then return true end -- the first generation reads them itself
-  if is_current(core.manager.current, given.rows, given.pins) then
+  if is_current(core.manager.current, given) then
     mark(core.manager, given.rows)
     return true
   end

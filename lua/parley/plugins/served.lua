@@ -27,17 +27,18 @@ local function held(self, name)
   for _, g in pairs(self.core.manager.alive) do
     local plugin = g.chooser.by_name[name]
     if plugin then out[plugin.hash] = true end
+    if plugin and plugin.canary then out[plugin.canary.plugin.hash] = true end
     if g.pins[name] then out[g.pins[name].hash] = true end
   end
   return out
 end
 
-local function keep(self, plugin, statements)
+local function keep(self, plugin, since_ms, statements)
   local home = self.core.config.home
   if not plugin.pinned then
     local ok, err = bundles.put(home, plugin.bundle)
     if not ok then return nil, err end
-    if not plugin.pin_problem then versions.note(statements, plugin) end
+    if not plugin.pin_problem then versions.note(statements, plugin, since_ms) end
   end
   self.kept[plugin.name] = plugin.hash
   return bundles.prune(home, plugin.name, self.core.config.bundles_kept, held(self, plugin.name))
@@ -48,7 +49,7 @@ local function record(self, generation)
   local statements, failed = {}, nil
   for _, plugin in ipairs(generation.plugins) do
     if plugin.bundle and self.kept[plugin.name] ~= plugin.hash then
-      local ok, err = keep(self, plugin, statements)
+      local ok, err = keep(self, plugin, generation.since_ms, statements)
       if not ok then
         self.log("error", "a bundle could not be kept: nobody can go back to it",
           { plugin = plugin.name, bundle = plugin.hash:sub(1, 12), error = err.message })

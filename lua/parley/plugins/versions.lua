@@ -14,12 +14,14 @@ local ROWS_KEPT = 100 -- of a plugin: more than any store keeps
 ---@field pinned_at integer milliseconds
 ---@field pinned_by string source of the audit row
 ---@field reason string|nil
+---@field origin "shipped"|"home"|"bundle"|nil of what is pinned; nil: the folder of the plugin
 
 ---@param db table
 ---@return table<string, parley.Pin>|nil pins by plugin
 ---@return table|nil err
 function M.pins(db)
-  local rows, err = db:query "SELECT * FROM plugin_pins ORDER BY plugin LIMIT 10000"
+  local rows, err = db:query("SELECT p.*, b.origin FROM plugin_pins p LEFT JOIN plugin_bundles b "
+    .. "ON b.plugin = p.plugin AND b.hash = p.hash ORDER BY p.plugin LIMIT 10000")
   if not rows then return nil, err end
   local out = {}
   for _, row in ipairs(rows) do out[row.plugin] = row end
@@ -28,10 +30,11 @@ end
 
 ---@param db table
 ---@param plugin string
----@return {hash: string, version: string, served_at: integer}[]|nil rows newest first
+---@return {hash: string, version: string, served_at: integer, origin: string|nil}[]|nil rows newest
+---  first
 ---@return table|nil err
 function M.served(db, plugin)
-  return db:query("SELECT hash, version, served_at FROM plugin_bundles WHERE plugin = $1 "
+  return db:query("SELECT hash, version, served_at, origin FROM plugin_bundles WHERE plugin = $1 "
     .. "ORDER BY served_at DESC, hash LIMIT $2", plugin, ROWS_KEPT)
 end
 
@@ -55,8 +58,8 @@ function M.unpin(plugin) return { "DELETE FROM plugin_pins WHERE plugin = $1", p
 
 -- A host that starts again, or the second worker, brings nothing new into service: the time of the
 -- newest row stays.
-local SERVES = "INSERT INTO plugin_bundles (plugin, hash, version, served_at) "
-  .. "VALUES ($1, $2, $3, $4) ON CONFLICT (plugin, hash) DO UPDATE SET served_at = $4 "
+local SERVES = "INSERT INTO plugin_bundles (plugin, hash, version, served_at, origin) "
+  .. "VALUES ($1, $2, $3, $4, $5) ON CONFLICT (plugin, hash) DO UPDATE SET served_at = $4 "
   .. "WHERE plugin_bundles.served_at < "
   .. "(SELECT max(b.served_at) FROM plugin_bundles b WHERE b.plugin = $1)"
 
@@ -64,11 +67,15 @@ local FORGET = "DELETE FROM plugin_bundles WHERE plugin = $1 AND hash NOT IN "
   .. "(SELECT hash FROM plugin_bundles WHERE plugin = $1 ORDER BY served_at DESC, hash LIMIT $2) "
   .. "AND hash NOT IN (SELECT hash FROM plugin_pins WHERE plugin = $1)"
 
----What notes that a bundle has come out of its folder into service.
+---What notes that a bundle has come into service, out of its folder or by a deployment.
 ---@param out table[] statements
----@param plugin parley.Plugin
-function M.note(out, plugin)
-  out[#out + 1] = { SERVES, plugin.name, plugin.hash, plugin.manifest.version, time.now_ms() }
+---@param plugin {name: string, hash: string, manifest: table, origin: string|nil}
+---@param at integer|nil milliseconds; default: now
+function M.note(out, plugin, at)
+  out[#out + 1] = {
+    SERVES, plugin.name, plugin.hash, plugin.manifest.version, at or time.now_ms(),
+    plugin.origin or json.null,
+  }
   out[#out + 1] = { FORGET, plugin.name, ROWS_KEPT }
 end
 

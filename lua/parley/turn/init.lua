@@ -63,7 +63,8 @@ function run(self, given, seconds)
   local pause, until_s, again = PAUSE_MIN_S, time.mono() + seconds, false
   while true do
     local generation = self.manager:hold(given)
-    local good, turn, err, overtaken = pcall(attempt.run, self, given, generation, again)
+    local good, turn, err, overtaken = pcall(attempt.run, self, given,
+      generation:for_dialog(given.dialog_id), again)
     self.manager:release(generation, given)
     if not good then error(turn, 0) end
     if turn or not overtaken then return turn, err end

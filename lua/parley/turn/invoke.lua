@@ -133,6 +133,7 @@ local function invoke(self, turn, generation, plugin, invited)
   local took = record.ms_since(since)
   turn.plugin_ms = (turn.plugin_ms or 0) + took
   meters.plugin(plugin.name, err and err.code, took / 1000)
+  if plugin.trial then self.counts:note(plugin, err, took) end
   turn.calls[#turn.calls + 1] = {
     id = id, plugin = plugin.name, attempt = attempts or 1,
     status = response and (response.continue and "queued" or "ok") or "failed", latency_ms = took,

@@ -9,7 +9,10 @@ local output = require "parley.cli.output"
 local M = {}
 
 local SECONDS = 60
-local EXIT = { plugin_not_found = exit.NO, conflict = exit.NO, reload_refused = exit.CONFIG }
+local EXIT = {
+  plugin_not_found = exit.NO, conflict = exit.NO, plugin_conflict = exit.NO,
+  reload_refused = exit.CONFIG, bundle = exit.CONFIG, validation_failed = exit.USAGE,
+}
 
 M.reason = {
   name = "reason", value = "TEXT", help = "why, for the audit",
