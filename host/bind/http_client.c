@@ -173,7 +173,7 @@ static int add_request_headers(lua_State *L, struct pl_fetch *fetch, struct pl_e
 }
 
 /* request{url=, method="GET", headers={Name=value}, body=, timeout=30, connect_timeout=10,
- * max_body=1 MiB, allow_private=false, stream=false}
+ * max_body=1 MiB, allow_private=false, stream=false, once=false}
  *   -> {status=, headers={name=value}, body=} | nil, err
  *
  * Seconds and bytes. Names in the response's headers are in lower case, repeated ones joined by a
@@ -205,6 +205,7 @@ static int client_request(lua_State *L)
         .max_body = (uint64_t)max_body,
         .allow_private = pl_lua_opt_boolean(L, 1, "allow_private", 0),
         .stream = pl_lua_opt_boolean(L, 1, "stream", 0),
+        .once = pl_lua_opt_boolean(L, 1, "once", 0),
     };
     o.body = pl_lua_opt_string(L, 1, "body", &o.body_len);
     b->fetch = pl_fetch_new(client);

@@ -36,6 +36,7 @@ struct pl_fetch_options {
     uint64_t max_body; /* bytes that the body may have */
     bool allow_private;
     bool stream;
+    bool once; /* never sent again, not even on a pooled connection that dies without an answer */
 };
 
 struct pl_http_client_stats {

@@ -38,6 +38,7 @@ struct pl_fetch {
     int status;
     struct pl_http_head head;
     struct pl_buf body;
+    struct pl_buf sending; /* of a request that is sent once: what libcurl has not taken */
     uint64_t max_body, received;
     const char *refused_kind;          /* an address that the policy has refused */
     bool allow_private, stream, typed; /* of the request: `typed` has a Content-Type */
@@ -58,6 +59,13 @@ void pl_http_settle_later(struct pl_fetch *fetch);
 void pl_http_settle_all(struct pl_http_client *client);
 
 void pl_http_client_unref(struct pl_http_client *client);
+
+/* http_outgoing.c */
+
+bool pl_fetch_is_token(const char *s); /* RFC 9110 section 5.6.2 */
+
+/* Tells libcurl what to send. */
+void pl_fetch_set_request(struct pl_fetch *fetch, const struct pl_fetch_options *options);
 
 /* http_fetch.c */
 

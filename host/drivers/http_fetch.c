@@ -2,7 +2,6 @@
 #include "base/address.h"
 #include "drivers/http_client_impl.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -254,63 +253,10 @@ struct pl_fetch *pl_fetch_new(struct pl_http_client *client)
     return fetch;
 }
 
-/* RFC 9110 section 5.6.2 */
-static bool is_token(const char *s)
-{
-    if (*s == '\0')
-        return false;
-    for (; *s != '\0'; s++)
-        if (!isalnum((unsigned char)*s) && strchr("!#$%&'*+-.^_`|~", *s) == NULL)
-            return false;
-    return true;
-}
-
 /* libcurl would guess a scheme, and look up any text as the name of a host. */
 static bool names_web_server(const char *url)
 {
     return strncasecmp(url, "http://", 7) == 0 || strncasecmp(url, "https://", 8) == 0;
-}
-
-static void add_header(struct pl_fetch *fetch, const char *line)
-{
-    struct curl_slist *list = curl_slist_append(fetch->request_headers, line);
-    if (list == NULL)
-        abort(); /* like every other allocation of the host */
-    fetch->request_headers = list;
-}
-
-int pl_fetch_header(struct pl_fetch *fetch, const char *name, const char *value, size_t len,
-                    struct pl_err *err)
-{
-    if (!is_token(name))
-        return pl_fail(err, PL_E_INVALID, false, OP, "'%.60s' is not the name of a header", name);
-    for (size_t i = 0; i < len; i++)
-        if ((unsigned char)value[i] < 32 && value[i] != '\t')
-            return pl_fail(err, PL_E_INVALID, false, OP,
-                           "header '%.60s': control characters in its value", name);
-    struct pl_buf line = {0};
-    /* "Name;" is how libcurl spells a header with an empty value. */
-    pl_buf_printf(&line, len > 0 ? "%s: %.*s" : "%s;", name, (int)len, value);
-    add_header(fetch, pl_buf_cstr(&line));
-    pl_buf_free(&line);
-    if (strcasecmp(name, "content-type") == 0)
-        fetch->typed = true;
-    return 0;
-}
-
-static void set_method(CURL *easy, const struct pl_fetch_options *o)
-{
-    bool head = strcmp(o->method, "HEAD") == 0;
-    if (head)
-        curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
-    else if (o->body != NULL || strcmp(o->method, "POST") == 0 || strcmp(o->method, "PUT") == 0 ||
-             strcmp(o->method, "PATCH") == 0) {
-        curl_easy_setopt(easy, CURLOPT_POST, 1L);
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)o->body_len);
-        curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, o->body != NULL ? o->body : "");
-    }
-    if (!head)
-        curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, o->method);
 }
 
 static void set_options(struct pl_fetch *fetch, const struct pl_fetch_options *o)
@@ -334,17 +280,13 @@ static void set_options(struct pl_fetch *fetch, const struct pl_fetch_options *o
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, fetch);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, fetch);
-    add_header(fetch, "Expect:"); /* no round trip before a large body */
-    if (!fetch->typed)
-        add_header(fetch, "Content-Type:"); /* libcurl would call it a form */
-    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, fetch->request_headers);
-    set_method(easy, o);
+    pl_fetch_set_request(fetch, o);
 }
 
 struct pl_op *pl_fetch_start(struct pl_fetch *fetch, const struct pl_fetch_options *o,
                              struct pl_owner *owner, uint64_t deadline_ns, struct pl_err *err)
 {
-    if (!is_token(o->method)) {
+    if (!pl_fetch_is_token(o->method)) {
         pl_fail(err, PL_E_INVALID, false, OP, "'%.20s' is not a method", o->method);
         return NULL;
     }
@@ -416,6 +358,7 @@ void pl_fetch_unref(struct pl_fetch *fetch)
     curl_slist_free_all(fetch->request_headers);
     pl_buf_free(&fetch->head.lines);
     pl_buf_free(&fetch->body);
+    pl_buf_free(&fetch->sending);
     pl_http_client_unref(fetch->client);
     free(fetch);
 }

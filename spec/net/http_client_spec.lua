@@ -1,4 +1,5 @@
 local http = require "host.http_client"
+local http_server = require "host.http_server"
 local json = require "host.json"
 local meters = require "parley.ops.meters"
 local python = require "spec.support.python"
@@ -109,6 +110,30 @@ describe("the HTTP client", function()
     assert.equal("invalid", err.code)
     assert.has_error(function() http.request {} end, "request: 'url' is needed")
     assert.has_error(function() http.request { url = "http://a\0b/" } end, "request: 'url' has a NUL in it")
+  end)
+
+  it("sends again on a new connection when a pooled one has died, unless it may be sent once only", function()
+    local calls = 0
+    local dying = assert(http_server.listen({ port = 0 }, function(req, _, path)
+      calls = calls + 1
+      if path == "/die" then req:abort() else req:respond(200, "", "ok") end
+    end))
+    local function post(path, once)
+      return http.request {
+        method = "POST", url = ("http://127.0.0.1:%d%s"):format(dying:port(), path), body = ("x"):rep(100000),
+        once = once, allow_private = true,
+      }
+    end
+    for once, expected in pairs { [true] = 2, [false] = 3 } do
+      calls = 0
+      assert.equal("ok", post("/", once).body)
+      local r, err = post("/die", once)
+      assert.is_nil(r)
+      assert.equal("connection", err.code)
+      assert.equal(expected, calls)
+    end
+    assert.equal("ok", post("/", true).body)
+    dying:close()
   end)
 
   it("goes to private addresses only when it may, also on a connection that is open", function()

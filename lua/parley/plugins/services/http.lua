@@ -148,6 +148,7 @@ local function run(invocation, request)
     method = method, url = request.url, headers = headers, body = body, max_body = BODY_MAX,
     timeout = math.max(0.001, math.min(wanted, TIMEOUT, left)), connect_timeout = 5,
     allow_private = invocation.settings.allow_private,
+    once = not SAFE[method], -- an order that is placed twice is worse than an error
   }
   if not r then return nil, err end
   return answer(r)
