@@ -10,8 +10,8 @@
 #include <limits.h>
 
 /* What lua/parley/engine/sandbox.lua makes the string and table libraries of: find, match,
- * gmatch, gsub, what guards format; insert. It decides what of it a plugin sees. */
-extern const luaL_Reg pl_lib_find[], pl_lib_gsub[], pl_lib_table[];
+ * gmatch, gsub; what guards rep and format; insert. It decides what of it a plugin sees. */
+extern const luaL_Reg pl_lib_find[], pl_lib_gsub[], pl_lib_string[], pl_lib_table[];
 
 /* --- for the files of the library ----------------------------------------------------------------
  */

@@ -2,9 +2,6 @@
 
 #include "engine/long_call.h"
 
-#include <math.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 /* Steps between two looks at the clock: 20 to 100 microseconds. A search that needs more has its
@@ -14,33 +11,12 @@
 /* Bytes that a plain search looks at between two looks at the clock. */
 #define PLAIN_BYTES (256 * 1024)
 
-int pl_lib_opt_int(lua_State *L, int arg, int otherwise)
-{
-    if (lua_isnoneornil(L, arg))
-        return otherwise;
-    double n = luaL_checknumber(L, arg);
-    return n > (double)INT_MIN - 1 && n < (double)INT_MAX + 1 ? (int)n : INT_MIN;
-}
-
-int pl_lib_error(lua_State *L, int level, const char *format, ...)
-{
-    char text[128];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    luaL_where(L, level);
-    lua_pushstring(L, text);
-    lua_concat(L, 2);
-    return lua_error(L);
-}
-
 void pl_lib_check(lua_State *L, struct pl_pattern *m, int level)
 {
     if (m->checked)
         return;
     m->checked = true;
-    const char *error = pl_pattern_check(m);
+    const char *error = pl_pattern_check(&m->search);
     if (error != NULL)
         pl_lib_error(L, level, "%s", error);
 }
@@ -74,7 +50,7 @@ void pl_lib_push_capture(lua_State *L, const struct pl_pattern *m, int i, int le
     }
     const struct pl_capture *c = &m->capture[i];
     if (c->len == PL_CAPTURE_POSITION)
-        lua_pushinteger(L, c->start - m->subject + 1);
+        lua_pushinteger(L, c->start - m->search.subject + 1);
     else if (c->len == PL_CAPTURE_OPEN)
         pl_lib_error(L, level, "unfinished capture");
     else
@@ -119,7 +95,8 @@ static int go_on_finding(lua_State *L, void *work)
     case PL_PATTERN_MORE:
         return PL_LONG_CALL_MORE;
     case PL_PATTERN_FOUND:
-        return push_bounds(L, m->subject, m->start, m->end) + pl_lib_push_captures(L, m, false, 1);
+        return push_bounds(L, m->search.subject, m->start, m->end) +
+               pl_lib_push_captures(L, m, false, 1);
     default:
         lua_pushnil(L);
         return 1;
@@ -145,6 +122,24 @@ struct plain {
     size_t len;
 };
 
+/* memmem is linear whatever it is given, but twice as slow as looking for the first byte where that
+ * is rare: it comes after a few misses. */
+static const unsigned char *find_plain(const unsigned char *at, const unsigned char *end,
+                                       const unsigned char *wanted, size_t len)
+{
+    if (len == 0)
+        return at;
+    for (int misses = 0; misses < 8; misses++) {
+        if ((size_t)(end - at) < len)
+            return NULL;
+        at = memchr(at, *wanted, (size_t)(end - at) - len + 1);
+        if (at == NULL || memcmp(at, wanted, len) == 0)
+            return at;
+        at++;
+    }
+    return memmem(at, (size_t)(end - at), wanted, len);
+}
+
 /* In windows, each of which ends with the beginning of the next one. */
 static int go_on_plain(lua_State *L, void *work)
 {
@@ -153,7 +148,7 @@ static int go_on_plain(lua_State *L, void *work)
     while ((size_t)(w->end - w->at) >= w->len) {
         size_t left = (size_t)(w->end - w->at);
         size_t look = left > window + w->len ? window + w->len : left;
-        const unsigned char *found = memmem(w->at, look, w->wanted, w->len);
+        const unsigned char *found = find_plain(w->at, w->at + look, w->wanted, w->len);
         if (found != NULL)
             return push_bounds(L, w->subject, found, found + w->len);
         w->at += look - w->len + 1;
@@ -175,7 +170,7 @@ static int lib_find(lua_State *L)
         return pl_long_call(L, go_on_plain, &w, sizeof w);
     }
     PL_UNINITIALIZED struct pl_pattern m;
-    pl_pattern_init(&m, (const char *)s, len, pattern, wanted_len, true);
+    pl_search_init(&m.search, (const char *)s, len, pattern, wanted_len, true);
     pl_pattern_from(&m, s + init);
     return pl_long_call(L, go_on_finding, &m, sizeof m);
 }
@@ -187,7 +182,7 @@ static int lib_match(lua_State *L)
     const unsigned char *s = check_subject(L, &len, &init);
     const char *pattern = lua_tolstring(L, 2, &pattern_len);
     PL_UNINITIALIZED struct pl_pattern m;
-    pl_pattern_init(&m, (const char *)s, len, pattern, pattern_len, true);
+    pl_search_init(&m.search, (const char *)s, len, pattern, pattern_len, true);
     pl_pattern_from(&m, s + init);
     return pl_long_call(L, go_on_matching, &m, sizeof m);
 }
@@ -196,12 +191,13 @@ static int lib_match(lua_State *L)
  */
 
 struct iterator {
+    struct pl_search search;
     size_t at; /* offset in the subject; past its end: no more */
 };
 
 struct next {
     struct pl_pattern m;
-    struct iterator *it; /* anchored at index 3 */
+    struct iterator *it; /* anchored, as the two strings are, by the function that runs */
 };
 
 static int go_on_iterating(lua_State *L, void *work)
@@ -211,78 +207,45 @@ static int go_on_iterating(lua_State *L, void *work)
     case PL_PATTERN_MORE:
         return PL_LONG_CALL_MORE;
     case PL_PATTERN_FOUND:
-        w->it->at = (size_t)(w->m.end - w->m.subject) + (w->m.end == w->m.start);
+        w->it->at = (size_t)(w->m.end - w->m.search.subject) + (w->m.end == w->m.start);
         return pl_lib_push_captures(L, &w->m, true, 1);
     default:
         return 0;
     }
 }
 
-/* Upvalues: subject, pattern, struct iterator. */
+/* Upvalues: struct iterator, subject, pattern. */
 static int iterate(lua_State *L)
 {
-    lua_settop(L, 0);
-    for (int i = 1; i <= 3; i++)
-        lua_pushvalue(L, lua_upvalueindex(i));
-    size_t len, pattern_len;
-    const char *s = lua_tolstring(L, 1, &len), *pattern = lua_tolstring(L, 2, &pattern_len);
     PL_UNINITIALIZED struct next w;
-    w.it = lua_touserdata(L, 3);
-    if (w.it->at > len)
+    w.it = lua_touserdata(L, lua_upvalueindex(1));
+    lua_settop(L, 0);
+    const unsigned char *from = w.it->search.subject + w.it->at;
+    if (from > w.it->search.subject_end)
         return 0;
-    pl_pattern_init(&w.m, s, len, pattern, pattern_len, false);
-    pl_pattern_from(&w.m, w.m.subject + w.it->at);
+    w.m.search = w.it->search;
+    pl_pattern_from(&w.m, from);
     return pl_long_call(L, go_on_iterating, &w, sizeof w);
 }
 
 /* gmatch(s, pattern) -> iterator */
 static int lib_gmatch(lua_State *L)
 {
-    luaL_checkstring(L, 1);
-    luaL_checkstring(L, 2);
+    size_t len, pattern_len;
+    const char *s = luaL_checklstring(L, 1, &len);
+    const char *pattern = luaL_checklstring(L, 2, &pattern_len);
     lua_settop(L, 2);
     struct iterator *it = lua_newuserdata(L, sizeof *it);
+    pl_search_init(&it->search, s, len, pattern, pattern_len, false);
     it->at = 0;
+    lua_insert(L, 1);
     lua_pushcclosure(L, iterate, 3);
     return 1;
 }
 
-/* --- format --------------------------------------------------------------------------------------
- */
-
-/* Whether a format has %p, with whatever flags: it prints an address. */
-static bool has_pointer(const char *p, const char *end)
-{
-    while ((p = memchr(p, '%', (size_t)(end - p))) != NULL) {
-        p += 1 + strspn(p + 1, "-+ #0123456789.");
-        if (*p == 'p')
-            return true;
-        if (p < end)
-            p++;
-    }
-    return false;
-}
-
-/* prints_all(format, ...): whether all the values are strings and numbers, which format prints as
- * they are. */
-static int lib_prints_all(lua_State *L)
-{
-    int args = lua_gettop(L);
-    bool all = true;
-    if (lua_type(L, 1) == LUA_TSTRING) {
-        size_t len;
-        const char *format = lua_tolstring(L, 1, &len);
-        if (has_pointer(format, format + len))
-            return pl_lib_error(L, 2, "bad argument #1 to 'format' (%%p is not available)");
-    }
-    for (int i = 2; i <= args && all; i++)
-        all = lua_isstring(L, i);
-    lua_pushboolean(L, all);
-    return 1;
-}
-
 const luaL_Reg pl_lib_find[] = {
-    {"find", lib_find},     {"match", lib_match},
-    {"gmatch", lib_gmatch}, {"prints_all", lib_prints_all},
+    {"find", lib_find},
+    {"match", lib_match},
+    {"gmatch", lib_gmatch},
     {NULL, NULL},
 };

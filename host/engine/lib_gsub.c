@@ -53,21 +53,23 @@ static bool add_value(lua_State *L, struct gsub *g, int slot, const unsigned cha
 /* Whether the search can go on behind the match: an empty one moves on by a byte. */
 static bool advance(struct pl_pattern *m, const struct gsub *g)
 {
-    if (g->count >= g->max || m->anchored)
+    if (g->count >= g->max || m->search.anchored)
         return false;
-    if (m->end == m->start && m->end == m->subject_end)
+    if (m->end == m->start && m->end == m->search.subject_end)
         return false;
     pl_pattern_from(m, m->end + (m->end == m->start));
     return true;
 }
 
-/* Pushes the result and how many were replaced; the subject is at index 1. */
-static int push_result(lua_State *L, struct gsub *g, int slot, const struct pl_pattern *m)
+/* Pushes the result and how many were replaced. */
+static int push_result(lua_State *L, struct gsub *g, int slot, const struct pl_search *search)
 {
-    if (g->count == 0) {
-        lua_pushvalue(L, 1);
+    const unsigned char *from = g->copied;
+    size_t rest = (size_t)(search->subject_end - from);
+    if (g->out.len == 0) { /* nothing was put together: the rest is the result */
+        lua_pushlstring(L, (const char *)from, rest);
     } else {
-        pl_lib_buf_add(L, &g->out, slot, g->copied, (size_t)(m->subject_end - g->copied));
+        pl_lib_buf_add(L, &g->out, slot, from, rest);
         pl_lib_buf_push(L, &g->out);
     }
     lua_pushinteger(L, g->count);
@@ -156,7 +158,7 @@ static int go_on_replacing(lua_State *L, void *work)
                 return PL_LONG_CALL_MORE;
         }
     }
-    return push_result(L, &w->g, OUT, &w->m);
+    return push_result(L, &w->g, OUT, &w->m.search);
 }
 
 /* gsub(s, pattern, repl [, max]), repl a string, a number or a table, which is read raw. With a
@@ -175,7 +177,8 @@ static int lib_gsub(lua_State *L)
     PL_UNINITIALIZED struct replace w;
     w.text = type == LUA_TTABLE ? NULL : lua_tolstring(L, REPL, &w.len);
     w.level = type == LUA_TTABLE ? 2 : 1;
-    pl_pattern_init(&w.m, s, len, pattern, pattern_len, true);
+    pl_search_init(&w.m.search, s, len, pattern, pattern_len, true);
+    pl_pattern_from(&w.m, w.m.search.subject);
     gsub_init(&w.g, s, len, max);
     return pl_long_call(L, go_on_replacing, &w, sizeof w);
 }
@@ -183,8 +186,9 @@ static int lib_gsub(lua_State *L)
 /* --- one by one ----------------------------------------------------------------------------------
  */
 
-/* Between two calls: `m` is too large to be kept by each. */
+/* What is kept from one match to the next. */
 struct step_state {
+    struct pl_search search;
     struct gsub g;
     const unsigned char *start, *end; /* of the match that waits for its replacement */
     bool waits, done;
@@ -193,10 +197,12 @@ struct step_state {
 
 struct step {
     struct pl_pattern m;
-    struct step_state *state;
+    struct step_state *state; /* anchored, as all it refers to, by the function that runs */
 };
 
-enum { STEP_SUBJECT = 1, STEP_PATTERN, STEP_STATE, STEP_OUT, STEP_VALUE, STEP_LAST = STEP_VALUE };
+/* Where the memory of the result is kept: in the function, or, in later slices, on the stack. */
+#define STEP_OUT lua_upvalueindex(4)
+enum { STEP_VALUE = 1, STEP_SPARE };
 
 /* Errors are the author's, who called the Lua function that calls us. */
 #define STEP_LEVEL 2
@@ -210,72 +216,71 @@ static int go_on_stepping(lua_State *L, void *work)
         found = pl_lib_search(L, &w->m, STEP_LEVEL);
     if (found == PL_PATTERN_MORE)
         return PL_LONG_CALL_MORE;
-    if (found == PL_PATTERN_FOUND) {
-        state->g.count++;
-        state->start = w->m.start;
-        state->end = w->m.end;
-        state->waits = true;
-        int n = 1;
-        if (state->key)
-            pl_lib_push_capture(L, &w->m, 0, STEP_LEVEL);
-        else
-            n = pl_lib_push_captures(L, &w->m, true, STEP_LEVEL);
-        state->done = !advance(&w->m, &state->g);
-        return n;
+    if (found != PL_PATTERN_FOUND) {
+        state->done = true;
+        lua_pushnil(L);
+        return 1 + push_result(L, &state->g, STEP_SPARE, &state->search);
     }
-    state->done = true;
-    lua_pushnil(L);
-    return 1 + push_result(L, &state->g, STEP_OUT, &w->m);
+    state->g.count++;
+    state->start = w->m.start;
+    state->end = w->m.end;
+    state->waits = true;
+    int n = 1;
+    if (state->key)
+        pl_lib_push_capture(L, &w->m, 0, STEP_LEVEL);
+    else
+        n = pl_lib_push_captures(L, &w->m, true, STEP_LEVEL);
+    state->done = !advance(&w->m, &state->g);
+    return n;
 }
 
 /* step(value) -> captures of the next match | nil, result, count. `value` replaces the match
- * before. Upvalues: subject, pattern, state, memory of the result. */
+ * before. Upvalues: state, subject, pattern, memory of the result. */
 static int step(lua_State *L)
 {
-    lua_settop(L, 1);
-    for (int i = STEP_SUBJECT; i <= STEP_OUT; i++) {
-        lua_pushvalue(L, lua_upvalueindex(i));
-        lua_insert(L, i);
-    }
-    size_t len, pattern_len;
-    const char *s = lua_tolstring(L, STEP_SUBJECT, &len);
-    const char *pattern = lua_tolstring(L, STEP_PATTERN, &pattern_len);
     PL_UNINITIALIZED struct step w;
-    struct step_state *state = w.state = lua_touserdata(L, STEP_STATE);
-    pl_pattern_init(&w.m, s, len, pattern, pattern_len, true);
+    struct step_state *state = w.state = lua_touserdata(L, lua_upvalueindex(1));
+    lua_settop(L, STEP_SPARE);
+    w.m.search = state->search;
+    w.m.start = state->start;
+    w.m.end = state->end;
     if (state->waits) {
         state->waits = false;
-        w.m.start = state->start;
-        w.m.end = state->end;
         add_gap(L, &state->g, STEP_OUT, &w.m);
+        lua_pushvalue(L, STEP_VALUE);
         if (!add_value(L, &state->g, STEP_OUT, state->start, state->end))
             pl_lib_error(L, STEP_LEVEL, "invalid replacement value (a %s)", luaL_typename(L, -1));
-        lua_pushvalue(L, STEP_OUT);
-        lua_replace(L, lua_upvalueindex(STEP_OUT));
-        if (!state->done)
-            pl_pattern_from(&w.m, state->end + (state->end == state->start));
+        lua_pop(L, 1);
     }
+    if (!state->done)
+        pl_pattern_from(&w.m, state->end + (state->g.count > 0 && state->end == state->start));
     return pl_long_call(L, go_on_stepping, &w, sizeof w);
 }
 
-/* gsub_begin(s, pattern, max, key) -> step; `key`: it returns one capture of each match, as a table
- * is asked for, not all */
+/* gsub_begin(s, pattern, max, key) -> step, single: whether each match has but one capture. `key`:
+ * it returns one of each, as a table is asked for. */
 static int lib_gsub_begin(lua_State *L)
 {
-    size_t len;
-    const char *s = luaL_checklstring(L, STEP_SUBJECT, &len);
-    luaL_checkstring(L, STEP_PATTERN);
+    size_t len, pattern_len;
+    const char *s = luaL_checklstring(L, 1, &len);
+    const char *pattern = luaL_checklstring(L, 2, &pattern_len);
     int max = pl_lib_opt_int(L, 3, INT_MAX);
     bool key = lua_toboolean(L, 4);
     lua_settop(L, 2);
     struct step_state *state = lua_newuserdata(L, sizeof *state);
+    pl_search_init(&state->search, s, len, pattern, pattern_len, true);
     gsub_init(&state->g, s, len, max);
+    state->start = state->end = state->search.subject;
     state->waits = false;
-    state->key = key;
     state->done = max <= 0;
+    state->key = key;
+    const char *paren = memchr(pattern, '(', pattern_len);
+    bool single = paren == NULL || strchr(paren + 1, '(') == NULL;
+    lua_insert(L, 1);
     lua_pushnil(L);
-    lua_pushcclosure(L, step, STEP_OUT);
-    return 1;
+    lua_pushcclosure(L, step, 4);
+    lua_pushboolean(L, single);
+    return 2;
 }
 
 const luaL_Reg pl_lib_gsub[] = {

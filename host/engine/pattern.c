@@ -6,7 +6,8 @@
 #include <string.h>
 
 enum phase {
-    TRY,     /* begin at `start` */
+    SKIP,    /* look for the next `start` where a match may begin */
+    TRY,     /* begin there */
     ITEM,    /* match the rest of the pattern at `p` with the subject at `s` */
     REPEAT,  /* take as many of the item at `p` as there are */
     BALANCE, /* look for the end of %b */
@@ -40,10 +41,10 @@ static enum phase choose(struct pl_pattern *m, struct pl_choice choice)
 static enum phase back(struct pl_pattern *m)
 {
     if (m->depth == 0) {
-        if (m->anchored || m->start == m->subject_end)
+        if (m->search.anchored || m->start == m->search.subject_end)
             return NONE;
         m->start++;
-        return TRY;
+        return m->search.first != NULL ? SKIP : TRY;
     }
     struct pl_choice *c = &m->choice[m->depth - 1];
     switch ((enum kind)c->kind) {
@@ -55,7 +56,7 @@ static enum phase back(struct pl_pattern *m)
         return ITEM;
     case LAZY:
         m->steps -= c->rest - c->edge;
-        if (c->at == m->subject_end || !fits(*c->at, c->edge, c->rest - 1))
+        if (c->at == m->search.subject_end || !fits(*c->at, c->edge, c->rest - 1))
             break;
         m->s = ++c->at;
         m->p = c->rest;
@@ -104,9 +105,9 @@ static enum phase close_capture(struct pl_pattern *m)
 /* %bxy */
 static enum phase balance(struct pl_pattern *m)
 {
-    if (m->p + 3 >= m->pattern_end)
+    if (m->p + 3 >= m->search.pattern_end)
         return fail(m, "unbalanced pattern");
-    if (m->s == m->subject_end || *m->s != m->p[2])
+    if (m->s == m->search.subject_end || *m->s != m->p[2])
         return BACK;
     m->nesting = 1;
     m->s++;
@@ -116,7 +117,7 @@ static enum phase balance(struct pl_pattern *m)
 static enum phase go_on_balancing(struct pl_pattern *m)
 {
     unsigned open = m->p[2], close = m->p[3];
-    for (; m->s < m->subject_end && m->steps > 0; m->s++, m->steps--) {
+    for (; m->s < m->search.subject_end && m->steps > 0; m->s++, m->steps--) {
         if (*m->s == close) {
             if (--m->nesting > 0)
                 continue;
@@ -127,7 +128,7 @@ static enum phase go_on_balancing(struct pl_pattern *m)
         if (*m->s == open)
             m->nesting++;
     }
-    return m->s == m->subject_end ? BACK : BALANCE;
+    return m->s == m->search.subject_end ? BACK : BALANCE;
 }
 
 /* %f[set] */
@@ -136,12 +137,12 @@ static enum phase frontier(struct pl_pattern *m)
     bytes set = m->p + 2;
     if (*set != '[')
         return fail(m, "missing '[' after '%f' in pattern");
-    bytes ep = item_end(set, m->pattern_end, &m->error);
+    bytes ep = item_end(set, m->search.pattern_end, &m->error);
     if (ep == NULL)
         return FAILED;
     m->steps -= ep - set;
-    unsigned before = m->s == m->subject ? 0 : m->s[-1];
-    unsigned here = m->s == m->subject_end ? 0 : *m->s;
+    unsigned before = m->s == m->search.subject ? 0 : m->s[-1];
+    unsigned here = m->s == m->search.subject_end ? 0 : *m->s;
     if (in_set(before, set, ep - 1) || !in_set(here, set, ep - 1))
         return BACK;
     m->p = ep;
@@ -155,7 +156,7 @@ static enum phase back_reference(struct pl_pattern *m)
     if (i < 0 || i >= m->captures || m->capture[i].len == PL_CAPTURE_OPEN)
         return fail(m, "invalid capture index");
     ptrdiff_t len = m->capture[i].len;
-    if (len == PL_CAPTURE_POSITION || m->subject_end - m->s < len)
+    if (len == PL_CAPTURE_POSITION || m->search.subject_end - m->s < len)
         return BACK;
     m->steps -= len / 16; /* memcmp is that much faster than we are */
     if (memcmp(m->s, m->capture[i].start, (size_t)len) != 0)
@@ -168,7 +169,7 @@ static enum phase back_reference(struct pl_pattern *m)
 /* Takes what fits an item, as far as the steps reach. Returns whether that was all. */
 static bool take(struct pl_pattern *m)
 {
-    bytes s = m->s, p = m->p, ep = m->ep, stop = m->subject_end;
+    bytes s = m->s, p = m->p, ep = m->ep, stop = m->search.subject_end;
     ptrdiff_t cost = ep - p, affordable = m->steps > cost ? m->steps / cost : 1;
     if (stop - s > affordable)
         stop = s + affordable;
@@ -176,129 +177,164 @@ static bool take(struct pl_pattern *m)
         s++;
     m->steps -= (s - m->s) * cost;
     m->s = s;
-    return s < stop || s == m->subject_end;
+    return s < stop || s == m->search.subject_end;
 }
 
 /* Takes all that fits, then chooses how much of it to keep, most first. */
 static enum phase repeat(struct pl_pattern *m)
 {
     if (*m->p == '.')
-        m->s = m->subject_end;
+        m->s = m->search.subject_end;
     else if (!take(m))
         return REPEAT;
     return choose(
         m, (struct pl_choice){.kind = GREEDY, .at = m->s, .edge = m->item_from, .rest = m->ep + 1});
 }
 
-static enum phase single(struct pl_pattern *m)
+/* An item that is followed by what repeats it; `ep` is at that. */
+static enum phase repeated(struct pl_pattern *m, bytes s, bytes p, bytes ep)
 {
-    bytes p = m->p, s = m->s, ep = item_end(p, m->pattern_end, &m->error);
-    if (ep == NULL)
-        return FAILED;
-    m->steps -= ep - p;
     if (*ep == '-')
         return choose(m, (struct pl_choice){.kind = LAZY, .at = s, .edge = p, .rest = ep + 1});
-    bool fit = s < m->subject_end && fits(*s, p, ep);
-    switch (*ep) {
-    case '*':
-    case '+':
-        if (*ep == '+') {
-            if (!fit)
-                return BACK;
-            s++;
-        }
-        m->s = m->item_from = s;
-        m->ep = ep;
-        return REPEAT;
-    case '?':
-        if (!fit) {
-            m->p = ep + 1;
+    bool fit = s < m->search.subject_end && fits(*s, p, ep);
+    if (*ep == '?') {
+        m->s = s + fit;
+        m->p = ep + 1;
+        if (!fit)
             return ITEM;
-        }
-        m->s = s + 1;
         return choose(m, (struct pl_choice){.kind = OPTIONAL, .at = s, .rest = ep + 1});
-    default:
-        m->s = s + 1;
-        m->p = ep;
-        return fit ? ITEM : BACK;
     }
+    if (*ep == '+' && !fit)
+        return BACK;
+    m->item_from = *ep == '+' ? s + 1 : s;
+    m->s = s + fit;
+    m->ep = ep;
+    return repeat(m);
 }
 
-static inline enum phase item(struct pl_pattern *m)
+/* What is not a single character. */
+static enum phase special(struct pl_pattern *m)
 {
-    bytes p = m->p;
-    if (p == m->pattern_end)
-        return FOUND;
-    switch (*p) {
+    switch (m->p[0]) {
     case '(':
         return open_capture(m);
     case ')':
         return close_capture(m);
-    case '$':
-        if (p + 1 == m->pattern_end)
-            return m->s == m->subject_end ? FOUND : BACK;
-        return single(m);
-    case '%':
-        if (p[1] == 'b')
-            return balance(m);
-        if (p[1] == 'f')
-            return frontier(m);
-        if (is_digit(p[1]))
-            return back_reference(m);
-        return single(m);
     default:
-        return single(m);
+        break;
     }
+    if (m->p[1] == 'b')
+        return balance(m);
+    return m->p[1] == 'f' ? frontier(m) : back_reference(m);
+}
+
+static inline bool is_special(bytes p)
+{
+    if (*p == '%')
+        return p[1] == 'b' || p[1] == 'f' || is_digit(p[1]);
+    return *p == '(' || *p == ')';
+}
+
+/* Matches single characters, as far as they are not repeated. */
+static enum phase item(struct pl_pattern *m)
+{
+    bytes s = m->s, p = m->p;
+    enum phase next = FOUND;
+    while (p != m->search.pattern_end && !(*p == '$' && p + 1 == m->search.pattern_end)) {
+        m->s = s;
+        m->p = p;
+        if (is_special(p))
+            return special(m);
+        bytes ep = item_end(p, m->search.pattern_end, &m->error);
+        if (ep == NULL)
+            return FAILED;
+        m->steps -= ep - p;
+        if (*ep == '*' || *ep == '+' || *ep == '?' || *ep == '-')
+            return repeated(m, s, p, ep);
+        if (s == m->search.subject_end || !fits(*s, p, ep))
+            return BACK;
+        s++;
+        p = ep;
+    }
+    if (p != m->search.pattern_end && s != m->search.subject_end)
+        next = BACK;
+    m->s = s;
+    return next;
 }
 
 /* --- the search ----------------------------------------------------------------------------------
  */
 
+/* Moves `start` to where a match may begin, as far as the steps reach. */
+static enum phase skip(struct pl_pattern *m)
+{
+    bytes at = m->start;
+    if (m->search.literal) {
+        size_t left = (size_t)(m->search.subject_end - at);
+        at = left > 0 ? memchr(at, *m->search.first, left) : NULL;
+        m->steps -= (at != NULL ? at - m->start : (ptrdiff_t)left) / 16;
+    } else {
+        ptrdiff_t cost = m->search.first_end - m->search.first;
+        while (at < m->search.subject_end && m->steps > 0 &&
+               !fits(*at, m->search.first, m->search.first_end)) {
+            at++;
+            m->steps -= cost;
+        }
+    }
+    if (at == NULL || at == m->search.subject_end)
+        return NONE;
+    m->start = at;
+    return m->steps > 0 ? TRY : SKIP;
+}
+
 static enum phase begin(struct pl_pattern *m)
 {
-    if (m->literal >= 0 && !m->anchored) {
-        size_t left = (size_t)(m->subject_end - m->start);
-        bytes at = memchr(m->start, m->literal, left);
-        m->steps -= (at != NULL ? at - m->start : (ptrdiff_t)left) / 16;
-        if (at == NULL)
-            return NONE;
-        m->start = at;
-    }
     m->s = m->start;
-    m->p = m->pattern;
+    m->p = m->search.pattern;
     m->captures = 0;
     return ITEM;
 }
 
-/* The byte that every match begins with, -1 when the pattern does not say. */
-static int leading_literal(bytes p, bytes end)
+/* Finds the single character that every match begins with, if the pattern says. Most places of a
+ * subject are passed over by it alone. */
+static void find_first(struct pl_search *search)
 {
-    if (p == end || strchr("()%[.$", *p) != NULL)
-        return -1;
-    return p + 1 < end && strchr("*?-", p[1]) != NULL ? -1 : *p;
+    bytes p = search->pattern;
+    const char *error;
+    search->first = NULL;
+    if (*p == '(' && p[1] != ')')
+        p++; /* a capture begins with it */
+    if (search->anchored || p == search->pattern_end || is_special(p) || *p == '$')
+        return;
+    bytes ep = item_end(p, search->pattern_end, &error);
+    if (ep == NULL || *ep == '*' || *ep == '?' || *ep == '-')
+        return;
+    search->first = p;
+    search->first_end = ep;
+    search->literal = *p != '[' && *p != '%' && *p != '.';
 }
 
-void pl_pattern_init(struct pl_pattern *m, const char *subject, size_t subject_len,
-                     const char *pattern, size_t pattern_len, bool anchors)
+void pl_search_init(struct pl_search *search, const char *subject, size_t subject_len,
+                    const char *pattern, size_t pattern_len, bool anchors)
 {
-    m->subject = (bytes)subject;
-    m->subject_end = m->subject + subject_len;
-    m->pattern = (bytes)pattern;
-    m->pattern_end = m->pattern + strnlen(pattern, pattern_len);
-    m->anchored = anchors && *pattern == '^';
-    m->pattern += m->anchored;
-    m->literal = leading_literal(m->pattern, m->pattern_end);
-    m->checked = false;
-    m->error = NULL;
-    pl_pattern_from(m, m->subject);
+    bytes nul = pattern_len > 0 ? memchr(pattern, '\0', pattern_len) : NULL;
+    search->subject = (bytes)subject;
+    search->subject_end = search->subject + subject_len;
+    search->pattern = (bytes)pattern;
+    search->pattern_end = nul != NULL ? nul : search->pattern + pattern_len;
+    search->anchored = anchors && *pattern == '^';
+    search->pattern += search->anchored;
+    search->literal = false;
+    find_first(search);
 }
 
 void pl_pattern_from(struct pl_pattern *m, const unsigned char *from)
 {
-    assert(from >= m->subject && from <= m->subject_end);
+    assert(from >= m->search.subject && from <= m->search.subject_end);
     m->start = from;
+    m->checked = false;
     m->depth = 0;
-    m->phase = TRY;
+    m->phase = m->search.literal ? SKIP : TRY;
 }
 
 enum pl_pattern_result pl_pattern_run(struct pl_pattern *m, int64_t steps)
@@ -308,6 +344,9 @@ enum pl_pattern_result pl_pattern_run(struct pl_pattern *m, int64_t steps)
     do {
         m->steps--;
         switch (phase) {
+        case SKIP:
+            phase = skip(m);
+            break;
         case TRY:
             phase = begin(m);
             break;
@@ -338,8 +377,12 @@ enum pl_pattern_result pl_pattern_run(struct pl_pattern *m, int64_t steps)
 
 bool pl_pattern_is_plain(const char *pattern, size_t len)
 {
+    static const bool special[256] = {
+        ['^'] = true, ['$'] = true, ['*'] = true, ['+'] = true, ['?'] = true,
+        ['.'] = true, ['('] = true, ['['] = true, ['%'] = true, ['-'] = true,
+    };
     for (size_t i = 0; i < len; i++)
-        if (pattern[i] != '\0' && strchr("^$*+?.([%-", pattern[i]) != NULL)
+        if (special[(unsigned char)pattern[i]])
             return false;
     return true;
 }

@@ -42,34 +42,39 @@ struct pl_choice {
     int kind, capture;
 };
 
-struct pl_pattern {
+/* What is looked for, and where. */
+struct pl_search {
     const unsigned char *subject, *subject_end;
     const unsigned char *pattern, *pattern_end;
+    const unsigned char *first, *first_end; /* the item every match begins with, NULL: not known */
+    bool literal;                           /* it is one byte */
     bool anchored;
-    bool checked; /* for the caller: pl_pattern_check was asked */
+};
 
+/* One match of it, and what there is to do until it is found. */
+struct pl_pattern {
+    struct pl_search search;
+    bool checked;                     /* for the caller: pl_pattern_check was asked */
     const unsigned char *start, *end; /* of the match, in the subject */
     int captures;
     struct pl_capture capture[PL_PATTERN_CAPTURES];
     const char *error; /* static text */
 
-    /* the search itself */
-    int phase, literal;
+    int phase, depth;
     const unsigned char *s, *p;          /* where it is */
     const unsigned char *item_from, *ep; /* a repeated item: first byte taken, end of the item */
     size_t nesting;                      /* of %b */
     int64_t steps;
-    int depth;
     struct pl_choice choice[PL_PATTERN_DEPTH];
 };
 
 /* Prepares a search. `anchors`: whether a leading ^ binds the match to where it starts (everywhere
  * but in gmatch). Both strings must be followed by a NUL, as Lua's are; the pattern ends at its
  * first one, as in Lua 5.1. */
-void pl_pattern_init(struct pl_pattern *m, const char *subject, size_t subject_len,
-                     const char *pattern, size_t pattern_len, bool anchors);
+void pl_search_init(struct pl_search *search, const char *subject, size_t subject_len,
+                    const char *pattern, size_t pattern_len, bool anchors);
 
-/* Starts to look for the first match at or after `from` (in the subject). */
+/* Starts to look for the first match of m->search, which is set, at or after `from`. */
 void pl_pattern_from(struct pl_pattern *m, const unsigned char *from);
 
 /* Goes on for about `steps` steps: a byte compared, or a choice taken back, is one. */
@@ -77,7 +82,7 @@ enum pl_pattern_result pl_pattern_run(struct pl_pattern *m, int64_t steps);
 
 /* What is wrong with a pattern anywhere, NULL when no run can fail. A run finds only what it
  * reaches. */
-const char *pl_pattern_check(const struct pl_pattern *m);
+const char *pl_pattern_check(const struct pl_search *search);
 
 /* Whether the pattern has no special byte, so that a plain search finds the same. */
 bool pl_pattern_is_plain(const char *pattern, size_t len);

@@ -67,10 +67,10 @@ static bytes after_item(struct walk *w, bytes p)
     return p + 1;
 }
 
-const char *pl_pattern_check(const struct pl_pattern *m)
+const char *pl_pattern_check(const struct pl_search *search)
 {
-    struct walk w = {.end = m->pattern_end};
-    for (bytes p = m->pattern; p != w.end;)
+    struct walk w = {.end = search->pattern_end};
+    for (bytes p = search->pattern; p != w.end;)
         if ((p = after_item(&w, p)) == NULL)
             return w.error;
     if (w.choices > PL_PATTERN_DEPTH)

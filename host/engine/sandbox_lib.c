@@ -204,6 +204,7 @@ void pl_sandbox_push_raw(lua_State *L)
     lua_newtable(L);
     luaL_register(L, NULL, pl_lib_find);
     luaL_register(L, NULL, pl_lib_gsub);
+    luaL_register(L, NULL, pl_lib_string);
     luaL_register(L, NULL, pl_lib_table);
     lua_setfield(L, -2, "lib");
     pl_lua_push_null(L);

@@ -102,9 +102,10 @@ end
 -- string ------------------------------------------------------------------------------------------
 
 local strings = {}
-for _, name in raw.ipairs { "byte", "char", "len", "lower", "rep", "reverse", "sub", "upper" } do
+for _, name in raw.ipairs { "byte", "char", "len", "lower", "reverse", "sub", "upper" } do
   strings[name] = stock[name]
 end
+strings.rep = lib.rep_within(stock.rep)
 
 -- The stock matcher could hold the worker for ever; ours is preempted (host/engine/lib.h).
 strings.find, strings.match, strings.gmatch = lib.find, lib.match, lib.gmatch
@@ -116,7 +117,12 @@ end
 
 -- LuaJIT can neither suspend nor preempt what a C function calls: in this loop a callback may wait
 -- at the door, and cannot survive its end. Called in place of gsub: errors are the author's.
-local function replace(step, f)
+local function replace(f, step, single)
+  if single then
+    local capture, text, count = step()
+    while capture ~= nil do capture, text, count = step((f(capture))) end
+    return text, count
+  end
   local more, value, count = apply(f, step())
   while more do more, value, count = apply(f, step(value)) end
   return value, count
@@ -144,9 +150,9 @@ function strings.gsub(s, pattern, repl, max)
   if kind == "table" and getmetatable(repl) == nil then
     return replace_from(s, pattern, repl, max)
   elseif kind == "table" then
-    return replace(gsub_begin(s, pattern, max, true), function(key) return repl[key] end)
+    return replace(function(key) return repl[key] end, gsub_begin(s, pattern, max, true))
   end
-  return replace(gsub_begin(s, pattern, max), repl)
+  return replace(repl, gsub_begin(s, pattern, max))
 end
 
 -- %p tells an address, and %s and %q what the stock tostring tells.
@@ -167,7 +173,8 @@ env.string = freeze("string", strings)
 -- table, math, bit --------------------------------------------------------------------------------
 
 local tables = {
-  insert = lib.insert_except(frozen), maxn = raw.table.maxn, remove = raw.table.remove,
+  insert = lib.insert_except(frozen, raw.table.insert), maxn = raw.table.maxn,
+  remove = raw.table.remove,
 }
 
 local stock_concat = raw.table.concat
@@ -176,7 +183,7 @@ local JOIN = 1000 -- elements that the stock function joins at once
 local function is_long(t, i, j)
   if type(t) ~= "table" then return false end
   i, j = i or 1, j or #t
-  return type(i) == "number" and type(j) == "number" and j - i >= JOIN
+  return type(i) == "number" and type(j) == "number" and j - i >= JOIN and j < 2 ^ 31
 end
 
 function tables.concat(t, sep, i, j)

@@ -1,0 +1,96 @@
+#include "engine/lib.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+int pl_lib_opt_int(lua_State *L, int arg, int otherwise)
+{
+    if (lua_isnoneornil(L, arg))
+        return otherwise;
+    double n = luaL_checknumber(L, arg);
+    return n > (double)INT_MIN - 1 && n < (double)INT_MAX + 1 ? (int)n : INT_MIN;
+}
+
+int pl_lib_error(lua_State *L, int level, const char *format, ...)
+{
+    char text[128];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    luaL_where(L, level);
+    lua_pushstring(L, text);
+    lua_concat(L, 2);
+    return lua_error(L);
+}
+
+/* --- rep -----------------------------------------------------------------------------------------
+ */
+
+/* More than any state may have. */
+#define TOO_MUCH (1 << 30)
+
+/* rep(s, n [, separator]). Beyond its longest string LuaJIT raises an error that can be caught,
+ * without asking for memory: here that is too much memory, as everywhere. Upvalue: the stock
+ * function. */
+static int lib_rep(lua_State *L)
+{
+    size_t len, separator = 0;
+    luaL_checklstring(L, 1, &len);
+    double n = pl_lib_opt_int(L, 2, 0);
+    if (!lua_isnoneornil(L, 3))
+        luaL_checklstring(L, 3, &separator);
+    if (n * (double)(len + separator) > TOO_MUCH)
+        lua_newuserdata(L, TOO_MUCH);
+    return lua_tocfunction(L, lua_upvalueindex(1))(L);
+}
+
+/* rep_within(stock) -> rep */
+static int lib_rep_within(lua_State *L)
+{
+    luaL_argcheck(L, lua_iscfunction(L, 1), 1, "C function expected");
+    lua_settop(L, 1);
+    lua_pushcclosure(L, lib_rep, 1);
+    return 1;
+}
+
+/* --- format --------------------------------------------------------------------------------------
+ */
+
+/* Whether a format has %p, with whatever flags: it prints an address. */
+static bool has_pointer(const char *p, const char *end)
+{
+    while ((p = memchr(p, '%', (size_t)(end - p))) != NULL) {
+        p += 1 + strspn(p + 1, "-+ #0123456789.");
+        if (*p == 'p')
+            return true;
+        if (p < end)
+            p++;
+    }
+    return false;
+}
+
+/* prints_all(format, ...): whether all the values are strings and numbers, which format prints as
+ * they are. */
+static int lib_prints_all(lua_State *L)
+{
+    int args = lua_gettop(L);
+    bool all = true;
+    if (lua_type(L, 1) == LUA_TSTRING) {
+        size_t len;
+        const char *format = lua_tolstring(L, 1, &len);
+        if (has_pointer(format, format + len))
+            return pl_lib_error(L, 2, "bad argument #1 to 'format' (%%p is not available)");
+    }
+    for (int i = 2; i <= args && all; i++)
+        all = lua_isstring(L, i);
+    lua_pushboolean(L, all);
+    return 1;
+}
+
+const luaL_Reg pl_lib_string[] = {
+    {"rep_within", lib_rep_within},
+    {"prints_all", lib_prints_all},
+    {NULL, NULL},
+};
