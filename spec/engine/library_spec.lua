@@ -181,7 +181,8 @@ describe("the tables of a sandbox", function()
         out[#out + 1] = table.concat(t, ", ", 1, n)
         out[#out + 1] = table.concat(t, "", math.max(n - 10, 1), n):len() + table.concat(t, 5, 2, n):len()
       end
-      out[#out + 1] = table.concat(t):len() .. table.concat(t, nil, nil, 3) .. table.concat({}, "x") .. table.concat({ 1 }, ",", 1, 1e300)
+      out[#out + 1] = table.concat(t):len() .. table.concat(t, nil, nil, 3) .. table.concat({}, "x")
+      out[#out + 1] = table.concat({ 1 }, ",", 1, 1e300)
       return table.concat(out, ";")
     ]]
     for _, args in ipairs { "{ 1, {}, 3 }", "big", "big, ',', 1, 9000", "{}, ',', -2^31, 2^31 - 1" } do
