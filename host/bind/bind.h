@@ -25,6 +25,7 @@
     X(redis)                                                                                       \
     X(resolve)                                                                                     \
     X(sandbox)                                                                                     \
+    X(shelf)                                                                                       \
     X(sqlite)                                                                                      \
     X(stdin)                                                                                       \
     X(task)                                                                                        \

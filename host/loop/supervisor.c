@@ -5,6 +5,7 @@
 #include "loop/board.h"
 #include "loop/listen.h"
 #include "loop/process.h"
+#include "loop/shelf.h"
 #include "loop/supervisor_impl.h"
 
 #include <errno.h>
@@ -262,7 +263,8 @@ static int prepare(struct supervisor *s, int fd, struct pl_err *err)
         return EXIT_SYSTEM;
     s->page = pl_watchdog_create(s->config.workers, &s->page_fd, err);
     s->board_fd = pl_board_create(s->config.workers, err);
-    if (s->page == NULL || s->board_fd < 0 || pl_loop_init(&s->loop, err) < 0 ||
+    s->shelf_fd = pl_shelf_create(err);
+    if (s->page == NULL || s->board_fd < 0 || s->shelf_fd < 0 || pl_loop_init(&s->loop, err) < 0 ||
         pl_sv_control_open(s, err) < 0)
         return EXIT_SYSTEM;
     return 0;

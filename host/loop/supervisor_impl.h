@@ -79,7 +79,7 @@ struct supervisor {
     struct pl_loop loop;
     struct config config;
     struct pl_watchdog_slot *page;
-    int page_fd, board_fd, lock_fd;
+    int page_fd, board_fd, shelf_fd, lock_fd;
     struct worker *workers;
     uint64_t started_ns, last_tick_ns, grace_ns;
     uint64_t next_id;

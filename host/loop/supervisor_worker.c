@@ -130,8 +130,8 @@ static int open_channel(struct worker *w, int *theirs, struct pl_err *err)
 static void describe(struct worker *w, int channel, struct pl_buf *out)
 {
     const struct config *c = &w->s->config;
-    pl_buf_printf(out, "index=%u;count=%u;channel=%d;page=%d;board=%d;beat_ms=%llu", w->index,
-                  c->workers, channel, w->s->page_fd, w->s->board_fd,
+    pl_buf_printf(out, "index=%u;count=%u;channel=%d;page=%d;board=%d;shelf=%d;beat_ms=%llu",
+                  w->index, c->workers, channel, w->s->page_fd, w->s->board_fd, w->s->shelf_fd,
                   (unsigned long long)(c->hang_ns / 8 / PL_NS_PER_MS));
     for (uint32_t i = 0; i < c->listeners_len; i++)
         pl_buf_printf(out, ";listen.%s=%d", c->listeners[i].name, c->listeners[i].fd);
@@ -154,6 +154,7 @@ static void become_worker(struct worker *w, pid_t supervisor, int channel, const
     pl_process_cloexec(channel, false);
     pl_process_cloexec(w->s->page_fd, false);
     pl_process_cloexec(w->s->board_fd, false);
+    pl_process_cloexec(w->s->shelf_fd, false);
     for (uint32_t i = 0; i < c->listeners_len; i++)
         pl_process_cloexec(c->listeners[i].fd, false);
     for (uint32_t i = 0; i < c->env_len; i++)

@@ -5,6 +5,7 @@
 #include "loop/fault.h"
 #include "loop/lines.h"
 #include "loop/process.h"
+#include "loop/shelf.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -37,7 +38,7 @@ const struct pl_worker_info *pl_worker_info(void)
  */
 
 struct inherited {
-    int channel, page, board, beat_ms;
+    int channel, page, board, shelf, beat_ms;
 };
 
 static void add_listener(const char *name, int fd)
@@ -70,6 +71,8 @@ static void read_description(char *text, struct inherited *in)
             in->page = n;
         else if (strcmp(item, "board") == 0)
             in->board = n;
+        else if (strcmp(item, "shelf") == 0)
+            in->shelf = n;
         else if (strcmp(item, "beat_ms") == 0)
             in->beat_ms = n;
         else if (strncmp(item, "listen.", 7) == 0)
@@ -183,7 +186,7 @@ int pl_worker_attach(struct pl_loop *loop, struct pl_err *err)
     const char *env = getenv(PL_WORKER_ENVIRONMENT);
     if (env == NULL)
         return pl_fail(err, PL_E_INVALID, false, OP, "workers are started by `parley serve` only");
-    struct inherited in = {.channel = -1, .page = -1, .board = -1};
+    struct inherited in = {.channel = -1, .page = -1, .board = -1, .shelf = -1};
     char *text = pl_xstrdup(env);
     unsetenv(PL_WORKER_ENVIRONMENT); /* children of this process are not workers */
     read_description(text, &in);
@@ -194,7 +197,8 @@ int pl_worker_attach(struct pl_loop *loop, struct pl_err *err)
     pl_log_setup(STDERR_FILENO, PL_LOG_AUTO, name);
     W.loop = loop;
     if (pl_watchdog_attach(in.page, W.info.index, W.info.count, err) < 0 ||
-        pl_board_attach(in.board, W.info.index, W.info.count, err) < 0 || pl_fault_watch(err) < 0)
+        pl_board_attach(in.board, W.info.index, W.info.count, err) < 0 ||
+        pl_shelf_attach(in.shelf, err) < 0 || pl_fault_watch(err) < 0)
         return -1;
     pl_process_cloexec(in.channel, true);
     W.channel.line_max = PL_CHANNEL_LINE_MAX;

@@ -27,6 +27,7 @@ local mode = require "parley.triggers.mode"
 local overdue = require "parley.turn.overdue"
 local poll = require "parley.plugins.poll"
 local recover = require "parley.turn.recover"
+local recall = require "parley.turn.recall"
 local registry = require "parley.plugins.registry"
 local router = require "parley.http.router"
 local scrape = require "parley.ops.scrape"
@@ -34,6 +35,7 @@ local secrets = require "parley.plugins.secrets"
 local seen = require "parley.auth.seen"
 local served = require "parley.plugins.served"
 local shared = require "parley.shared"
+local shelf = require "host.shelf"
 local signals = require "parley.triggers.signals"
 local store = require "parley.store"
 local sweep = require "parley.store.sweep"
@@ -92,11 +94,15 @@ function M.open(cfg, opts)
       db = self.db, url = cfg.redis_url, log = log.write, id = self.cluster.id,
     }
   end
-  if not self.shared then
+  local last
+  if self.shared then last, err = shelf.open(cfg.database_url) end
+  if not last then
+    if self.shared then self.shared:close() end
     if ok then self.cluster:close() end
     self.db:close()
     return nil, err
   end
+  self.recall = recall.new(last)
   self.manager = manager.new(function()
     local given, problem = registry.given(self.db)
     if given then copies.bring(self, given) end
@@ -128,7 +134,8 @@ function M.open(cfg, opts)
   self.counts = counts.new(self)
   self.turn = turn.new {
     db = self.db, owner = self.cluster.id, lanes = self.lanes, manager = self.manager,
-    limits = self.limits, counts = self.counts, shared = self.shared, log = log.write,
+    limits = self.limits, counts = self.counts, recall = self.recall, shared = self.shared,
+    log = log.write,
     on_jobs = function() self.jobs:wake() end,
   }
   self.jobs = jobs.new {
@@ -359,6 +366,7 @@ function M:close()
   signals.follow(self.manager, nil)
   if self.server then self.server:close() end
   if self.ops_server then self.ops_server:close() end
+  self.recall:close()
   self.cluster:close() -- the work that only one worker does ends before what it works with
   self.shared:close()
   self.db:close()

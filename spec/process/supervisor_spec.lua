@@ -126,6 +126,22 @@ describe("the supervisor", function()
     assert.are_not.equal(text, host:get("published"))
   end)
 
+  it("has one shelf for all workers, also for those that come later", function()
+    local host = start { workers = 2 }
+    assert.equal("nil", host:get "get")
+    assert.equal("true", host:get "put")
+    local seen = {}
+    eventually("both", function()
+      assert.is_truthy(host:get("get"):find "^[01]$")
+      host:get "put"
+      seen[host:get "get"] = true
+      return seen["0"] and seen["1"]
+    end)
+    host:get "crash"
+    eventually("the successor", function() return host:status().workers[1] and host:status().workers[2] end)
+    for _ = 1, 10 do assert.is_truthy(host:get("get"):find "^[01]$") end
+  end)
+
   it("lets every worker read what the others publish", function()
     local host = start { workers = 2 }
     local texts = {}

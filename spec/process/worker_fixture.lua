@@ -8,6 +8,7 @@ local worker = require "host.worker"
 ffi.cdef "int getpid(void); int kill(int pid, int sig); void abort(void);"
 
 local home = os.getenv("SPEC_HOME")
+local shelf = assert(require("host.shelf").open "spec")
 local function flag(name)
   local f = io.open(home .. "/" .. name)
   if f then f:close() end
@@ -39,6 +40,8 @@ function routes.published()
   for i = 0, worker.count do out[#out + 1] = tostring(worker.published(i)) end
   return table.concat(out, ", ")
 end
+function routes.put() return tostring(shelf:put("key", worker.index)) end
+function routes.get() return tostring((shelf:get "key")) end
 function routes.environment()
   return ("%s %s"):format(os.getenv("SPEC_EXTRA"), os.getenv("PARLEY_WORKER"))
 end

@@ -27,6 +27,10 @@ M.turn_core_seconds = r:histogram("parley_turn_core_seconds",
   "The part of it that the host itself takes: without the wait in its lane and without plugins.")
 M.turn_overtaken = r:counter("parley_turns_overtaken_total",
   "Attempts at a turn that were made again because another worker was faster.")
+M.turns_recalled = r:counter("parley_turns_recalled_total",
+  "Turns that began with what this host has last stored of their dialog, unread: right, or wrong "
+    .. "and begun again, because another host was faster or the message was answered before.",
+  { "result" })
 M.turn_errors = r:counter("parley_turn_errors_total",
   "Turns that left nothing behind, and not for a mistake in the request, by the code of the error.",
   { "code" })
@@ -88,6 +92,7 @@ local function begin(family, values)
   for _, value in ipairs(values) do family:with(value) end
 end
 begin(M.turns, { "answered", "fallback", "failed", "queued", "replayed" })
+begin(M.turns_recalled, { "right", "wrong" })
 begin(M.turn_errors, { "dialog_busy", "timeout", "conflict" })
 begin(M.jobs, { "done", "retried", "failed", "held" })
 begin(M.dead_letters, { "message", "job" })

@@ -93,9 +93,25 @@ local function finish(turn)
   turn.last_at = at
 end
 
-local function prepare(self, turn, config)
+-- Not guessed is what a refusal hangs on, and what would make somebody pay for a model twice.
+local function may_guess(turn, generation)
+  return turn.message and not turn.again and not turn.refused and not generation.llm.provider
+end
+
+local function load_turn(self, turn, generation, locale)
+  local copy = may_guess(turn, generation) and self.recall:find(turn)
+  if copy then
+    turn.guessed = true
+    return copy
+  end
+  local loaded, err = load.turn(self.db, turn, locale or generation.config.locale)
+  if loaded then self.recall:compare(turn, loaded) end
+  return loaded, err
+end
+
+local function prepare(self, turn, generation)
   local locale = turn.message and turn.message.locale
-  local loaded, err = load.turn(self.db, turn, locale or config.locale)
+  local loaded, err = load_turn(self, turn, generation, locale)
   if not loaded then return nil, err end
   local ok = true
   if is_held(self, loaded.dialog) and not (loaded.earlier and loaded.earlier.state == "done") then
@@ -109,7 +125,8 @@ local function prepare(self, turn, config)
   if ok and turn.verdicts then ok, err = count(self, turn, loaded.user) end
   if not ok or turn.replayed then return ok, err end
   turn.dialog, turn.user = loaded.dialog, loaded.user
-  turn.user.locale = locale or turn.user.locale or config.locale
+  turn.users_locale = turn.user.locale
+  turn.user.locale = locale or turn.users_locale or generation.config.locale
   session.expire(turn.dialog)
   place(turn)
   return true
@@ -146,6 +163,35 @@ local function answer(self, turn, generation)
   return write(self, turn)
 end
 
+-- The dialog as it is in its row now.
+local function note_stored(turn)
+  local d = turn.dialog
+  d.version, d.last_message_at, d.user_id = d.version + 1, turn.last_at, d.user_id or turn.user.id
+  d.is_new, d.lease_owner = nil, nil
+end
+
+local function once(self, given, generation, again)
+  local turn = new_table(0, FIELDS)
+  turn.given, turn.owner, turn.again = given, self.owner, again
+  turn.calls, turn.events, turn.jobs, turn.writes, turn.continuations = {}, {}, {}, {}, {}
+  for key, value in pairs(given) do turn[key] = value end
+  local ok, err, overtaken = prepare(self, turn, generation)
+  if ok and turn.replayed then return turn end
+  if ok then
+    ok, err = answer(self, turn, generation)
+    overtaken = not ok and was_overtaken(turn, err)
+  end
+  if not ok then
+    given.maybe_open = given.maybe_open or turn.maybe_open
+    return nil, err, overtaken, turn.guessed
+  end
+  note_stored(turn)
+  self.recall:keep(turn)
+  self.shared:stored(turn.dialog, turn.dialog.version)
+  if #turn.jobs > 0 and self.on_jobs then self.on_jobs() end
+  return turn, nil, nil, turn.guessed
+end
+
 ---@param self table parley.turn
 ---@param given table what the turn is about. It is not changed, but for what is counted once, and
 ---  for `maybe_open`: the message may be durable, and not finished
@@ -155,23 +201,12 @@ end
 ---@return table|nil err
 ---@return boolean|nil overtaken another attempt may go better
 function M.run(self, given, generation, again)
-  local turn = new_table(0, FIELDS)
-  turn.given, turn.owner, turn.again = given, self.owner, again
-  turn.calls, turn.events, turn.jobs, turn.writes, turn.continuations = {}, {}, {}, {}, {}
-  for key, value in pairs(given) do turn[key] = value end
-  local ok, err, overtaken = prepare(self, turn, generation.config)
-  if ok and turn.replayed then return turn end
-  if ok then
-    ok, err = answer(self, turn, generation)
-    overtaken = not ok and was_overtaken(turn, err)
-  end
-  if not ok then
-    given.maybe_open = given.maybe_open or turn.maybe_open
-    return nil, err, overtaken
-  end
-  self.shared:stored(turn.dialog, (turn.dialog.version or 0) + 1)
-  if #turn.jobs > 0 and self.on_jobs then self.on_jobs() end
-  return turn
+  local turn, err, overtaken, guessed = once(self, given, generation, again)
+  if not guessed then return turn, err, overtaken end
+  if turn or overtaken then self.recall:guessed(given.dialog_id, turn ~= nil) end
+  -- Whoever is refused may have been answered before, too.
+  if turn or not (overtaken or err.code == "rate_limited") then return turn, err end
+  return once(self, given, generation, true)
 end
 
 return M

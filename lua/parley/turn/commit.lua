@@ -84,7 +84,7 @@ local function insert_dialog(turn, sql, ...)
   local d = turn.dialog
   return {
     contended = true, n = 9 + select("#", ...), sql, d.id, turn.user.id, d.channel, d.locale,
-    d.status, d.reset_version, json.encode(d.state), turn.received_at,
+    d.status, d.reset_version, turn.state_text, turn.received_at,
     turn.last_at or turn.inbound_at, ...,
   }
 end
@@ -96,7 +96,7 @@ local function dialog(turn, out)
   else
     out[#out + 1] = {
       turn.leased and UPDATE_RELEASE or UPDATE, d.id, d.version, d.status, d.reset_version,
-      json.encode(d.state), turn.last_at, n = 6, expect = 1, contended = true,
+      turn.state_text, turn.last_at, n = 6, expect = 1, contended = true,
     }
   end
 end
@@ -186,6 +186,7 @@ end
 ---  have been faster, so that the turn is worth another attempt
 function M.statements(turn, shared)
   local out = { key = turn.dialog.id }
+  turn.state_text = json.encode(turn.dialog.state)
   inbox(turn, out)
   dialog(turn, out)
   messages(turn, out)
@@ -211,6 +212,7 @@ local ADMIT_JOB = ADMIT .. " ON CONFLICT (source, key) DO UPDATE SET owner = exc
 ---@return table[] statements for one db:commit
 function M.admission(turn)
   local d, out = turn.dialog, { key = turn.dialog.id }
+  turn.state_text = json.encode(d.state)
   if turn.key and not turn.admitted then
     out[1] = {
       turn.job and ADMIT_JOB or ADMIT,

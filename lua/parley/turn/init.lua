@@ -19,7 +19,7 @@ M.__index = M
 local PAUSE_MIN_S, PAUSE_MAX_S = 0.005, 0.2 -- between attempts, doubled each time
 
 ---@param deps {db: table, owner: string, lanes: table, manager: table, limits: table,
----   shared: table, log: function, on_jobs: function|nil} owner: the worker's name
+---   recall: table, shared: table, log: function, on_jobs: function|nil} owner: the worker's name
 function M.new(deps)
   return setmetatable(deps, M)
 end

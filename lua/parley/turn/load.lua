@@ -9,10 +9,10 @@ local time = require "host.time"
 local M = {}
 
 local DIALOG = {
-  "user_id", "channel", "locale", "status", "reset_version", "state", "version", "created_at",
+  "user_id", "channel", "locale", "status", "reset_version", "state", "version",
   "last_message_at", "lease_owner",
 }
-local USER = { "id", "telegram_id", "external_id", "role", "locale", "name", "attributes" }
+local USER = { "id", "telegram_id", "external_id", "role", "locale", "name" }
 local EARLIER = { "state", "body_hash", "response", "received_at" }
 
 local function columns(out, prefix, names)

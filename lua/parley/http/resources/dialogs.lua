@@ -124,6 +124,7 @@ local function reset(deps, ctx)
   results, err = commit_reset(deps, id, statements)
   if not results then return nil, err end
   local dialog = results[1].rows[1]
+  deps.recall:forget(id)
   deps.shared:stored({
     id = id, reset_version = dialog.reset_version, status = "active", state = {},
   }, dialog.version)

@@ -44,16 +44,26 @@ local function merge(row, body)
   }
 end
 
-local function statement(row, user)
+-- What has the user as it was, a turn that is under way or a copy of parley.turn.recall, is not
+-- stored: its dialog has another version. One that is held is stored whatever happens.
+local OUTDATE = "UPDATE dialogs SET version = version + 1 WHERE user_id = $1 "
+  .. "AND lease_owner IS NULL"
+
+local function statements(row, user)
   if row then
     return {
-      UPDATE, user.id, row.updated_at, user.role, user.locale, user.name, user.attributes,
-      user.updated_at, n = 7, expect = 1,
+      {
+        UPDATE, user.id, row.updated_at, user.role, user.locale, user.name, user.attributes,
+        user.updated_at, n = 7, expect = 1,
+      },
+      { OUTDATE, user.id },
     }
   end
   return {
-    INSERT, user.id, user.telegram_id, user.external_id, user.role, user.locale, user.name,
-    user.attributes, user.created_at, n = 8,
+    {
+      INSERT, user.id, user.telegram_id, user.external_id, user.role, user.locale, user.name,
+      user.attributes, user.created_at, n = 8,
+    },
   }
 end
 
@@ -73,7 +83,9 @@ local function try(deps, ctx, key)
   local user = merge(row, ctx.body)
   local status, text = answer_of(user, row == nil)
   local ok
-  ok, err = deps.db:commit { statement(row, user), ctx.once and ctx.once(status, text) or nil }
+  local list = statements(row, user)
+  list[#list + 1] = ctx.once and ctx.once(status, text)
+  ok, err = deps.db:commit(list)
   if ok then return app.json(ctx, status, text) end
   local again = err.statement == 1 and (err.code == "conflict" or err.code == "unique")
   return nil, err, again
