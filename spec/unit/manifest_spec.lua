@@ -103,6 +103,10 @@ describe("a manifest", function()
     ["a threshold above 1"] = { { intents = list { name = "a", threshold = 2 } }, "intents[0].threshold", "0 to 1" },
     ["a nameless intent"] = { { intents = list { examples = list("x") } }, "intents[0]", "'name' is missing" },
     ["an intent twice"] = { { intents = list({ name = "a" }, { name = "a" }) }, "intents[1]", "'a' stands twice" },
+    ["a text that is shown in part"] = {
+      { locales = list("a" .. ("ж"):rep(40)) }, "locales[0]", "'a" .. ("ж"):rep(19) .. "...'",
+    },
+    ["a zero byte in a set of a pattern"] = { { patterns = list "[)\0]+" }, "patterns[0]", "a zero byte: write %z" },
     ["a command twice"] = { { commands = list({ name = "a" }, { name = "b" }, { name = "a" }) }, "commands[2]", "stands twice" },
     ["a command with a slash"] = { { commands = list { name = "/start" } }, "commands[0].name", "without '/'" },
     ["one example of two intents"] = {
@@ -174,6 +178,14 @@ describe("a plugin folder", function()
     assert(fs.mkdir(dir .. "/locales"))
   end)
   after_each(function() temporary.remove(home) end)
+
+  it("is refused when it is no object", function()
+    for _, source in ipairs { "false", "true", "null", "0", "\"x\"", "[]" } do
+      local m, problems = manifest.check(source)
+      assert.is_nil(m)
+      assert.matches("expected, got", problems[1] and problems[1].message)
+    end
+  end)
 
   it("is read with its locales", function()
     assert(fs.write(dir .. "/manifest.json", json.encode(base { locales = list("en", "uk") })))

@@ -52,7 +52,7 @@ function M:match(method, path)
   local node, values = self.root, {}
   for part in path:gmatch "[^/]+" do
     local child = node[part]
-    if not child or part == "methods" then
+    if not child or part == "methods" or part == "{}" then -- names of our own, not of a path
       child = node["{}"]
       values[#values + 1] = part
     end

@@ -114,7 +114,7 @@ local function check(report, m, locales)
     report(...)
   end
   local form, place = adapter.to_v1alpha(m, count)
-  if not form then return nil end
+  if form == nil then return nil end
   local function placed(path, ...) count(place(path), ...) end
   fields.manifest.check(placed, form, "")
   -- The meaning can be read only when the shape is right.

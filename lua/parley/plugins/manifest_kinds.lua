@@ -7,6 +7,7 @@
 local json = require "host.json"
 local suggest = require "parley.util.suggest"
 local join = require("parley.util.json_lines").join
+local utf8 = require "parley.util.utf8"
 
 local M = {}
 
@@ -18,7 +19,7 @@ local function is_object(v) return type(v) == "table" and not json.is_array(v) e
 M.is_object = is_object
 
 local function show(v)
-  if type(v) == "string" then return ("'%s'"):format(#v > 40 and v:sub(1, 40) .. "..." or v) end
+  if type(v) == "string" then return ("'%s'"):format(utf8.clip(v, 40)) end
   if type(v) == "number" then return ("%.14g"):format(v) end
   if v == json.null then return "null" end
   if type(v) == "table" then return json.is_array(v) and "a list" or "an object" end

@@ -58,8 +58,6 @@ local function parse(p)
       depth, i = depth - 1, i + 1
     elseif c == "$" and i == #p then
       to_end, i = true, i + 1
-    elseif c == "\0" then
-      return nil, "a zero byte: write %z"
     else
       local after, problem = class_end(p, i)
       if not after then return nil, problem end
@@ -148,6 +146,8 @@ end
 ---@return string? problem what is wrong with the pattern
 function M.compile(pattern)
   if #pattern > PATTERN_BYTES then return nil, ("longer than %d bytes"):format(PATTERN_BYTES) end
+  -- To the library it is the end of the pattern, in a set too.
+  if find(pattern, "\0", 1, true) then return nil, "a zero byte: write %z" end
   local parsed, problem = parse(pattern)
   if not parsed then return nil, problem end
   local literal = required(parsed.items)

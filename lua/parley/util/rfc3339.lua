@@ -28,7 +28,7 @@ function M.parse(text)
   local y, m, d, hour, min, sec, fraction, zone =
     text:match "^(%d%d%d%d)%-(%d%d)%-(%d%d)[Tt](%d%d):(%d%d):(%d%d)(%.?%d*)(.+)$"
   local shift = zone and offset(zone)
-  if not shift or fraction == "." then return nil end
+  if not shift or not (fraction == "" or fraction:find "^%.%d") then return nil end
   y, m, d, hour, min, sec = y + 0, m + 0, d + 0, hour + 0, min + 0, sec + 0
   if m < 1 or m > 12 or hour > 23 or min > 59 or sec > 60 then return nil end
   if d < 1 or d > DAYS[m] + (m == 2 and is_leap(y) and 1 or 0) then return nil end
