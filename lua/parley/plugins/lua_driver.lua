@@ -12,6 +12,7 @@ local M = {}
 M.__index = M
 
 local CHECK_CPU_MS, CHECK_S = 200, 2 -- of a self check
+local DESCRIBE_CPU_MS, DESCRIBE_S = 50, 1
 local LOAD_S = 5 -- that somebody waits for a state which is being loaded
 local CHECK_LINES, CHECK_LINE_MAX = 20, 2000 -- that it may write to the log
 
@@ -103,23 +104,54 @@ local function load_state(self)
   return sb
 end
 
--- Runs what the plugin has declared as its self check, in the state that is to serve, once: a state
--- that takes the place of another one has the same code. Nothing of the host is there but the log.
+-- Runs what the plugin has declared as its self check, in the state that is to serve. Nothing of
+-- the host is there but the log.
 local function self_check(self, sb)
-  if self.checked then return true end
+  if not self.config then return true end
   local kind, err = drive(log_only(self.manifest.name),
     sb:start("self_check", CHECK_CPU_MS, CHECK_S, self.config))
   if kind == "error" then return nil, plugin_error(err, self.manifest.name) end
-  self.checked = true
   return true
+end
+
+-- What is wrong with the steps p.migrate(n, ...): they must lead from some version, without a gap,
+-- to that of the manifest.
+local function steps_problem(steps, wanted)
+  local has, first = {}, wanted
+  for _, from in ipairs(steps) do
+    if from >= wanted then
+      return ("p.migrate(%d, ...) leads to version %d of its data"):format(from, from + 1)
+    end
+    has[from], first = true, math.min(first, from)
+  end
+  for from = math.min(first, math.max(wanted - 1, 1)), wanted - 1 do
+    if not has[from] then return ("there is no p.migrate(%d, ...)"):format(from) end
+  end
+end
+
+local function check_steps(self, sb)
+  local wanted, name = self.manifest.data_version or 1, self.manifest.name
+  local kind, found = drive(no_door, sb:start("describe", DESCRIBE_CPU_MS, DESCRIBE_S))
+  if kind == "error" then return nil, plugin_error(found, name) end
+  local problem = steps_problem(found.migrate, wanted)
+  if not problem then return true end
+  return nil, plugin_error({
+    code = "exception", message = ("%s/main.lua:1: %s, and data_version in manifest.json is %d")
+      :format(name, problem, wanted),
+  }, name)
 end
 
 local function new_state(self)
   local ok
   local sb, err = load_state(self)
   if not sb then return nil, err end
-  ok, err = self_check(self, sb)
-  if ok then return sb end
+  ok = self.checked
+  if not ok then ok, err = check_steps(self, sb) end
+  if ok and not self.checked then ok, err = self_check(self, sb) end
+  if ok then
+    self.checked = true -- a state that takes the place of another one has the same code
+    return sb
+  end
   sb:close()
   return nil, err
 end
@@ -155,7 +187,6 @@ end
 function M.new(manifest, files, how)
   local self = setmetatable({ manifest = manifest, files = files }, M)
   self.config = how and how.config
-  self.checked = self.config == nil
   if how and how.later then return self end
   local sb, err = state_of(self)
   if not sb then return nil, err end
@@ -177,11 +208,29 @@ function M:invoke(request, serve)
   return value
 end
 
----What the plugin registered: {commands, intents, patterns, callbacks, jobs, events}.
+---Brings data of an older version to that of the manifest, by the plugin's own steps. Nothing of
+---the host is there but the log.
+---@param data any JSON
+---@param from integer the version of the data, older than that of the manifest
+---@param kind "session"|"job"
+---@param job string|nil
+---@return any data nil: see err
+---@return table|nil PluginError
+function M:migrate(data, from, kind, job)
+  local m = self.manifest
+  local sb, err = state_of(self)
+  if not sb then return nil, err end
+  local how, value = drive(log_only(m.name), sb:start("migrate", m.limits.cpu_ms,
+    m.limits.timeout_ms / 1000, data, from, m.data_version, kind, job))
+  if how == "error" then return nil, plugin_error(value, m.name) end
+  return value
+end
+
+---What the plugin registered: {commands, intents, patterns, callbacks, jobs, events, migrate}.
 function M:describe()
   local sb, err = state_of(self)
   if not sb then return nil, err end
-  local kind, value = drive(no_door, sb:start("describe", 50, 1))
+  local kind, value = drive(no_door, sb:start("describe", DESCRIBE_CPU_MS, DESCRIBE_S))
   if kind == "error" then return nil, plugin_error(value, self.manifest.name) end
   return value
 end

@@ -47,6 +47,10 @@ local function check_meaning(report, m)
   elseif m.transport == "lua" and m.endpoint ~= nil then
     report("endpoint", "value", "a Lua plugin has no endpoint")
   end
+  if m.transport == "rest" and m.data_version ~= nil then
+    report("data_version", "value",
+      "a REST plugin gets its session as it is, and knows by itself what it has put there")
+  end
   local before = {}
   for i, name in ipairs(m.before or {}) do
     before[name] = true
@@ -84,6 +88,7 @@ end
 local function fill(m)
   m.priority = m.priority or 100
   m.on_error = m.on_error or "fallback"
+  m.data_version = m.data_version or 1
   m.limits = m.limits or {}
   for key, value in pairs(M.LIMITS) do
     if m.limits[key] == nil then m.limits[key] = value end

@@ -165,7 +165,11 @@ M.manifest = object({
     scope = one_of("dialog", "user", "chat"),
     ttl = described("seconds", number(1, 31536000)),
     schema = json_schema,
+    newer = described("one that a newer version has left is kept as it is (default), or dropped",
+      one_of("keep", "reset")),
   },
+  data_version = described("of what it keeps in sessions and jobs, default 1; p.migrate brings "
+    .. "older data to it", number(1, 1000000, true)),
   limits = limits,
   on_error = one_of("fallback", "reply", "stop"),
   heartbeat_interval_sec = number(5, 3600),

@@ -8,6 +8,7 @@ local handlers = {
   command = {}, callback = {}, intent = {}, text = {}, state = {}, job = {}, event = {},
 }
 local on = {}
+local steps = {} -- of p.migrate, by the version that each begins from
 
 local function register(list, key, options, fn)
   if fn == nil then options, fn = {}, options end
@@ -155,6 +156,8 @@ export("describe", function()
     end
   end
   out.any = handlers.any ~= nil
+  out.migrate = {}
+  for from in pairs(steps) do out.migrate[#out.migrate + 1] = from end
   return out
 end)
 
@@ -188,6 +191,33 @@ export("self_check", function(config)
   error((where or check_at) .. "the self check failed: " .. (what or text), 0)
 end)
 
+-- data of older versions --------------------------------------------------------------------------
+
+local function migrate(from, fn)
+  if type(from) ~= "number" or from < 1 or from % 1 ~= 0 then
+    error("migrate: the version of the data that it begins from expected, like 1", 2)
+  end
+  if type(fn) ~= "function" then error("migrate: a function expected", 2) end
+  if steps[from] then error(("migrate: a step from version %d is there"):format(from), 2) end
+  steps[from] = fn
+end
+
+export("migrate", function(data, from, to, kind, job)
+  for version = from, to - 1 do
+    local step = steps[version]
+    if not step then
+      error(("%s/main.lua: there is no p.migrate(%d, ...)"):format(name, version), 0)
+    end
+    local changed = step(data, kind, job)
+    if changed ~= nil then data = changed end
+    if type(data) ~= "table" then
+      error(("%s/main.lua: p.migrate(%d, ...) must give a table, not a %s"):format(name, version,
+        type(data)), 0)
+    end
+  end
+  return data
+end)
+
 -- the module --------------------------------------------------------------------------------------
 
 local created = false
@@ -197,7 +227,7 @@ parley = freeze("parley", {
   plugin = function()
     if created then error("parley.plugin() is called twice", 2) end
     created = true
-    return { on = freeze("on", on), self_check = self_check }
+    return { on = freeze("on", on), self_check = self_check, migrate = migrate }
   end,
   text = new_text,
   now = function() return clock_ms() / 1000 end,

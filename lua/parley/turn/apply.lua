@@ -12,7 +12,7 @@ local function schedule(turn, plugin, action)
   local at = action.at and action.at * 1000 or now + (action["in"] or 0) * 1000
   turn.jobs[#turn.jobs + 1] = {
     id = crypto.uuid7(), plugin = plugin.name, job = action.job, data = action.data,
-    run_at = math.floor(at),
+    run_at = math.floor(at), data_version = plugin.manifest.data_version,
   }
 end
 

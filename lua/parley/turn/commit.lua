@@ -161,10 +161,10 @@ end
 local function jobs(turn, out)
   for _, j in ipairs(turn.jobs) do
     out[#out + 1] = {
-      "INSERT INTO jobs (id, plugin, job, dialog_id, data, run_at, state, trace_id, created_at) "
-        .. "VALUES ($1, $2, $3, $4, $5, $6, 'open', $7, $8)",
+      "INSERT INTO jobs (id, plugin, job, dialog_id, data, run_at, state, trace_id, created_at, "
+        .. "data_version) VALUES ($1, $2, $3, $4, $5, $6, 'open', $7, $8, $9)",
       j.id, j.plugin, j.job, turn.dialog.id, j.data and json.encode(j.data), j.run_at,
-      turn.trace_id, turn.finished_at, n = 8,
+      turn.trace_id, turn.finished_at, j.data_version, n = 9,
     }
   end
 end

@@ -10,6 +10,7 @@ local ids = require "parley.turn.ids"
 local json = require "host.json"
 local kv = require "parley.plugins.services.kv"
 local limits = require "parley.limits"
+local migrate = require "parley.turn.migrate"
 local meters = require "parley.ops.meters"
 local record = require "parley.turn.record"
 local response_of = require "parley.turn.response"
@@ -26,7 +27,11 @@ M.Ended = {}
 
 -- What has happened. An event of a client names itself in its payload, and the plugin it is for.
 local function event_of(turn)
-  if turn.job then return { type = "job", job = turn.job.job, data = turn.job.data } end
+  if turn.job then
+    local data = turn.job_data
+    if data == nil then data = turn.job.data end
+    return { type = "job", job = turn.job.job, data = data }
+  end
   if turn.continued then return { type = "continue" } end
   local message = turn.message
   local event = { type = message.type, message = message }
@@ -75,6 +80,8 @@ end
 
 local function ask(self, turn, generation, plugin, invited, id, delivery)
   local invocation = invocation_for(self, turn, generation, plugin, id)
+  local ok, problem = migrate.run(turn, plugin)
+  if not ok then return nil, problem end
   local request =
     request_for(turn, plugin, id, generation.config.turn_timeout_seconds * 1000, invited)
   -- A Lua plugin asks for it at the door when it wants it.

@@ -148,7 +148,8 @@ end
 local function look(self)
   local now = time.now_ms()
   local rows, err = self.db:query("SELECT id, plugin, job, dialog_id, data, run_at, attempts, "
-    .. "starts, trace_id FROM jobs WHERE state = 'open' ORDER BY run_at LIMIT $1", 2 * AT_ONCE)
+    .. "starts, trace_id, data_version FROM jobs WHERE state = 'open' ORDER BY run_at LIMIT $1",
+    2 * AT_ONCE)
   if not rows then
     self.log("error", "jobs cannot be read", { code = err.code, error = err.message })
     return 1

@@ -2,7 +2,8 @@
 --
 -- One of scope "dialog" is in dialogs.state, beside those of the other plugins. Names that begin
 -- with two underscores are the host's own there: `__owner` waits for the next message, `__until`
--- says when sessions end. One of scope "user" is a row of `sessions`, read when its plugin is
+-- says when sessions end, `__versions` of which version their data are, where that is not 1. One of
+-- scope "user" is a row of `sessions`, read when its plugin is
 -- asked. A dialog is one chat, so that "chat" is the same as "dialog".
 
 local compile_schema = require("parley.schema.compile").compile
@@ -31,6 +32,7 @@ function M.expire(dialog)
   for name, at in pairs(state.__until or {}) do
     if at <= now then
       state[name], state.__until[name] = nil, nil
+      if state.__versions then state.__versions[name] = nil end
       if state.__owner == name then state.__owner = nil end
     end
   end
@@ -45,12 +47,13 @@ end
 function M.load(db, turn, plugin)
   turn.sessions = turn.sessions or {}
   if not of_user(plugin) or turn.sessions[plugin.name] then return true end
-  local row, err = db:first("SELECT state, version, expires_at FROM sessions WHERE plugin = $1 "
-    .. "AND user_id = $2", plugin.name, turn.user.id)
+  local row, err = db:first("SELECT state, version, expires_at, data_version FROM sessions "
+    .. "WHERE plugin = $1 AND user_id = $2", plugin.name, turn.user.id)
   if err then return nil, err end
   local valid = row and (not row.expires_at or row.expires_at > time.now_ms())
   turn.sessions[plugin.name] = {
     version = row and row.version, state = valid and json.decode(row.state) or nil,
+    expires_at = row and row.expires_at, data_version = valid and row.data_version or nil,
   }
   return true
 end
@@ -62,6 +65,22 @@ end
 function M.of(turn, plugin)
   if of_user(plugin) then return turn.sessions[plugin.name].state end
   return turn.dialog.state[plugin.name]
+end
+
+---Which version of the plugin's data the session is of.
+---@param turn table
+---@param plugin parley.Plugin
+---@return integer
+function M.version_of(turn, plugin)
+  if of_user(plugin) then return turn.sessions[plugin.name].data_version or 1 end
+  local versions = turn.dialog.state.__versions
+  return versions and versions[plugin.name] or 1
+end
+
+local function note_version(state, name, version)
+  local versions = state.__versions or {}
+  versions[name] = version ~= 1 and version or nil
+  state.__versions = next(versions) and versions or nil
 end
 
 ---What a session will be after an answer.
@@ -106,6 +125,22 @@ local function own(state, name, after)
   end
 end
 
+---Puts another session in the place of one, of another version of the data.
+---@param turn table
+---@param plugin parley.Plugin
+---@param data table|nil
+---@param version integer
+function M.replace(turn, plugin, data, version)
+  if of_user(plugin) then
+    local s = turn.sessions[plugin.name]
+    s.state, s.data_version, s.kept = data, version, true
+  else
+    turn.dialog.state[plugin.name] = data
+    note_version(turn.dialog.state, plugin.name, data and version or 1)
+  end
+  own(turn.dialog.state, plugin.name, data)
+end
+
 ---Takes what a plugin has answered into its session. That it has answered makes it live on.
 ---@param turn table
 ---@param plugin parley.Plugin
@@ -114,12 +149,15 @@ function M.keep(turn, plugin, response)
   local state, name = turn.dialog.state, plugin.name
   local before = M.of(turn, plugin)
   local after, until_ms = M.after(before, response), ends_at(plugin)
+  -- One that a newer version has left, and that this one goes on with, is still of the newer.
+  local version = before and M.version_of(turn, plugin) or plugin.manifest.data_version
   if of_user(plugin) then
     local s = turn.sessions[name]
-    s.state, s.expires_at = after, until_ms
-    s.kept = after ~= before or until_ms ~= nil
+    s.state, s.expires_at, s.data_version = after, until_ms, version
+    s.kept = s.kept or after ~= before or until_ms ~= nil
   else
     state[name] = after
+    note_version(state, name, after and version or 1)
     local ends = state.__until or {}
     ends[name] = after and until_ms or nil
     state.__until = next(ends) and ends or nil
@@ -130,8 +168,9 @@ end
 local function write(plugin, user_id, s)
   if not s.version then
     return s.state and {
-      "INSERT INTO sessions (plugin, user_id, state, version, expires_at) "
-        .. "VALUES ($1, $2, $3, 1, $4)", plugin, user_id, json.encode(s.state), s.expires_at, n = 4,
+      "INSERT INTO sessions (plugin, user_id, state, version, expires_at, data_version) "
+        .. "VALUES ($1, $2, $3, 1, $4, $5)", plugin, user_id, json.encode(s.state), s.expires_at,
+      s.data_version, n = 5,
     }
   elseif not s.state then
     return {
@@ -140,9 +179,9 @@ local function write(plugin, user_id, s)
     }
   end
   return {
-    "UPDATE sessions SET state = $4, version = $3 + 1, expires_at = $5 WHERE plugin = $1 "
-      .. "AND user_id = $2 AND version = $3", plugin, user_id, s.version, json.encode(s.state),
-    s.expires_at, n = 5, expect = 1,
+    "UPDATE sessions SET state = $4, version = $3 + 1, expires_at = $5, data_version = $6 "
+      .. "WHERE plugin = $1 AND user_id = $2 AND version = $3", plugin, user_id, s.version,
+    json.encode(s.state), s.expires_at, s.data_version, n = 6, expect = 1,
   }
 end
 

@@ -28,6 +28,12 @@ local plugin = {}
 ---@param fn fun(check: {config: table, log: parley.log})
 function plugin.self_check(fn) end
 
+---Brings data that an older version has left from version `from` (manifest: data_version) to the next:
+---sessions, and what jobs were scheduled with. When it raises, the data stay as they are.
+---@param from integer
+---@param fn fun(data: table, kind: "session"|"job", job: string|nil): table|nil the new data; nil: what is in `data` now
+function plugin.migrate(from, fn) end
+
 ---What main.lua begins with, once, and returns at its end.
 ---@return parley.Plugin
 function parley.plugin() end

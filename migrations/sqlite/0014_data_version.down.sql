@@ -1,0 +1,2 @@
+ALTER TABLE jobs DROP COLUMN data_version;
+ALTER TABLE sessions DROP COLUMN data_version;
