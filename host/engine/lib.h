@@ -28,6 +28,10 @@ int pl_lib_opt_int(lua_State *L, int arg, int otherwise);
  * is raised at the caller's line, `level` as for luaL_where. */
 enum pl_pattern_result pl_lib_search(lua_State *L, struct pl_pattern *m, int level);
 
+/* Prepares a search in the string at index 1 for the pattern at index 2. Raises when that is longer
+ * than any that an author can write: a [set] is compared in one go. */
+void pl_lib_search_init(lua_State *L, struct pl_search *search, bool anchors, int level);
+
 /* Raises what is wrong with the pattern anywhere: before a call is suspended. */
 void pl_lib_check(lua_State *L, struct pl_pattern *m, int level);
 

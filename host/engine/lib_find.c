@@ -1,6 +1,7 @@
 #include "engine/lib.h"
 
 #include "engine/long_call.h"
+#include "engine/sandbox.h"
 
 #include <string.h>
 
@@ -10,6 +11,15 @@
 
 /* Bytes that a plain search looks at between two looks at the clock. */
 #define PLAIN_BYTES (256 * 1024)
+
+void pl_lib_search_init(lua_State *L, struct pl_search *search, bool anchors, int level)
+{
+    size_t len, pattern_len;
+    const char *subject = lua_tolstring(L, 1, &len), *pattern = lua_tolstring(L, 2, &pattern_len);
+    if (pattern_len > PL_SOURCE_MAX)
+        pl_lib_error(L, level, "pattern too long (%d bytes at most)", PL_SOURCE_MAX);
+    pl_search_init(search, subject, len, pattern, pattern_len, anchors);
+}
 
 void pl_lib_check(lua_State *L, struct pl_pattern *m, int level)
 {
@@ -170,7 +180,7 @@ static int lib_find(lua_State *L)
         return pl_long_call(L, go_on_plain, &w, sizeof w);
     }
     PL_UNINITIALIZED struct pl_pattern m;
-    pl_search_init(&m.search, (const char *)s, len, pattern, wanted_len, true);
+    pl_lib_search_init(L, &m.search, true, 1);
     pl_pattern_from(&m, s + init);
     return pl_long_call(L, go_on_finding, &m, sizeof m);
 }
@@ -178,11 +188,10 @@ static int lib_find(lua_State *L)
 /* match(s, pattern [, init]) */
 static int lib_match(lua_State *L)
 {
-    size_t len, init, pattern_len;
+    size_t len, init;
     const unsigned char *s = check_subject(L, &len, &init);
-    const char *pattern = lua_tolstring(L, 2, &pattern_len);
     PL_UNINITIALIZED struct pl_pattern m;
-    pl_search_init(&m.search, (const char *)s, len, pattern, pattern_len, true);
+    pl_lib_search_init(L, &m.search, true, 1);
     pl_pattern_from(&m, s + init);
     return pl_long_call(L, go_on_matching, &m, sizeof m);
 }
@@ -231,12 +240,11 @@ static int iterate(lua_State *L)
 /* gmatch(s, pattern) -> iterator */
 static int lib_gmatch(lua_State *L)
 {
-    size_t len, pattern_len;
-    const char *s = luaL_checklstring(L, 1, &len);
-    const char *pattern = luaL_checklstring(L, 2, &pattern_len);
+    luaL_checkstring(L, 1);
+    luaL_checkstring(L, 2);
     lua_settop(L, 2);
     struct iterator *it = lua_newuserdata(L, sizeof *it);
-    pl_search_init(&it->search, s, len, pattern, pattern_len, false);
+    pl_lib_search_init(L, &it->search, false, 1);
     it->at = 0;
     lua_insert(L, 1);
     lua_pushcclosure(L, iterate, 3);

@@ -166,9 +166,9 @@ static int go_on_replacing(lua_State *L, void *work)
  * other errors are raised for the caller's caller then. */
 static int lib_gsub(lua_State *L)
 {
-    size_t len, pattern_len;
+    size_t len;
     const char *s = luaL_checklstring(L, SUBJECT, &len);
-    const char *pattern = luaL_checklstring(L, PATTERN, &pattern_len);
+    luaL_checkstring(L, PATTERN);
     int max = pl_lib_opt_int(L, MAX, INT_MAX);
     int type = lua_type(L, REPL);
     luaL_argcheck(L, type == LUA_TSTRING || type == LUA_TNUMBER || type == LUA_TTABLE, REPL,
@@ -177,7 +177,7 @@ static int lib_gsub(lua_State *L)
     PL_UNINITIALIZED struct replace w;
     w.text = type == LUA_TTABLE ? NULL : lua_tolstring(L, REPL, &w.len);
     w.level = type == LUA_TTABLE ? 2 : 1;
-    pl_search_init(&w.m.search, s, len, pattern, pattern_len, true);
+    pl_lib_search_init(L, &w.m.search, true, w.level);
     pl_pattern_from(&w.m, w.m.search.subject);
     gsub_init(&w.g, s, len, max);
     return pl_long_call(L, go_on_replacing, &w, sizeof w);
@@ -261,20 +261,19 @@ static int step(lua_State *L)
  * it returns one of each, as a table is asked for. */
 static int lib_gsub_begin(lua_State *L)
 {
-    size_t len, pattern_len;
-    const char *s = luaL_checklstring(L, 1, &len);
-    const char *pattern = luaL_checklstring(L, 2, &pattern_len);
+    size_t len;
+    const char *s = luaL_checklstring(L, SUBJECT, &len), *pattern = luaL_checkstring(L, PATTERN);
     int max = pl_lib_opt_int(L, 3, INT_MAX);
     bool key = lua_toboolean(L, 4);
     lua_settop(L, 2);
     struct step_state *state = lua_newuserdata(L, sizeof *state);
-    pl_search_init(&state->search, s, len, pattern, pattern_len, true);
+    pl_lib_search_init(L, &state->search, true, STEP_LEVEL);
     gsub_init(&state->g, s, len, max);
     state->start = state->end = state->search.subject;
     state->waits = false;
     state->done = max <= 0;
     state->key = key;
-    const char *paren = memchr(pattern, '(', pattern_len);
+    const char *paren = strchr(pattern, '(');
     bool single = paren == NULL || strchr(paren + 1, '(') == NULL;
     lua_insert(L, 1);
     lua_pushnil(L);

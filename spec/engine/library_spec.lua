@@ -195,6 +195,12 @@ describe("the tables of a sandbox", function()
       "local s = table.concat({}, '', 'x')")
   end)
 
+  it("hold no more values than a format takes", function()
+    same_as_stock "local t = {} for i = 1, 1000 do t[i] = i end return #string.format(('%d'):rep(1000), unpack(t))"
+    raises("main.lua:1: bad argument #1002 to 'format' (at most 1000 values)",
+      "local t = {} for i = 1, 1001 do t[i] = i end local s = string.format(('%d'):rep(1001), unpack(t))")
+  end)
+
   it("are not unpacked beyond the stack", function()
     raises("main.lua:1: too many results to unpack", "local a = { unpack({}, 1, 1e8) }")
     raises("main.lua:1: too many results to unpack", "local a = { unpack({}, -2^31, 2^31 - 1) }")
@@ -209,7 +215,7 @@ describe("the tables of a sandbox", function()
     ["inserting"] = "local t = {} for i = 1, 3e5 do t[i] = i end while true do table.insert(t, 1, 0) end",
     ["joining"] = "local t = {} for i = 1, 1e5 do t[i] = 'x' end while true do table.concat(t, ',') end",
     ["formatting"] =
-      "local t, f = {}, ('%.99f '):rep(7000) for i = 1, 7000 do t[i] = 1e308 end while true do f:format(unpack(t)) end",
+      "local t, f = {}, ('%.99f '):rep(1000) for i = 1, 1000 do t[i] = 1e308 end while true do f:format(unpack(t)) end",
     ["quoting"] = "local s = ('\"'):rep(1e6) while true do local q = ('%q'):format(s) end",
     ["case"] = "local s = ('x'):rep(2e6) while true do s:upper() end",
     ["reversing"] = "local s = ('x'):rep(2e6) while true do s:reverse() end",
@@ -233,6 +239,22 @@ describe("the tables of a sandbox", function()
       assert.is_true(ticks > 3, ticks)
     end)
   end
+
+  it("and strings are repeated", function()
+    same_as_stock [[
+      local out = {}
+      for _, s in ipairs { "", "x", "abc", ("y"):rep(70000) } do
+        for _, n in ipairs { -1, 0, 1, 2, 3, 1000, 1.9, 70000 } do
+          if #s * n < 1e6 then
+            local a, b = s:rep(n), s:rep(n, ", ")
+            out[#out + 1] = #a .. " " .. #b .. a:sub(-7) .. b:sub(-7) .. b:sub(1, 5)
+          end
+        end
+      end
+      return table.concat(out, ";")
+    ]]
+    raises("main.lua:1: bad argument #2 to 'rep' (number expected, got no value)", "local s = string.rep('x')")
+  end)
 
   it("and strings end at the memory cap", function()
     for _, source in ipairs {

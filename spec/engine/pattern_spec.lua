@@ -199,6 +199,8 @@ describe("the patterns of a sandbox", function()
       ["\nstring.gsub('x', 'x', function() return {} end)"] = "main.lua:2: invalid replacement value (a table)",
       ["\nstring.gsub('x', 'x', { x = {} })"] = "main.lua:2: invalid replacement value (a table)",
       ["\nstring.find('x', nil)"] = "main.lua:2: bad argument #2 to 'find' (string expected, got nil)",
+      ["\nlocal s = string.gsub('x', ('x.'):rep(2e5), function() end)"] = "main.lua:2: pattern too long (262144 bytes at most)",
+      ["\nlocal s = string.match('x', ('x.'):rep(2e5))"] = "main.lua:2: pattern too long (262144 bytes at most)",
       ["\nfor _ in string.gmatch('x', '[') do end"] = "main.lua:2: malformed pattern (missing ']')",
       ["\nstring.format('%-5p', {})"] = "main.lua:2: bad argument #1 to 'format' (%p is not available)",
       ["\nstring.format('%d', 'x')"] = "main.lua:2: bad argument #2 to 'format' (number expected, got string)",
