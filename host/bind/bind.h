@@ -20,6 +20,7 @@
     X(isolate)                                                                                     \
     X(json)                                                                                        \
     X(log)                                                                                         \
+    X(pattern)                                                                                     \
     X(postgres)                                                                                    \
     X(process)                                                                                     \
     X(redis)                                                                                       \

@@ -16,10 +16,6 @@ extern const luaL_Reg pl_lib_find[], pl_lib_gsub[], pl_lib_string[], pl_lib_tabl
 /* --- for the files of the library ----------------------------------------------------------------
  */
 
-/* A search is 7 KB, of which most calls use little: -ftrivial-auto-var-init would cost more than
- * the match. */
-#define PL_UNINITIALIZED __attribute__((uninitialized))
-
 /* An optional integer as LuaJIT takes it: cut to 32 bits, the least when it does not fit. Raises on
  * what is not a number. */
 int pl_lib_opt_int(lua_State *L, int arg, int otherwise);

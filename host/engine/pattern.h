@@ -23,6 +23,10 @@
 #define PL_CAPTURE_OPEN     (-1)
 #define PL_CAPTURE_POSITION (-2)
 
+/* A struct pl_pattern is 7 KB, of which most searches use little: -ftrivial-auto-var-init would
+ * cost more than the search. */
+#define PL_UNINITIALIZED __attribute__((uninitialized))
+
 enum pl_pattern_result {
     PL_PATTERN_NONE,  /* no match at or after `from` */
     PL_PATTERN_FOUND, /* start, end and captures are set */

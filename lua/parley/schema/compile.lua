@@ -5,6 +5,7 @@
 -- checked that is not.
 
 local json = require "host.json"
+local patterns = require "host.pattern"
 local rfc3339 = require "parley.util.rfc3339"
 local suggest = require "parley.util.suggest"
 
@@ -81,6 +82,8 @@ local function string_check(schema)
   local min, max = schema.minLength, schema.maxLength
   local pattern, format = schema.pattern, schema.format and FORMATS[schema.format]
   if schema.type ~= "string" and not (min or max or pattern or format) then return nil end
+  local problem = pattern and patterns.problem(pattern)
+  if problem then error(("pattern '%s': %s"):format(pattern, problem), 0) end
   return function(v, path, errors)
     if type(v) ~= "string" then return true end
     if v:find("\0", 1, true) then -- no text column of PostgreSQL takes it
@@ -89,7 +92,7 @@ local function string_check(schema)
       add(errors, path, "max_length", ("at most %d characters"):format(max))
     elseif min and length(v) < min then
       add(errors, path, "min_length", ("at least %d characters"):format(min))
-    elseif pattern and not v:find(pattern) then
+    elseif pattern and not patterns.fits(v, pattern) then -- nor does what takes too long to say
       add(errors, path, "pattern", "does not have the form " .. schema.pattern)
     elseif format and not format(v) then
       add(errors, path, "format", "not a valid " .. schema.format)

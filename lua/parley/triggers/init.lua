@@ -1,6 +1,8 @@
 -- Triggers: which events fire which of them. What it remembers of the last events is the caller's;
 -- what is done about them is up to parley.triggers.watch.
 
+local patterns = require "host.pattern"
+
 local M = {}
 M.__index = M
 
@@ -36,7 +38,7 @@ function M.new(list) return setmetatable({ list = list, known = {} }, M) end
 local function hears(trigger, action, severity)
   if RANK[severity] < RANK[trigger.severity] then return false end
   for _, pattern in ipairs(trigger.events) do
-    if action:find(pattern) then return true end
+    if patterns.fits(action, pattern) then return true end
   end
   return false
 end
