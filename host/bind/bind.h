@@ -32,6 +32,7 @@
     X(task)                                                                                        \
     X(tcp)                                                                                         \
     X(time)                                                                                        \
+    X(watch)                                                                                       \
     X(worker)
 
 #define PL_BIND_DECLARE(name) int pl_bind_##name(lua_State *L);

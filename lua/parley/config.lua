@@ -52,6 +52,8 @@ local KEYS = {
   redis_url = { "string", nil, env = "PARLEY_REDIS_URL", restart = true },
   -- one for each core with PostgreSQL; a database in a file has one
   workers = { "number", nil, env = "PARLEY_WORKERS", min = 1, max = 64, restart = true },
+  -- what is saved in conf/ and plugins/ is taken up at once; nil: in the profile dev
+  watch = { "boolean", nil, env = "PARLEY_WATCH", restart = true },
   drain_seconds = { "number", 10, min = 0, max = 600 },
   log_level = {
     "string", "info", one_of = { "debug", "info", "warn", "error" }, env = "PARLEY_LOG_LEVEL",
@@ -286,6 +288,7 @@ function M.load(home, opts)
     return fail("database_url: expected sqlite:PATH or postgres://..., got '%s'",
       config.database_url:gsub("://[^@/]*@", "://***@"))
   end
+  if config.watch == nil then config.watch = config.profile == "dev" end
   config.workers = config.workers or (scheme == "sqlite" and 1 or math.min(fs.cores(), 64))
   if scheme == "sqlite" and config.workers > 1 then
     return fail("workers: %d workers need PostgreSQL; with SQLite there is one", config.workers)

@@ -6,17 +6,31 @@ local config = require "parley.config"
 local core = require "parley.core"
 local deployments = require "parley.deployments"
 local exit = require "parley.cli.exit"
+local fs = require "host.fs"
 local home = require "parley.cli.home"
 local log = require "parley.ops.log"
 local meters = require "parley.ops.meters"
 local operate = require "parley.plugins.operate"
 local options = require "parley.cli.options"
+local saved = require "parley.ops.saved"
+local task = require "host.task"
 local worker = require "host.worker"
-
-local RELOAD_S = 90 -- the host itself gives up after 60
 
 local function refuse(err)
   return worker.exit(exit.failed(err))
+end
+
+-- What is saved is taken up by all workers; an error is in the log, and what served goes on.
+local function watch(c)
+  local dir = c.config.home
+  saved.run({
+    folders = { dir .. "/conf" }, parents = { fs.data_dir() .. "/plugins", dir .. "/plugins" },
+  }, function()
+    local ok, err = c.reload_everywhere()
+    if not ok and err.code == "not_running" then
+      log.write("error", "what was saved could not be taken up", { error = err.message })
+    end
+  end, log.write)
 end
 
 local function listen(c)
@@ -70,12 +84,13 @@ return function(_, ...)
   end
   -- Through the supervisor, which asks every worker, this one too.
   function c.reload_everywhere()
-    return home.ask(o.home, { cmd = "reload" }, RELOAD_S)
+    return home.reload(o.home)
   end
   worker.on("drain", function()
     c:drain(c.config.drain_seconds)
     c.scrape:publish()
   end)
+  if cfg.watch and worker.index == 0 then task.spawn(watch, c) end
   if c.scrape:begin() then meters.worker_restarts:inc() end
   worker.ready()
 end

@@ -29,7 +29,8 @@ function M.start(opts)
   self.files = self.home .. "/spec-" .. crypto.hex(crypto.random(4))
   local argv = { unpack(opts.argv or { programs.EXE, "serve" }) }
   argv[#argv + 1] = "--home=" .. self.home
-  local env = { PARLEY_HTTP_LISTEN = "127.0.0.1:0", PARLEY_OPS_LISTEN = "127.0.0.1:0" }
+  -- A spec says itself when a reload is due.
+  local env = { PARLEY_WATCH = "false", PARLEY_HTTP_LISTEN = "127.0.0.1:0", PARLEY_OPS_LISTEN = "127.0.0.1:0" }
   for name, value in pairs(database.variables(self.home)) do env[name] = value end
   for name, value in pairs(opts.env or {}) do env[name] = value end
   self.process = assert(process.spawn {

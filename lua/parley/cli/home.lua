@@ -2,10 +2,14 @@
 
 local control = require "host.control"
 local fs = require "host.fs"
+local task = require "host.task"
+local time = require "host.time"
 
 local M = {}
 
 local PRIVATE = tonumber("700", 8)
+local RELOAD_S = 90 -- the host itself gives up after 60
+local BUSY_S = 0.05 -- between looks at a reload that runs
 local TEMPLATES = { "parley.lua", "rules.lua", "triggers.lua" }
 
 ---Makes what is missing: the folders, and a configuration, rules and triggers to edit.
@@ -47,6 +51,22 @@ function M.ask(home, request, seconds)
   end
   if not reply.ok then return nil, reply.error end
   return reply.result
+end
+
+---Has every worker of the host reload. While another reload runs, that of a file that was just
+---saved, say, this one waits: it is to take up what is on the disk now.
+---@param home string
+---@param more table|nil of the request
+---@return table|nil result of the first worker
+---@return table|nil err
+function M.reload(home, more)
+  local request, deadline = { cmd = "reload" }, time.mono() + RELOAD_S
+  for key, value in pairs(more or {}) do request[key] = value end
+  while true do
+    local result, err = M.ask(home, request, RELOAD_S)
+    if result or err.code ~= "busy" or time.mono() > deadline then return result, err end
+    task.sleep(BUSY_S)
+  end
 end
 
 return M

@@ -13,10 +13,8 @@ puts it in its place. When something is wrong with it, says where, changes nothi
   options = { options.home, options.output },
 }
 
-local SECONDS = 90 -- the host itself gives up after 60
-
 function M.run(o)
-  local r, err = home.ask(o.home, { cmd = "reload" }, SECONDS)
+  local r, err = home.reload(o.home)
   if not r then return exit.failed(err) end
   for _, key in ipairs(r.needs_restart) do
     io.stderr:write(("parley: '%s' has changed: it takes effect at the next start\n"):format(key))

@@ -10,39 +10,16 @@ local fs = require "host.fs"
 local json = require "host.json"
 local log = require "parley.ops.log"
 local options = require "parley.cli.options"
+local saved = require "parley.ops.saved"
 local task = require "host.task"
 local temporary = require "parley.util.temporary"
 
-local WATCH_S = 0.3
-
--- Changes when a file of the plugin does.
-local function stamp(dir)
-  local out = {}
-  local function add(path)
-    local st = fs.stat(path)
-    if st and st.type == "file" then
-      out[#out + 1] = ("%s %s %s"):format(path, st.mtime, st.size)
-    end
-  end
-  for _, folder in ipairs { "", "/lib", "/locales" } do
-    local names = fs.exists(dir .. folder) and fs.list(dir .. folder) or {}
-    table.sort(names)
-    for _, name in ipairs(names) do add(dir .. folder .. "/" .. name) end
-  end
-  return table.concat(out, "\n")
-end
-
+-- Takes up what is saved.
 local function watch(talk, c, dir, name)
-  local before = stamp(dir)
-  while true do
-    task.sleep(WATCH_S)
-    local now = stamp(dir)
-    if now ~= before then
-      before = now
-      local ok, err = c:reload()
-      talk:note(talk.t(ok and "reloaded" or "kept", name) .. (ok and "" or "\n" .. err.message))
-    end
-  end
+  saved.run({ plugins = { dir }, folders = { c.config.home .. "/conf" } }, function()
+    local ok, err = c:reload()
+    talk:note(talk.t(ok and "reloaded" or "kept", name) .. (ok and "" or "\n" .. err.message))
+  end, log.write)
 end
 
 -- The home's settings, and a database that goes with the process.
