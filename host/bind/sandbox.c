@@ -261,7 +261,7 @@ static int call_gc(lua_State *L)
 /* --- the state -----------------------------------------------------------------------------------
  */
 
-/* new{name=, memory= bytes, prelude= text} -> sandbox | nil, err */
+/* new{name=, memory= bytes, prelude= text or bytecode} -> sandbox | nil, err */
 static int sandbox_new(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -298,6 +298,20 @@ static int sandbox_compile(lua_State *L)
     return 1;
 }
 
+/* sb:load(slot, bytecode) -> true | nil, err: trusted code that this process has compiled */
+static int sandbox_load(lua_State *L)
+{
+    struct sandbox *sb = check_sandbox(L);
+    size_t len;
+    const char *slot = luaL_checkstring(L, 2);
+    const char *code = luaL_checklstring(L, 3, &len);
+    struct pl_err err;
+    if (pl_sandbox_load(sb->state, slot, code, len, &err) < 0)
+        return pl_lua_push_fail(L, &err);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
 /* sb:stats() -> {memory, limit, peak, broken} */
 static int sandbox_stats(lua_State *L)
 {
@@ -328,11 +342,8 @@ static int sandbox_close(lua_State *L)
 int pl_bind_sandbox(lua_State *L)
 {
     static const luaL_Reg methods[] = {
-        {"compile", sandbox_compile},
-        {"start", sandbox_start},
-        {"stats", sandbox_stats},
-        {"close", sandbox_close},
-        {NULL, NULL},
+        {"compile", sandbox_compile}, {"load", sandbox_load},   {"start", sandbox_start},
+        {"stats", sandbox_stats},     {"close", sandbox_close}, {NULL, NULL},
     };
     static const luaL_Reg call_methods[] = {
         {"answer", call_answer},

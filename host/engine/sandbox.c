@@ -20,7 +20,7 @@ static int build(lua_State *L)
 {
     struct build *b = lua_touserdata(L, 1);
     pl_sandbox_push_raw(L);
-    if (luaL_loadbufferx(L, b->prelude, b->len, "=sandbox", "t") != 0)
+    if (luaL_loadbufferx(L, b->prelude, b->len, "=sandbox", "bt") != 0)
         return lua_error(L);
     lua_insert(L, -2);
     lua_call(L, 1, 1);
@@ -49,6 +49,7 @@ struct pl_state *pl_sandbox_new(struct pl_engine *engine, const char *name, size
 
 struct compile {
     const char *slot, *source, *chunkname;
+    const char *mode; /* what the source may be: "t" text, "b" bytecode */
     size_t len;
 };
 
@@ -56,10 +57,26 @@ static int compile(lua_State *L)
 {
     struct compile *c = lua_touserdata(L, 1);
     pl_sandbox_push_slots(L);
-    if (luaL_loadbufferx(L, c->source, c->len, c->chunkname, "t") != 0)
+    if (luaL_loadbufferx(L, c->source, c->len, c->chunkname, c->mode) != 0)
         return lua_error(L);
     lua_setfield(L, -2, c->slot);
     return 0;
+}
+
+static int keep(struct pl_state *state, const struct compile *c, struct pl_err *err)
+{
+    if (state->broken)
+        return pl_fail(err, "memory_limit", false, "sandbox.compile", "the state is broken");
+    pl_watchdog_running(state->name); /* source alone may crash the compiler */
+    int rc = lua_cpcall(state->L, compile, (void *)c);
+    pl_watchdog_running(NULL);
+    if (rc == 0)
+        return 0;
+    const char *msg = lua_tostring(state->L, -1);
+    pl_fail(err, state->broken ? "memory_limit" : "syntax", false, "sandbox.compile", "%s",
+            msg != NULL ? msg : "cannot compile");
+    lua_pop(state->L, 1);
+    return -1;
 }
 
 int pl_sandbox_compile(struct pl_state *state, const char *slot, const char *source, size_t len,
@@ -69,19 +86,15 @@ int pl_sandbox_compile(struct pl_state *state, const char *slot, const char *sou
         return pl_fail(err, PL_E_TOO_LARGE, false, "sandbox.compile",
                        "%s: source of %zu bytes, at most %d are allowed", chunkname, len,
                        PL_SOURCE_MAX);
-    if (state->broken)
-        return pl_fail(err, "memory_limit", false, "sandbox.compile", "the state is broken");
-    struct compile c = {slot, source, chunkname, len};
-    pl_watchdog_running(state->name); /* source alone may crash the compiler */
-    int rc = lua_cpcall(state->L, compile, &c);
-    pl_watchdog_running(NULL);
-    if (rc == 0)
-        return 0;
-    const char *msg = lua_tostring(state->L, -1);
-    pl_fail(err, state->broken ? "memory_limit" : "syntax", false, "sandbox.compile", "%s",
-            msg != NULL ? msg : "cannot compile");
-    lua_pop(state->L, 1);
-    return -1;
+    struct compile c = {slot, source, chunkname, "t", len};
+    return keep(state, &c, err);
+}
+
+int pl_sandbox_load(struct pl_state *state, const char *slot, const char *code, size_t len,
+                    struct pl_err *err)
+{
+    struct compile c = {slot, code, "=host", "b", len};
+    return keep(state, &c, err);
 }
 
 /* Pushes the function of a slot, or nil, on a coroutine of the state. */

@@ -12,13 +12,18 @@
 
 #define PL_SANDBOX_VALUES_MAX 16 /* arguments or results of one crossing */
 
-/* A new state. `prelude` is the text of lua/parley/engine/sandbox.lua. */
+/* A new state. `prelude` is lua/parley/engine/sandbox.lua, as text or as bytecode of this process.
+ */
 struct pl_state *pl_sandbox_new(struct pl_engine *engine, const char *name, size_t mem_limit,
                                 const char *prelude, size_t prelude_len, struct pl_err *err);
 
 /* Compiles text (never bytecode) and keeps the function as `slot`. */
 int pl_sandbox_compile(struct pl_state *state, const char *slot, const char *source, size_t len,
                        const char *chunkname, struct pl_err *err);
+
+/* The same with bytecode, which can do anything: of this process and its own files only. */
+int pl_sandbox_load(struct pl_state *state, const char *slot, const char *code, size_t len,
+                    struct pl_err *err);
 
 /* Starts a task in `state` with the function of `slot` on its stack, as a child of the current
  * task. Fails when there is no such slot or the state is broken. The caller pushes the arguments on

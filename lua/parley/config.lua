@@ -67,6 +67,8 @@ local KEYS = {
   secret_key = { "string", nil, env = "PARLEY_SECRET_KEY", min_length = 32, restart = true },
   -- plugins may register at addresses of private networks: for development
   allow_private_plugins = { "boolean", false, env = "PARLEY_ALLOW_PRIVATE_PLUGINS" },
+  -- for the states of Lua plugins, of each worker; those that are not used are closed first
+  plugins_memory_mb = { "number", 24, min = 1, max = 65536 },
   bundles_kept = { "number", 10, min = 2, max = 1000, integer = true }, -- of each plugin
   fallback_plugin = { "string", "text_reply" },
   turn_timeout_seconds = { "number", 30, min = 1, max = 300 },

@@ -26,6 +26,7 @@ local meters = require "parley.ops.meters"
 local mode = require "parley.triggers.mode"
 local overdue = require "parley.turn.overdue"
 local poll = require "parley.plugins.poll"
+local pool = require "parley.plugins.pool"
 local recover = require "parley.turn.recover"
 local recall = require "parley.turn.recall"
 local registry = require "parley.plugins.registry"
@@ -131,6 +132,7 @@ function M.open(cfg, opts)
     log = log.write,
   }
   self.limits:configure(cfg.rate_limits)
+  pool.configure(cfg.plugins_memory_mb * 1024 * 1024)
   self.counts = counts.new(self)
   self.turn = turn.new {
     db = self.db, owner = self.cluster.id, lanes = self.lanes, manager = self.manager,
@@ -271,6 +273,7 @@ function M:reload()
   self.shared:refresh()
   self.lanes.max = cfg.lane_queue
   self.limits:configure(cfg.rate_limits)
+  pool.configure(cfg.plugins_memory_mb * 1024 * 1024)
   forgive(self)
   self.served:record()
   log.write("info", "reloaded", result)

@@ -64,8 +64,9 @@ end
 
 --- Builds the index of a generation's intents.
 ---@param intents parley.nlu.Intent[]
+---@param pause? fun() called between them (parley.util.pace)
 ---@return table index for classify
-function M.build(intents)
+function M.build(intents, pause)
   local index = {
     intents = {},      -- number -> {name, locales}
     exact = {},        -- folded example -> numbers of the intents
@@ -107,6 +108,7 @@ function M.build(intents)
       locales[locale:match "^%a+"] = true
     end
     index.intents[i] = { name = intent.name, locales = locales }
+    if pause then pause() end
     for _, phrase in ipairs(intent.examples or {}) do
       local folded = text.normalise(phrase)
       local holders = index.exact[folded]

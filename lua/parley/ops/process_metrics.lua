@@ -4,6 +4,7 @@ local client = require "host.http_client"
 local engine = require "host.engine"
 local host_fs = require "host.fs"
 local host_log = require "host.log"
+local pool = require "parley.plugins.pool"
 local task = require "host.task"
 
 local M = {}
@@ -72,6 +73,22 @@ local function register_shares(r)
   end)
 end
 
+local function register_pool(r)
+  local states = r:gauge("parley_plugin_states", "States of Lua plugins that are in memory.")
+  local bytes = r:gauge("parley_plugin_states_bytes",
+    "What they take together, of plugins_memory_mb in each worker.")
+  local opened = r:counter("parley_plugin_states_opened_total",
+    "States that were built: at a reload, after a stop, for a plugin whose state was closed.")
+  local closed = r:counter("parley_plugin_states_closed_total",
+    "States of idle plugins that were closed because all together took too much.")
+  r:on_collect(function()
+    local s = pool.stats()
+    states:set(s.states)
+    bytes:set(s.bytes)
+    opened.value, closed.value = s.opened, s.closed
+  end)
+end
+
 local function register_turns(r)
   local length = r:histogram("parley_loop_turn_seconds",
     "Time of a turn of the event loop: what happens meanwhile waits so long at most.", nil,
@@ -116,6 +133,7 @@ end
 function M.register(registry)
   register_engine(registry)
   register_shares(registry)
+  register_pool(registry)
   register_turns(registry)
   register_client(registry)
 end

@@ -14,6 +14,7 @@ local log = require "parley.ops.log"
 local lua_driver = require "parley.plugins.lua_driver"
 local manifest = require "parley.plugins.manifest"
 local nlu = require "parley.nlu.mock"
+local pace = require "parley.util.pace"
 local places = require "parley.plugins.places"
 local problems = require "parley.plugins.problems"
 local rest_driver = require "parley.plugins.rest_driver"
@@ -21,8 +22,6 @@ local registered = require "parley.plugins.registered"
 local rules = require "parley.rules"
 local settings = require "parley.plugins.settings"
 local suggest = require "parley.util.suggest"
-local task = require "host.task"
-local time = require "host.time"
 local triggers = require "parley.triggers.file"
 local views = require "parley.deployments.views"
 
@@ -49,8 +48,6 @@ M.__index = M
 ---@field replaced_ms integer|nil when another one was put in service
 ---@field since_ms integer|nil when it was put in service
 
-local SHARE_S = 0.002 -- what a build takes of the loop at once
-
 -- Settings of a plugin that is not there are a mistake in its name.
 local function check_settings(config, found, rows)
   local known = {}
@@ -76,10 +73,8 @@ end
 -- Whether the code of a plugin is not even loaded: it is disabled, maybe for what it does then.
 local function is_left_alone(name, given)
   if given.disabled[name] then return true end
-  for _, row in ipairs(given.rows or {}) do
-    if row.name == name then return row.status == "disabled" end
-  end
-  return false
+  local row = given.by_name[name]
+  return row ~= nil and row.status == "disabled"
 end
 
 -- The manifest of a bundle, to which the settings add intents: other generations share the bundle.
@@ -156,17 +151,14 @@ end
 -- Each plugin on its own, and all of them: an operator is told what is wrong with any. Turns get
 -- their share of the loop meanwhile.
 local function load_plugins(self, found, given)
-  local names, failed, since = {}, nil, time.mono()
+  local names, failed, pause = {}, nil, pace.new()
   for name in pairs(found) do names[#names + 1] = name end
   table.sort(names)
   for _, name in ipairs(names) do
     local plugin, err = load_plugin(found[name], name, self.config, given)
     self.plugins[#self.plugins + 1] = plugin
     failed = problems.both(failed, not plugin and err or nil)
-    if time.mono() - since > SHARE_S then
-      task.sleep(0)
-      since = time.mono()
-    end
+    pause()
   end
   return failed
 end
@@ -202,12 +194,14 @@ end
 
 -- What the plugins are together: no two with one command, no cycle of before/after, a fallback.
 local function compile(self)
+  local pause = pace.new()
   local together = manifest.check_together(self.plugins)
   if #together > 0 then
     return nil, {
       code = "plugin", retryable = false, op = "plugins", message = manifest.describe(together),
     }
   end
+  pause()
   local chooser, err = choose.compile(self.plugins)
   if not chooser then return nil, err end
   local fallback = self.config.fallback_plugin
@@ -219,7 +213,7 @@ local function compile(self)
   end
   self.chooser, self.fallback = chooser, chooser.by_name[fallback]
   self.intents = chooser:intent_examples()
-  self.index = nlu.build(self.intents)
+  self.index = nlu.build(self.intents, pause)
   return true
 end
 
@@ -287,8 +281,11 @@ end
 ---@return parley.Generation|nil generation
 ---@return table|nil err names file and line of what is wrong
 function M.build(config, given)
-  local all = { rows = {}, pins = {}, deployments = {}, trials = {}, disabled = {} }
+  local all = {
+    rows = {}, pins = {}, deployments = {}, trials = {}, disabled = {}, by_name = {},
+  }
   for key, value in pairs(given or {}) do all[key] = value end
+  for _, row in ipairs(all.rows) do all.by_name[row.name] = row end
   local self = setmetatable({
     config = config, plugins = {}, refused = {}, misfits = {}, trials = {}, refs = 0, holders = {},
     pins = all.pins, trials_mark = deployments.mark(all.deployments),
@@ -304,10 +301,13 @@ end
 ---@return parley.Generation
 function M:for_dialog(dialog_id) return views.of(self, dialog_id) end
 
+---Gives back what the generation has, a little at a time.
 function M:close()
+  local pause = pace.new()
   for _, p in ipairs(self.plugins) do
     if p.canary then p.canary.plugin.driver:close() end
     p.driver:close()
+    pause()
   end
   if self.rules then self.rules:close() end
 end

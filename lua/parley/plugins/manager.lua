@@ -44,9 +44,10 @@ end
 ---Undoes every disable(), from the next generation on.
 function M:enable_all() self.disabled = {} end
 
+-- Whoever gives up the last turn does not wait until everything is closed.
 local function drop(self, g)
   self.alive[g.number] = nil
-  g:close()
+  task.spawn(g.close, g)
 end
 
 ---Puts a generation in service; the one before goes when its last turn has finished.
