@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "engine/engine.h"
+#include "engine/preempt.h"
 #include "engine/task_impl.h"
 
 #include <assert.h>
@@ -18,8 +19,9 @@
 /* What those who wait get in a turn while no event is there; timers are late by no more. */
 #define QUIET_NS PL_NS_PER_MS
 
-/* What they are owed under load: a third of the time since their last slice, which is a quarter of
- * all, and not more than so much at once. */
+/* What they are owed whatever happens: a third of the time since their last slice, which is a
+ * quarter of all, and not more than so much at once. Before they wait for it they have a slice when
+ * no event is there, which ends when one comes. */
 #define OWED_PART   3
 #define OWED_MAX_NS (4 * PL_NS_PER_MS)
 
@@ -29,7 +31,6 @@ void pl_shares_init(struct pl_engine *engine)
     for (uint32_t i = 0; i < PL_SHARE_BUCKETS; i++)
         pl_list_init(&shares->buckets[i]);
     pl_list_init(&shares->line);
-    shares->ran_ns = pl_now_ns();
 }
 
 void pl_shares_close(struct pl_engine *engine)
@@ -103,10 +104,15 @@ void pl_share_charge(struct pl_share *share, uint64_t ns)
 void pl_share_wait(struct pl_task *task)
 {
     struct pl_share *share = task->state->share;
+    struct pl_shares *shares = &share->engine->shares;
     assert(pl_list_empty(&task->link));
     pl_list_push(&share->tasks, &task->link);
+    if (pl_list_empty(&shares->line) && !shares->running) {
+        shares->ran_ns = pl_now_ns();
+        shares->owed_ns = 0;
+    }
     if (pl_list_empty(&share->line))
-        pl_list_push(&share->engine->shares.line, &share->line);
+        pl_list_push(&shares->line, &share->line);
     pl_engine_wake(share->engine);
 }
 
@@ -121,36 +127,49 @@ uint32_t pl_share_waiting(const struct pl_share *share)
 /* The slice of one share: one long task, or as many short ones as fit. */
 static void run(struct pl_share *share)
 {
-    uint64_t until = share->cpu_ns + PL_SLICE_NS;
+    uint64_t until = share->cpu_ns + PL_SLICE_NS, preemptions = share->preemptions;
     struct pl_list *link;
-    while (share->cpu_ns < until && (link = pl_list_shift(&share->tasks)) != NULL)
+    while (share->cpu_ns < until && share->preemptions == preemptions &&
+           (link = pl_list_shift(&share->tasks)) != NULL)
         pl_task_slice(pl_container_of(link, struct pl_task, link));
     if (!pl_list_empty(&share->tasks) && pl_list_empty(&share->line))
         pl_list_push(&share->engine->shares.line, &share->line);
 }
 
-static bool has_events(struct pl_engine *engine)
+static bool is_readable(int fd)
 {
-    struct pollfd events = {.fd = uv_backend_fd(&engine->loop->uv), .events = POLLIN};
+    struct pollfd events = {.fd = fd, .events = POLLIN};
     return poll(&events, 1, 0) != 0;
+}
+
+/* What those who wait may take now, though events may be there: nothing before it is a slice. */
+static uint64_t due(struct pl_shares *shares, uint64_t now)
+{
+    shares->owed_ns += (now - shares->ran_ns) / OWED_PART;
+    if (shares->owed_ns > OWED_MAX_NS)
+        shares->owed_ns = OWED_MAX_NS;
+    return shares->owed_ns >= PL_SLICE_NS ? shares->owed_ns : 0;
 }
 
 void pl_shares_run(struct pl_engine *engine)
 {
     struct pl_shares *shares = &engine->shares;
-    struct pl_list *link;
+    int events = uv_backend_fd(&engine->loop->uv);
     if (pl_list_empty(&shares->line))
         return;
     uint64_t began = pl_now_ns(), spent = 0;
-    uint64_t owed = (began - shares->ran_ns) / OWED_PART;
-    if (owed > OWED_MAX_NS)
-        owed = OWED_MAX_NS;
-    do {
-        link = pl_list_shift(&shares->line);
+    uint64_t owed = due(shares, began);
+    shares->running = true;
+    while (spent < owed || (spent < QUIET_NS && !is_readable(events))) {
+        struct pl_list *link = pl_list_shift(&shares->line);
         if (link == NULL)
             break;
+        pl_preempt_give_way(spent < owed ? -1 : events);
         run(pl_container_of(link, struct pl_share, line));
         spent = pl_now_ns() - began;
-    } while (spent < owed || (spent < QUIET_NS && !has_events(engine)));
+    }
+    shares->running = false;
+    pl_preempt_give_way(-1);
+    shares->owed_ns -= spent < shares->owed_ns ? spent : shares->owed_ns;
     shares->ran_ns = began + spent;
 }

@@ -41,7 +41,9 @@ struct pl_shares {
     struct pl_list buckets[PL_SHARE_BUCKETS];
     struct pl_list line;
     uint64_t turn, used_ns; /* as in a share, of all together */
-    uint64_t ran_ns;        /* when those who waited had their last slice */
+    uint64_t ran_ns;        /* when those who wait had their last slice, or began to wait */
+    uint64_t owed_ns;       /* what they should have had by then */
+    bool running;           /* one of them has its slice */
 };
 
 void pl_shares_init(struct pl_engine *engine);
