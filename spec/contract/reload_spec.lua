@@ -128,7 +128,7 @@ end)
 
 describe("a generation that was replaced", function()
   it("is shown with what holds it, and goes with its last turn", function()
-    local slow = "p.on.command('slow', function(c) for i = 1, 4e7 do local x = i % 7 end c:reply 'old' end)"
+    local slow = "p.on.command('slow', function(c) for i = 1, 2e8 do local x = i % 7 end c:reply 'old' end)"
     local h = host.start { plugins = { slow = {
       manifest = { version = "1.0.0", limits = { cpu_ms = 5000 } }, main = "local p = parley.plugin()\n" .. slow .. "\nreturn p",
     } } }
