@@ -70,7 +70,8 @@ void pl_lib_push_capture(lua_State *L, const struct pl_pattern *m, int i, int le
 int pl_lib_push_captures(lua_State *L, const struct pl_pattern *m, bool whole, int level)
 {
     int n = whole && m->captures == 0 ? 1 : m->captures;
-    luaL_checkstack(L, n, "too many captures");
+    if (n > LUA_MINSTACK / 2) /* so many there are, at any call */
+        luaL_checkstack(L, n, "too many captures");
     for (int i = 0; i < n; i++)
         pl_lib_push_capture(L, m, i, level);
     return n;

@@ -6,21 +6,8 @@
 #include <lauxlib.h>
 #include <string.h>
 
-/* Runs a part; when there is more to do the stack is as before. */
-static int run_part(lua_State *L, pl_long_fn fn, void *work)
+int pl_long_call_suspend(lua_State *L, pl_long_fn fn, void *work, size_t size)
 {
-    int top = lua_gettop(L);
-    int n = fn(L, work);
-    if (n == PL_LONG_CALL_MORE)
-        lua_settop(L, top);
-    return n;
-}
-
-int pl_long_call(lua_State *L, pl_long_fn fn, void *work, size_t size)
-{
-    int n = run_part(L, fn, work);
-    if (n != PL_LONG_CALL_MORE)
-        return n;
     memcpy(lua_newuserdata(L, size), work, size);
     struct pl_task *task = pl_task_current();
     task->long_call = fn;
@@ -46,8 +33,7 @@ bool pl_long_call_due(lua_State *L)
 static int go_on(lua_State *L)
 {
     struct pl_task *task = pl_task_current();
-    pl_long_fn fn = task->long_call;
-    int n = run_part(L, fn, lua_touserdata(L, -1));
+    int n = task->long_call(L, lua_touserdata(L, -1));
     if (n == PL_LONG_CALL_MORE)
         return lua_gettop(L);
     task->long_call = NULL;

@@ -17,8 +17,8 @@ struct pl_task;
 #define PL_LONG_CALL_MORE   (-1)
 #define PL_LONG_CALL_FAILED (-2) /* pl_long_call_resume only */
 
-/* Does a part of the work. Returns how many results it has pushed, or PL_LONG_CALL_MORE, which it
- * may do only after pl_long_call_due said so.
+/* Does a part of the work. Returns how many results it has pushed; or PL_LONG_CALL_MORE, with the
+ * stack as it found it, which it may do only after pl_long_call_due said so.
  *
  * Arguments are where they were when the call began, from index 1. After the first part L is
  * another thread, with the same values at the same indices, and `work` a copy: no pointer into
@@ -27,8 +27,15 @@ struct pl_task;
  * do wrong. */
 typedef int (*pl_long_fn)(lua_State *L, void *work);
 
+/* Keeps a copy of `work` for the next slice, and yields. Raises out of memory. */
+int pl_long_call_suspend(lua_State *L, pl_long_fn fn, void *work, size_t size);
+
 /* The end of a C function: `return pl_long_call(L, fn, &work, sizeof work)`. Yields, or raises. */
-int pl_long_call(lua_State *L, pl_long_fn fn, void *work, size_t size);
+static inline int pl_long_call(lua_State *L, pl_long_fn fn, void *work, size_t size)
+{
+    int n = fn(L, work);
+    return n != PL_LONG_CALL_MORE ? n : pl_long_call_suspend(L, fn, work, size);
+}
 
 /* Whether the call has to leave now. Cheap; ask at least every 100 microseconds. Raises when the
  * task is over a limit in a place that cannot be left (below a C function that has called Lua). */
