@@ -5,10 +5,10 @@ local bundle = require "parley.plugins.bundle"
 local bundles = require "parley.plugins.bundles"
 local choose = require "parley.plugins.choose"
 local circuit = require "parley.plugins.circuit"
-local compile_schema = require("parley.schema.compile").compile
 local copies = require "parley.deployments.copies"
 local deployments = require "parley.deployments.rows"
 local json = require "host.json"
+local given_schema = require "parley.schema.given"
 local llm = require "parley.llm.router"
 local log = require "parley.ops.log"
 local lua_driver = require "parley.plugins.lua_driver"
@@ -218,9 +218,7 @@ local function compile(self)
 end
 
 local function schema_problem(schema, value)
-  local good, check = pcall(compile_schema, schema)
-  if not good then return "the schema cannot be checked: " .. tostring(check) end
-  local errors = check(value)
+  local errors = assert(given_schema.compile(schema))(value) -- the service has looked at it
   return errors and errors[1].path .. ": " .. errors[1].message
 end
 

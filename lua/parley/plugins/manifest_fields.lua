@@ -1,6 +1,6 @@
 -- The fields of PluginManifestV1: shape, bounds and meaning of each.
 
-local compile_schema = require("parley.schema.compile").compile
+local given = require "parley.schema.given"
 local kinds = require "parley.plugins.manifest_kinds"
 local pattern = require "parley.util.pattern"
 local suggest = require "parley.util.suggest"
@@ -112,8 +112,8 @@ local json_schema = {
   schema = { type = "object", description = "a JSON Schema" },
   check = function(report, value, path)
     if not kinds.is_object(value) then return expected(report, path, "a JSON Schema", value) end
-    local good, problem = pcall(compile_schema, value)
-    if not good then report(path, "schema", "%s", (tostring(problem):gsub("^.-:%d+: ", ""))) end
+    local good, problem = given.compile(value)
+    if not good then report(path, "schema", "%s", problem) end
   end,
 }
 

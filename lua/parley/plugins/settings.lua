@@ -1,7 +1,7 @@
 -- What the configuration says of one plugin: some of it is for the host, the rest is the plugin's
 -- own, and comes to it as `config`.
 
-local compile_schema = require("parley.schema.compile").compile
+local given_schema = require "parley.schema.given"
 local manifest = require "parley.plugins.manifest"
 
 local M = {}
@@ -25,7 +25,7 @@ end
 
 local function check_own(m, own)
   if not m.config then return true end
-  local errors = compile_schema(m.config)(own)
+  local errors = assert(given_schema.compile(m.config))(own)
   if not errors then return true end
   return fail("plugins.%s%s: %s", m.name, errors[1].path:gsub("/", "."), errors[1].message)
 end

@@ -12,18 +12,19 @@ local function misuse(level, fmt, ...) error(fmt:format(...), level + 1) end
 
 -- session -----------------------------------------------------------------------------------------
 
--- What may be kept: JSON. Checked where it is written, so that the error is at the author's line.
+-- What may be kept: JSON. Checked where it is written, so that the error is at the author's line:
+-- as many levels up as the value is deep, and one for the metamethod.
 local function check_json(v, path, depth)
-  local t = type(v)
+  local t, author = type(v), depth + 2
   if t == "nil" or t == "boolean" or t == "string" or v == null then return end
   if t == "number" then
     if v ~= v or v == math.huge or v == -math.huge then
-      misuse(3, "%s is not a finite number", path)
+      misuse(author, "%s is not a finite number", path)
     end
     return
   end
-  if t ~= "table" then misuse(3, "%s is a %s, which cannot be kept in a session", path, t) end
-  if depth == 16 then misuse(3, "%s is nested too deep, or is a cycle", path) end
+  if t ~= "table" then misuse(author, "%s is a %s, which cannot be kept in a session", path, t) end
+  if depth == 16 then misuse(author, "%s is nested too deep, or is a cycle", path) end
   for k, item in pairs(v) do check_json(item, path .. "." .. tostring(k), depth + 1) end
 end
 
@@ -74,10 +75,13 @@ local function lookup(locale, key)
 end
 
 function C:t(key, params)
+  if params ~= nil and type(params) ~= "table" then
+    misuse(2, "t: a table of values expected, got %s", type(params))
+  end
   local text, language = lookup(self.locale, key)
   if text == nil then return key end
   if type(text) == "table" then
-    local n = params and params.n or 0
+    local n = params and type(params.n) == "number" and params.n or 0
     local rule = PLURAL[language] or PLURAL.en
     text = text[rule(n)] or text.other or text.many or key
   end
@@ -105,7 +109,9 @@ end
 
 ---c:reply "text", c:reply(parley.text()...) or c:reply { text=, format=, buttons=, ... }
 function C:reply(what)
-  if type(what) == "table" and getmetatable(what) == false then what = what:reply() end
+  if type(what) == "table" and getmetatable(what) == false and rawget(what, "parts") then
+    what = what:reply()
+  end
   if type(what) == "string" or type(what) == "number" then what = { text = tostring(what) } end
   if type(what) ~= "table" then check_text(nil, "reply") end
   local action = { type = "send" }
@@ -116,6 +122,7 @@ end
 
 function C:edit(message_id, what)
   if type(what) == "string" then what = { text = what } end
+  if type(what) ~= "table" then check_text(what, "edit") end
   local action = { type = "edit", message_id = message_id }
   for k, v in pairs(what) do action[k] = v end
   add(self, action)
@@ -173,17 +180,23 @@ C.kv = freeze("kv", { get = kv "get", set = kv "set", delete = kv "delete" })
 
 local http = {}
 function http.request(_, request) return host("http", request) end
+
+local function with_options(request, options)
+  if options ~= nil and type(options) ~= "table" then
+    misuse(3, "http: a table of options expected, got %s", type(options))
+  end
+  for k, v in pairs(options or {}) do request[k] = v end
+  return request
+end
 for _, method in ipairs { "get", "delete" } do
   http[method] = function(_, url, options)
-    local request = { method = method:upper(), url = url }
-    for k, v in pairs(options or {}) do request[k] = v end
+    local request = with_options({ method = method:upper(), url = url }, options)
     return host("http", request)
   end
 end
 for _, method in ipairs { "post", "put", "patch" } do
   http[method] = function(_, url, body, options)
-    local request = { method = method:upper(), url = url, body = body }
-    for k, v in pairs(options or {}) do request[k] = v end
+    local request = with_options({ method = method:upper(), url = url, body = body }, options)
     return host("http", request)
   end
 end

@@ -12,9 +12,11 @@ local function units(s)
   return n
 end
 
+-- Always the last thing that a method does: its own frame is gone then, and the author is level 2.
 local function piece(self, s, entity)
   if type(s) == "number" then s = tostring(s) end
-  if type(s) ~= "string" then error("text: a text expected, got " .. type(s), 3) end
+  if type(s) ~= "string" then error("text: a text expected, got " .. type(s), 2) end
+  if not utf8.len(s) then error("text: UTF-8 expected", 2) end
   local length = units(s)
   if entity and length > 0 then
     entity.offset, entity.length = self.length, length
@@ -28,7 +30,10 @@ end
 ---Plain words.
 function T:add(s) return piece(self, s) end
 ---A line's end; with a text, the text and the line's end.
-function T:line(s) return piece(self, (s or "") .. "\n") end
+function T:line(s)
+  if s == nil then s = "" end
+  return piece(self, (type(s) == "string" or type(s) == "number") and s .. "\n" or s)
+end
 for _, kind in ipairs { "bold", "italic", "underline", "strikethrough", "code", "spoiler" } do
   T[kind] = function(self, s) return piece(self, s, { type = kind }) end
 end
@@ -42,6 +47,9 @@ end
 
 ---What c:reply takes; `more` adds buttons and the like.
 function T:reply(more)
+  if more ~= nil and type(more) ~= "table" then
+    error("text:reply: a table expected, got " .. type(more), 2)
+  end
   local out = { text = table.concat(self.parts) }
   if #self.entities > 0 then out.format, out.entities = "entities", self.entities end
   for k, v in pairs(more or {}) do out[k] = v end

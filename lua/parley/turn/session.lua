@@ -6,7 +6,7 @@
 -- scope "user" is a row of `sessions`, read when its plugin is
 -- asked. A dialog is one chat, so that "chat" is the same as "dialog".
 
-local compile_schema = require("parley.schema.compile").compile
+local given = require "parley.schema.given"
 local json = require "host.json"
 local time = require "host.time"
 
@@ -107,7 +107,7 @@ end
 function M.problem(plugin, after)
   local s = plugin.manifest.session
   if not s or not s.schema or not after then return nil end
-  plugin.session_check = plugin.session_check or compile_schema(s.schema)
+  plugin.session_check = plugin.session_check or assert(given.compile(s.schema))
   local value = {}
   for key, v in pairs(after) do
     if key ~= "__state" then value[key] = v end

@@ -15,9 +15,14 @@ local function tokens(text)
   return math.ceil((#text - tails) / 4)
 end
 
--- The plainest value that a JSON Schema allows.
-local function example(schema, depth)
-  if type(schema) ~= "table" or depth > 16 then return json.null end
+-- What an example may have. A schema that asks for more gets one that does not fit it.
+local VALUES = 1000
+local LETTERS = 10000
+
+-- The plainest value that a JSON Schema allows; `left` counts down.
+local function example(schema, left)
+  left.values = left.values - 1
+  if type(schema) ~= "table" or left.values < 0 then return json.null end
   if schema.const ~= nil then return schema.const end
   if schema.default ~= nil then return schema.default end
   if schema.enum then return schema.enum[1] end
@@ -25,15 +30,17 @@ local function example(schema, depth)
   if kind == "object" then
     local out = {}
     for _, key in ipairs(schema.required or {}) do
-      out[key] = example((schema.properties or {})[key], depth + 1)
+      out[key] = example((schema.properties or {})[key], left)
     end
     return out
   elseif kind == "array" then
     local out = {}
-    for i = 1, schema.minItems or 0 do out[i] = example(schema.items, depth + 1) end
+    for i = 1, math.min(schema.minItems or 0, VALUES) do out[i] = example(schema.items, left) end
     return json.array(out)
   elseif kind == "string" then
-    return ("x"):rep(schema.minLength or 0)
+    local n = math.min(schema.minLength or 0, left.letters)
+    left.letters = left.letters - n
+    return ("x"):rep(n)
   elseif kind == "number" or kind == "integer" then
     return schema.minimum or 0
   elseif kind == "boolean" then
@@ -53,7 +60,7 @@ function M:chat(request)
   end
   local text, value = "You said: " .. last, nil
   if request.json_schema then
-    value = example(request.json_schema, 0)
+    value = example(request.json_schema, { values = VALUES, letters = LETTERS })
     text = assert(json.encode(value, { sorted = true }))
   end
   return {

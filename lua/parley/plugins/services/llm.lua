@@ -1,6 +1,7 @@
 -- llm: a plugin asks the configured language model.
 
 local gate = require "parley.plugins.gate"
+local given_schema = require "parley.schema.given"
 local time = require "host.time"
 
 local CALLS = 5 -- in one event
@@ -37,6 +38,10 @@ local function check(request)
       return gate.refuse("invalid", "llm: %s: a number expected", key)
     end
   end
+  if request.json_schema ~= nil then
+    local good, problem = given_schema.compile(request.json_schema)
+    if not good then return gate.refuse("invalid", "llm: json_schema: %s", problem) end
+  end
   return request
 end
 
@@ -53,7 +58,7 @@ gate.register("llm.chat", {
     answer, err = invocation.llm:chat {
       messages = request.messages, temperature = request.temperature,
       max_tokens = request.max_tokens,
-      json_schema = type(request.json_schema) == "table" and request.json_schema or nil,
+      json_schema = request.json_schema,
       timeout = math.max(0.001, invocation.deadline - time.mono()),
       trace_id = invocation.trace_id,
     }

@@ -1,0 +1,79 @@
+-- What an author gets wrong is said at the author's line, and a plugin that asks for the impossible is refused.
+
+local host = require "spec.support.host"
+
+local MAIN = [[
+local p = parley.plugin()
+local function said(f)
+  local ok, err, refused = pcall(f)
+  if ok then return err == nil and refused and refused.code .. ": " .. refused.message or "nothing" end
+  return tostring(err)
+end
+local cases = {
+  edit = function(c) c:edit("m1", 5) end,
+  edit_nothing = function(c) c:edit("m1") end,
+  get = function(c) c.http:get("http://example.org/", "fast") end,
+  post = function(c) c.http:post("http://example.org/", "body", 5) end,
+  texts = function(c) c:t("hello", 5) end,
+  reply_session = function(c) c:reply(c.session) end,
+  bold = function() parley.text():bold("\255") end,
+  line = function() parley.text():line({}) end,
+  add = function() parley.text():add(nil) end,
+  more = function() parley.text():add("x"):reply(5) end,
+  session = function(c) c.session.key = { a = { 1, function() end } } end,
+  schema = function(c) return c.llm:chat { messages = { { role = "user", content = "x" } },
+    json_schema = { type = "string", pattern = "(" } } end,
+}
+p.on.command("try", function(c, name) c:reply(said(function() cases[name](c) end)) end)
+p.on.command("ask", function(c, name) c:reply(said(function() return cases[name](c) end)) end)
+p.on.command("huge", function(c)
+  local list = { type = "array", minItems = 2 ^ 31, items = { type = "string", minLength = 2 ^ 31 } }
+  local answer, err = c.llm:chat { messages = { { role = "user", content = "x" } }, json_schema = list }
+  c:reply(answer and "answered" or err.code)
+end)
+return p
+]]
+
+-- The author's line of each case.
+local function line_of(name)
+  local n = 0
+  for line in MAIN:gmatch "([^\n]*)\n" do
+    n = n + 1
+    if line:find("^  " .. name .. " = ") then return n end
+  end
+end
+
+describe("misuse", function()
+  local h
+  setup(function()
+    h = host.start { plugins = { wrong = {
+      manifest = {
+        commands = { { name = "try" }, { name = "ask" }, { name = "huge" } },
+        permissions = { "llm:chat", "http:example.org" },
+      },
+      main = MAIN,
+    } } }
+  end)
+  teardown(function() h:stop() end)
+
+  for name, message in pairs {
+    edit = "edit: text expected, got number", edit_nothing = "edit: text expected, got nothing",
+    get = "http: a table of options expected, got string", post = "http: a table of options expected, got number",
+    texts = "t: a table of values expected, got number", reply_session = "reply: text expected, got nothing",
+    bold = "text: UTF-8 expected", line = "text: a text expected, got table", add = "text: a text expected, got nil",
+    more = "text:reply: a table expected, got number",
+    session = "session.key.a.2 is a function, which cannot be kept in a session",
+  } do
+    it("of the SDK is an error at the author's line: " .. name, function()
+      assert.equal(("wrong/main.lua:%d: %s"):format(line_of(name), message), h:say("d", "/try " .. name).body.text)
+    end)
+  end
+
+  it("of a schema is refused before a model is asked", function()
+    assert.matches("^invalid: llm: json_schema: pattern '%(': ", h:say("d", "/ask schema").body.text)
+  end)
+
+  it("of the model that needs no network costs no more than its example may have", function()
+    assert.equal("answered", h:say("d", "/huge").body.text)
+  end)
+end)
