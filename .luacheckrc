@@ -15,7 +15,7 @@ files["templates/*/types"] = {
 }
 files["templates/*/spec"] = { std = "luajit+busted" }
 files["plugins/*/main.lua"] = { globals = {}, read_globals = { "parley", "utf8" } }
-files["fuzz/programs/plugin.lua"] = { read_globals = { "parley" } }
+files["fuzz/*/plugin.lua"] = { read_globals = { "parley" } }
 files["spec/chaos/plugins/*/main.lua"] = { globals = {}, read_globals = { "parley" } }
 files["plugins/*/lib"] = { read_globals = { "parley", "utf8" } }
 -- wrk runs this one, in a state of its own.

@@ -2,7 +2,7 @@
 -- does may end it. The case under way is a file, so that it is still there afterwards; it is run
 -- again alone, made smaller while it fails in the same way, and kept.
 --
--- A fuzzer is fuzz/NAME/run.lua:
+-- A fuzzer is fuzz/NAME/run.lua (fuzz/lib/search.lua does most of it):
 --   run.lua search SEED FIRST DIR  writes each case to DIR/NUMBER.lua, runs it, takes it away; at
 --                                  least every second prints "at NUMBER" and how cases have ended
 --   run.lua replay FILE            runs one case; ends with 1 when something does not hold
@@ -28,7 +28,7 @@ local function class_of(status, errors)
   if status.signal then return "signal " .. status.signal end
   if status.code == 0 then return nil end
   local said = errors:match "ERROR: (%w+Sanitizer: [%w%-]+)"
-    or errors:match "runtime error: [^\n]+" or errors:match "program %d+: [^\n\"\\]+"
+    or errors:match "runtime error: [^\n]+" or errors:match "case %d+: [^\n\"\\]+"
     or errors:match "[^\n]*"
   return (said:gsub("%d+", "#"))
 end

@@ -43,14 +43,9 @@ local EVENTS = {
   { event = { type = "job", job = "ring", data = { 1, 2 } } },
 }
 
----@class fuzz.Rig
----@field counts table<string, integer> how the calls have ended
----@field seed integer
----@field before fun(number: integer, source: string)|nil called before a program runs
----@field after fun(number: integer)|nil
-
----@param options {seed: integer, before: function|nil, after: function|nil, ring: string|nil}
----@return fuzz.Rig
+---@param options {seed: integer, before: fun(number: integer, source: string)|nil,
+---  after: fun(number: integer)|nil, ring: string|nil}
+---@return fuzz.Rig `counts` says how the calls have ended
 function M.new(options)
   local self = setmetatable({
     seed = options.seed, before = options.before or function() end,
@@ -73,7 +68,7 @@ function M:load(megabytes)
 end
 
 local function fail(number, fmt, ...)
-  error(("program %d: %s"):format(number, fmt:format(...)), 0)
+  error(("case %d: %s"):format(number, fmt:format(...)), 0)
 end
 
 local function count(self, number, outcome)
@@ -204,6 +199,16 @@ function M:round(first, last)
     local ok, problem = worker:join()
     if not ok then error(problem, 0) end
   end
+end
+
+---@return table<string, integer>
+function M:numbers()
+  local out = {
+    programs = self.programs, states = self.states, probes = self.checks,
+    ["asked neighbour"] = self.neighbour.asked,
+  }
+  for code, n in pairs(self.counts) do out["ended " .. code] = n end
+  return out
 end
 
 ---Nothing of all that has run is left.
