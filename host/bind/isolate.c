@@ -441,7 +441,8 @@ static int state_stats(lua_State *L)
     set_number(L, "limit", room->limit);
     set_number(L, "peak", (double)room->memory.peak);
     set_number(L, "pid", pl_cell_pid(room->cell));
-    lua_pushboolean(L, room->memory.broken != 0 || !pl_cell_alive(room->cell));
+    lua_pushboolean(L, room->memory.broken != 0 || !pl_cell_alive(room->cell) ||
+                           pl_cell_was_given_up(room->cell));
     lua_setfield(L, -2, "broken");
     return 1;
 }

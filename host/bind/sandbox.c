@@ -220,11 +220,15 @@ static int call_answer(lua_State *L)
     }
     if (pl_task_get_status(task) != PL_TASK_PAUSED)
         return luaL_error(L, "the call does not wait for an answer");
-    lua_State *to = pl_sandbox_door(task);
-    lua_settop(to, 0);
     struct pl_err err;
+    lua_State *to = pl_sandbox_door(task);
     int nargs = lua_gettop(L) - 1;
-    if (pass_arguments(L, 2, task, to, &err) < 0) {
+    bool given = pl_sandbox_check(task, &err) == 0;
+    if (given) {
+        lua_settop(to, 0);
+        given = pass_arguments(L, 2, task, to, &err) == 0;
+    }
+    if (!given) {
         pl_sandbox_fail(task, &err);
         c->task = NULL;
         pl_task_unref(task);

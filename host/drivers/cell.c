@@ -360,6 +360,7 @@ static void question_cancel(struct pl_op *op)
     if (cell->ending)
         return;
     q->abandoned_ns = pl_now_ns();
+    cell->given_up = true;
     pl_cell_stop(cell, q->call);
     if (!uv_is_active((uv_handle_t *)&cell->grace))
         uv_timer_start(&cell->grace, on_grace, PL_CELL_GRACE_MS, 0);
@@ -462,6 +463,11 @@ struct pl_cell *pl_cell_start(struct pl_cells *cells, struct pl_err *err)
 pid_t pl_cell_pid(const struct pl_cell *cell)
 {
     return cell->pid;
+}
+
+bool pl_cell_was_given_up(const struct pl_cell *cell)
+{
+    return cell->given_up;
 }
 
 bool pl_cell_alive(const struct pl_cell *cell)

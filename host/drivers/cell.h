@@ -68,6 +68,10 @@ pid_t pl_cell_pid(const struct pl_cell *cell);
 /* True until it has been told to end, or has ended. */
 bool pl_cell_alive(const struct pl_cell *cell);
 
+/* Whether somebody has stopped waiting for an answer of it: what it was in the middle of then may
+ * be half done. */
+bool pl_cell_was_given_up(const struct pl_cell *cell);
+
 /* Sends a question of `type` about `call` (0 when it starts one) with `body`, and starts an op that
  * ends with its answer. `arg` comes back from pl_cell_arg; `drop` is called for it with the op's
  * end. NULL with `err`, and `drop` called, when the cell has ended or does not read. */

@@ -16,6 +16,7 @@ struct pl_cell {
     struct pl_list questions; /* of struct question */
     uint32_t last_id;
     bool spare, hello, ending, reaped;
+    bool given_up;         /* see pl_cell_was_given_up */
     enum pl_cell_end why;  /* when ending */
     struct pl_err problem; /* what it said before it was confined; no code: nothing */
     size_t memory_cap;     /* 0: nobody has taken it */

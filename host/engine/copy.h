@@ -1,9 +1,9 @@
 /* Values that cross between two Lua states: copied directly, never through text.
  *
- * What may cross: nil, booleans, numbers but NaN as a key, strings, tables of these, the JSON null
- * and the mark of a JSON array. Functions, userdata, threads and tables with other metatables may
- * not: a path like `$.buttons[2].data` says where one was. Only raw access is used, so no code of
- * either state runs. */
+ * What may cross: nil, booleans, numbers, strings, tables of these whose keys are strings or
+ * numbers, the JSON null and the mark of a JSON array. Functions, userdata, threads and tables with
+ * other metatables may not: a path like `$.buttons[2].data` says where one was. Only raw access is
+ * used, so no code of either state runs. */
 #ifndef PL_ENGINE_COPY_H
 #define PL_ENGINE_COPY_H
 

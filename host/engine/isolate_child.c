@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define SOCKET     0
@@ -269,6 +270,11 @@ static void on_answer(const struct pl_frame *head, struct pl_wire *in)
     if (call == NULL || call->question != 0)
         bad_frame();
     call->question = head->id;
+    struct pl_err err;
+    if (pl_sandbox_check(call->task, &err) < 0) {
+        fail_call(call, &err);
+        return;
+    }
     lua_State *to = pl_sandbox_door(call->task);
     lua_settop(to, 0);
     run(call, in, to);
@@ -383,6 +389,7 @@ int pl_isolate_child_main(void)
     if (pl_loop_init(&C.loop, &err) < 0 || pl_engine_init(&C.engine, &C.loop, &err) < 0)
         goto fail;
     measure(&hello);
+    tzset(); /* strftime would read the time zone's file when it is first asked */
     if (pl_confine(&hello.landlock, &err) < 0)
         goto fail;
     begin(PL_FRAME_HELLO, 0, 0);

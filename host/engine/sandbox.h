@@ -40,6 +40,10 @@ void pl_sandbox_resume(struct pl_task *task, int nargs,
 /* The coroutine whose stack holds the arguments of the door call (task PAUSED). */
 lua_State *pl_sandbox_door(struct pl_task *task);
 
+/* Whether a paused task may be given its answer: 0, or -1 with `err` when its state was stopped by
+ * force meanwhile, by what another call did. */
+int pl_sandbox_check(const struct pl_task *task, struct pl_err *err);
+
 /* Ends a paused task whose answer cannot be given. */
 void pl_sandbox_fail(struct pl_task *task, const struct pl_err *err);
 

@@ -51,6 +51,14 @@ static int raw_clock_ms(lua_State *L)
     return 1;
 }
 
+/* call_id() -> the number of the call that runs now, not of its coroutines */
+static int raw_call_id(lua_State *L)
+{
+    struct pl_task *task = pl_task_current();
+    lua_pushnumber(L, task != NULL ? (double)task->id : 0);
+    return 1;
+}
+
 static struct pl_task *yieldable_task(lua_State *L, const char *what)
 {
     struct pl_task *task = pl_task_current();
@@ -184,6 +192,7 @@ void pl_sandbox_push_raw(lua_State *L)
         {"slot", raw_slot},
         {"export", raw_export},
         {"clock_ms", raw_clock_ms},
+        {"call_id", raw_call_id},
         {"door", raw_door},
         {"co_create", co_create},
         {"co_resume", co_resume},

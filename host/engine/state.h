@@ -25,6 +25,8 @@ struct pl_state {
     size_t mem_used;
     size_t mem_limit; /* bytes; 0: no cap (the core state) */
     size_t mem_peak;
+    size_t gc_debt;         /* bytes of the last few allocations, see pace_collector */
+    bool gc_paced;          /* its collector works harder than usual */
     struct pl_share *share; /* of the loop; NULL: the core, which has what it takes */
     bool sandboxed;
     bool broken;         /* hit its cap, or was stopped by force; see above */

@@ -101,7 +101,7 @@ struct pl_task *pl_task_new(struct pl_state *state, struct pl_task *parent)
     if (parent != NULL)
         task->deadline_ns = parent->deadline_ns;
     state->engine->tasks++;
-    state->engine->tasks_started++;
+    task->id = ++state->engine->tasks_started;
     return task;
 }
 
@@ -135,6 +135,11 @@ static void tell_stopped(struct pl_task *task)
 
 void pl_task_end(struct pl_task *task, enum pl_task_status status)
 {
+    /* Given up in the line of those that were preempted: its frames are abandoned in the middle,
+     * and its variables may be half changed. */
+    if (task->state->sandboxed && task->status == PL_TASK_READY && !task->running &&
+        task->slice_start != 0)
+        task->state->broken = true;
     task->status = status;
     task->state->engine->tasks--;
     pl_list_remove(&task->link);
@@ -258,17 +263,44 @@ int pl_task_pass(lua_State *L)
 /* --- the trampoline ------------------------------------------------------------------------------
  */
 
-/* The text of a number needs memory, which a plugin at its cap does not have; an error here would
- * unwind through the host's own frames. */
-static void describe_error(struct pl_state *state, lua_State *co, char *out, size_t size)
+/* What a stop says to people. */
+static const char *stop_text(const char *code)
 {
-    size_t cap = pl_state_lift_cap(state);
+    if (strcmp(code, "cpu_limit") == 0)
+        return "used more CPU time than its limit";
+    if (strcmp(code, "memory_limit") == 0)
+        return "needs more memory than its limit";
+    if (strcmp(code, PL_E_TIMEOUT) == 0)
+        return "did not finish before its deadline";
+    if (strcmp(code, PL_E_CANCELLED) == 0)
+        return "the task was cancelled";
+    return "stopped";
+}
+
+static void fail_with_stop(struct pl_task *task)
+{
+    const char *code = task->stop_code != NULL                         ? task->stop_code
+                       : task->state->sandboxed && task->state->broken ? "memory_limit"
+                                                                       : PL_E_CANCELLED;
+    pl_fail(&task->err, code, false, "task", "%s", stop_text(code));
+    /* Frames of the plugin were abandoned in the middle: its variables may be half changed. */
+    if (task->state->sandboxed && task->slice_start != 0)
+        task->state->broken = true;
+}
+
+static void describe_error(struct pl_task *task, lua_State *co)
+{
+    char *out = task->err.message;
+    size_t size = sizeof task->err.message;
+    /* A number becomes a text here, unprotected and perhaps at the cap. */
+    size_t cap = pl_state_lift_cap(task->state);
     const char *msg = lua_tostring(co, -1);
-    if (msg != NULL)
-        snprintf(out, size, "%s", msg);
-    else
+    pl_state_restore_cap(task->state, cap);
+    if (msg == NULL)
         snprintf(out, size, "error value of type %s", luaL_typename(co, -1));
-    pl_state_restore_cap(state, cap);
+    else
+        snprintf(out, size, "%s", msg);
+    pl_utf8_repair(out, strlen(out)); /* a plugin may raise any bytes */
 }
 
 static void fail_with_lua_error(struct pl_task *task, lua_State *co, int rc)
@@ -289,30 +321,10 @@ static void fail_with_lua_error(struct pl_task *task, lua_State *co, int rc)
         task->state->engine->on_uncaught(task, lua_tostring(L, -1));
         lua_pop(L, 1);
     }
-    if (task->state->broken)
-        snprintf(task->err.message, sizeof task->err.message, "not enough memory");
+    if (strcmp(code, "exception") == 0)
+        describe_error(task, co);
     else
-        describe_error(task->state, co, task->err.message, sizeof task->err.message);
-    pl_utf8_repair(task->err.message, strlen(task->err.message)); /* a plugin may raise any bytes */
-}
-
-/* What a stop says to people. */
-static void fail_with_stop(struct pl_task *task)
-{
-    const char *code = task->stop_code != NULL ? task->stop_code : PL_E_CANCELLED;
-    const char *why = "stopped";
-    if (strcmp(code, "cpu_limit") == 0)
-        why = "used more CPU time than its limit";
-    else if (strcmp(code, "memory_limit") == 0)
-        why = "needs more memory than its limit";
-    else if (strcmp(code, PL_E_TIMEOUT) == 0)
-        why = "did not finish before its deadline";
-    else if (strcmp(code, PL_E_CANCELLED) == 0)
-        why = "the task was cancelled";
-    pl_fail(&task->err, code, false, "task", "%s", why);
-    /* Frames of the plugin were abandoned in the middle: its variables may be half changed. */
-    if (task->state->sandboxed && task->slice_start != 0)
-        task->state->broken = true;
+        snprintf(task->err.message, sizeof task->err.message, "%s", stop_text(code));
 }
 
 /* Values that may pass between two coroutines of a plugin at once. */

@@ -22,6 +22,7 @@ enum pl_request {
 struct pl_task {
     struct pl_owner owner; /* first: wake() finds the task by it */
     struct pl_state *state;
+    uint64_t id; /* counted up in this process, never used again */
     lua_State *co;
     int co_ref;
     enum pl_task_status status;

@@ -30,6 +30,18 @@ static int refuse(struct pl_walk *w, const char *code, const char *what)
     return pl_fail(w->err, code, false, OP, "%s: %s", path, what);
 }
 
+/* What JSON and SQL can name: any other key would be a surprise to whoever reads the value. */
+static int check_key(struct pl_walk *w, int at)
+{
+    int type = lua_type(w->from, at);
+    if (type == LUA_TSTRING || type == LUA_TNUMBER)
+        return 0;
+    char what[64];
+    snprintf(what, sizeof what, "a %s as a key cannot cross", lua_typename(w->from, type));
+    w->depth--; /* the path names the table that has it */
+    return refuse(w, PL_E_INVALID, what);
+}
+
 static int walk_pairs(struct pl_walk *w, int at)
 {
     int level = w->depth++;
@@ -37,7 +49,7 @@ static int walk_pairs(struct pl_walk *w, int at)
     while (lua_next(w->from, at) != 0) {
         int value = lua_gettop(w->from);
         w->key_at[level] = value - 1;
-        if (pl_walk(w, value - 1) < 0 || pl_walk(w, value) < 0)
+        if (check_key(w, value - 1) < 0 || pl_walk(w, value - 1) < 0 || pl_walk(w, value) < 0)
             return -1;
         w->sink->pair(w);
         lua_pop(w->from, 1);

@@ -156,8 +156,9 @@ static int get_pair(struct reading *r, lua_State *to)
 {
     if (get_value(r, to) < 0)
         return -1;
-    if (lua_isnil(to, -1) || (lua_type(to, -1) == LUA_TNUMBER && !lua_rawequal(to, -1, -1)))
-        return refuse(r, PL_E_INVALID, "a key is nil or not a number");
+    int key = lua_type(to, -1);
+    if ((key != LUA_TSTRING && key != LUA_TNUMBER) || !lua_rawequal(to, -1, -1)) /* no NaN */
+        return refuse(r, PL_E_INVALID, "a key is no string and no number");
     if (get_value(r, to) < 0)
         return -1;
     lua_rawset(to, -3);

@@ -221,7 +221,7 @@ for _, ring in ipairs(rings) do
     it("cannot be written", function()
       for source, message in pairs {
         ["x = 1"] = "global 'x'",
-        ["_G.x = 1"] = "_G is read%-only",
+        ["_G.x = 1"] = "global 'x' is not declared",
         ["string.x = 1"] = "'string' is read%-only",
         ["rawset(string, 'x', 1)"] = "'string' is read%-only",
         ["rawset(_G, 'x', 1)"] = "'_G' is read%-only",

@@ -120,8 +120,8 @@ describe("the loop", function()
       assert.same({ "error", "timeout" }, { kind, err.code })
     end
     assert.is_false(sb:stats().broken)
-    spinning:cancel()
     assert.same({ "done", "ran" }, { sb:start("main", 50, 5) })
+    spinning:cancel()
   end)
 
   it("counts its turns and how long they are", function()

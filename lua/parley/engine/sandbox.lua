@@ -1,37 +1,64 @@
 -- The environment of a sandboxed state, built by allow-list: what is not named here does not exist.
 --
 -- Runs once in each new sandboxed state, trusted, before any other code; `raw` holds the stock
--- functions and the engine's own. Returns the table that becomes the state's globals.
+-- functions and the engine's own. Returns the table of globals. spec/sandbox tries to get around
+-- it; docs/sandbox.md says what is promised.
 --
 -- Left out, and why:
---   load loadstring dofile loadfile   bytecode and source from strings; private require is enough
---   getfenv setfenv                   reach the environment of the SDK's functions
---   newproxy                          userdata with metatables: uncapped memory, finalisers
---   collectgarbage                    a plugin could stop its collector or stall the worker
---   print io package module           the outside; log is a service of the door
---   debug jit ffi string.dump         memory access, bytecode
---   os but for time                   the outside
---   math.randomseed                   chance comes from the host, so that a turn can be replayed
+--   load loadstring dofile loadfile  bytecode, and source from strings; private require is enough
+--   getfenv setfenv                  reach the environment of the SDK's functions
+--   newproxy                         userdata with finalisers, which run without a hook
+--   collectgarbage gcinfo            a plugin could stop its collector or stall the worker
+--   print                            the host's output; log is a service of the door
+--   module package                   loaders of files; a table of everything that is loaded
+--   io debug jit ffi                 files; other stacks; the compiler; memory
+--   string.dump                      makes bytecode
+--   os but for time                  processes, files, the environment of the host
+--   math.randomseed                  chance comes from the host
+--   coroutine, pcall, xpcall of Lua  the first cannot wait at the door from any depth, the others
+--                                    corrupt memory: see below
 
 local raw = ...
 
-local error, type, select, tostring = raw.error, raw.type, raw.select, raw.tostring
+local error, type, select, stock_tostring = raw.error, raw.type, raw.select, raw.tostring
 local getmetatable, setmetatable = raw.getmetatable, raw.setmetatable
-local rawset, rawget = raw.rawset, raw.rawget
-local stock_pcall, next, pairs = raw.pcall, raw.next, raw.pairs
-
+local rawset, pairs, ipairs, stock_pcall = raw.rawset, raw.pairs, raw.ipairs, raw.pcall
+local rawget = raw.rawget
 local stock, lib, min = raw.string, raw.lib, raw.math.min
+local stock_format, stock_sub = stock.format, stock.sub
 
 local env = {}
 local frozen = setmetatable({}, { __mode = "k" })
 
--- A read-only view: writing is an error at the author's line, whatever way it is tried.
+-- Stock tostring and %s print heap addresses, which tell an attacker where things lie.
+local function tostring(v)
+  local t = type(v)
+  if t == "table" then
+    local text = stock_tostring(v)
+    if type(text) ~= "string" then error("'__tostring' must return a string", 2) end
+    return stock_sub(text, 1, 9) == "table: 0x" and "table" or text
+  elseif t == "userdata" then
+    return "null"
+  elseif t == "function" or t == "thread" then
+    return t
+  end
+  return stock_tostring(v)
+end
+
+local function misuse(level, ...) error(stock_format(...), level + 1) end
+
+local function check(v, expected, n, name)
+  if type(v) == expected then return v end
+  misuse(3, "bad argument #%d to '%s' (%s expected, got %s)", n, name, expected, type(v))
+end
+
+-- A read-only view: writing is an error at the author's line. What writes without asking metatables
+-- (rawset, table.insert) refuses it by itself.
 local function freeze(name, functions)
   local proxy = setmetatable({}, {
     __index = functions,
     __newindex = function(_, key)
-      local msg = "the library table '%s' is read-only (writing '%s')"
-      error(raw.string.format(msg, name, tostring(key)), 2)
+      misuse(2, "the library table '%s' is read-only (writing '%s')", name, tostring(key))
     end,
     __metatable = false,
   })
@@ -39,64 +66,63 @@ local function freeze(name, functions)
   return proxy
 end
 
--- Stock tostring and %s print heap addresses, which tell an attacker where things lie.
-local function safe_tostring(v)
-  local t = type(v)
-  if t == "table" then
-    local mt = getmetatable(v)
-    if type(mt) == "table" and rawget(mt, "__tostring") ~= nil then return tostring(v) end
-    return "table"
-  elseif t == "function" or t == "thread" or t == "userdata" then
-    return t
-  end
-  return tostring(v)
+local function take(from, names, into)
+  for _, name in ipairs(names) do into[name] = from[name] end
+  return into
 end
+
+-- base --------------------------------------------------------------------------------------------
+
+take(raw, {
+  "assert", "error", -- raise, and reach nothing
+  "type", "rawequal", "select", "unpack", -- look at values only; unpack ends at the stack's end
+  "next", "pairs", "ipairs", -- see the contents of a table that one has
+  "rawget", -- sees an empty table where a library is
+  "tonumber", -- reads digits; no 64-bit numbers, which would be the ffi's
+}, env)
+
+env._VERSION = "Lua 5.1"
+env.tostring = tostring
 
 -- Debian's LuaJIT corrupts memory when the stock pcall is used in some shapes (LuaJIT #1048): the
 -- frame of a Lua function around it makes the stack check that it lacks.
 local function results(...) return ... end
 local function pcall(f, ...) return results(stock_pcall(f, ...)) end
+env.pcall = pcall
 
 -- The handler runs after unwinding: one that runs on top of an error raised by the hook would have
 -- hooks off, and could run for ever.
+local function handler_done(ok, ...)
+  if ok then return false, ... end
+  return false, "error in error handling"
+end
 local function handled(handler, ok, ...)
   if ok then return true, ... end
-  return false, handler((...))
+  return handler_done(stock_pcall(handler, (...)))
 end
-local function xpcall(f, handler, ...)
-  if type(handler) ~= "function" then
-    error("bad argument #2 to 'xpcall' (function expected)", 2)
-  end
+function env.xpcall(f, handler, ...)
+  check(handler, "function", 2, "xpcall")
   return handled(handler, stock_pcall(f, ...))
 end
 
-for _, name in raw.ipairs {
-  "assert", "error", "ipairs", "next", "pairs", "rawequal", "rawget", "select", "tonumber", "type",
-  "unpack",
-} do
-  env[name] = raw[name]
-end
-
-env._VERSION = "Lua 5.1"
-env.tostring = safe_tostring
-env.pcall = pcall
-env.xpcall = xpcall
-
 function env.rawset(t, k, v)
-  if frozen[t] then error("the library table '" .. frozen[t] .. "' is read-only", 2) end
+  if frozen[t] then misuse(2, "the library table '%s' is read-only", frozen[t]) end
   return rawset(t, k, v)
 end
 
+-- Of tables only: the metatable of strings is shared by all code in the state.
 function env.getmetatable(v)
   if type(v) ~= "table" then return nil end
   return getmetatable(v)
 end
 
 function env.setmetatable(t, mt)
-  if type(t) ~= "table" then
-    error("bad argument #1 to 'setmetatable' (table expected, got " .. type(t) .. ")", 2)
-  end
-  return setmetatable(t, mt)
+  check(t, "table", 1, "setmetatable")
+  if mt ~= nil then check(mt, "table", 2, "setmetatable") end
+  if getmetatable(t) == nil then return setmetatable(t, mt) end
+  local ok, err = stock_pcall(setmetatable, t, mt) -- protected: an error, at the author's line
+  if not ok then error(err, 2) end
+  return t
 end
 
 -- string ------------------------------------------------------------------------------------------
@@ -156,12 +182,12 @@ function strings.gsub(s, pattern, repl, max)
 end
 
 -- %p tells an address, and %s and %q what the stock tostring tells.
-local stock_format, prints_all = stock.format, lib.prints_all
+local prints_all = lib.prints_all
 function strings.format(fmt, ...)
   if prints_all(fmt, ...) then return stock_format(fmt, ...) end
   local args, n = { ... }, select("#", ...)
   for i = 1, n do
-    if not is_text(args[i]) then args[i] = safe_tostring(args[i]) end
+    if not is_text(args[i]) then args[i] = tostring(args[i]) end
   end
   return stock_format(fmt, raw.unpack(args, 1, n))
 end
@@ -170,7 +196,7 @@ getmetatable("").__index = strings
 getmetatable("").__metatable = false
 env.string = freeze("string", strings)
 
--- table, math, bit --------------------------------------------------------------------------------
+-- table -------------------------------------------------------------------------------------------
 
 local tables = {
   insert = lib.insert_except(frozen, raw.table.insert), maxn = raw.table.maxn,
@@ -274,35 +300,87 @@ end
 
 env.table = freeze("table", tables)
 
-local maths = {}
-for name, f in pairs(raw.math) do
-  if name ~= "randomseed" then maths[name] = f end
+-- math and bit: numbers in, numbers out -----------------------------------------------------------
+
+raw.math.randomseed(raw.seed) -- from the host: the stock seed is the same in every process
+env.math = freeze("math", take(raw.math, {
+  "abs", "acos", "asin", "atan", "atan2", "ceil", "cos", "cosh", "deg", "exp", "floor", "fmod",
+  "frexp", "huge", "ldexp", "log", "log10", "max", "min", "modf", "pi", "pow", "rad", "random",
+  "sin", "sinh", "sqrt", "tan", "tanh",
+}, {}))
+
+env.bit = freeze("bit", take(raw.bit, {
+  "arshift", "band", "bnot", "bor", "bswap", "bxor", "lshift", "rol", "ror", "rshift", "tobit",
+  "tohex",
+}, {}))
+
+-- os: time only, from the host's clock, in UTC: where the host stands is not a plugin's business --
+
+local clock_ms, stock_date = raw.clock_ms, raw.os.date
+local floor, find = raw.math.floor, stock.find
+local FIRST, LAST = -62135596800, 253402300799 -- the years 1 to 9999
+
+local function check_time(t, n, name)
+  check(t, "number", n, name)
+  if t >= FIRST and t <= LAST then return t end
+  misuse(3, "bad argument #%d to '%s' (a time between the years 1 and 9999 expected)", n, name)
 end
-raw.math.randomseed(raw.seed)
-env.math = freeze("math", maths)
 
-local bits = {}
-for name, f in pairs(raw.bit) do bits[name] = f end
-env.bit = freeze("bit", bits)
+local function check_field(t, field, otherwise)
+  local v = t[field]
+  if v == nil then v = otherwise end
+  if type(v) == "number" and v > -1e9 and v < 1e9 then return floor(v) end
+  misuse(3, "bad argument #1 to 'time' (field '%s': a number expected, got %s)", field,
+    type(v) == "number" and "one out of range" or type(v))
+end
 
--- os: time only, from the host's clock ------------------------------------------------------------
+-- Days since 1970-01-01 in the calendar of today, whatever the month's number.
+local function days(year, month, day)
+  year, month = year + floor((month - 1) / 12), (month - 1) % 12 + 1
+  if month <= 2 then year, month = year - 1, month + 12 end
+  local of_year = floor((153 * (month - 3) + 2) / 5) + day - 1
+  return 365 * year + floor(year / 4) - floor(year / 100) + floor(year / 400) + of_year - 719468
+end
 
-local clock_ms, stock_date, stock_time = raw.clock_ms, raw.os.date, raw.os.time
-local floor = raw.math.floor
+-- strftime reads its format without a hook, and glibc pads to any width: short, and no widths.
+local function check_format(fmt)
+  check(fmt, "string", 1, "date")
+  if #fmt > 256 then misuse(3, "bad argument #1 to 'date' (at most 256 bytes)") end
+  local at = 1
+  while true do
+    at = find(fmt, "%", at, true)
+    if not at then return fmt end
+    if not find(fmt, "^[aAbBcdDeFgGhHIjmMnprRStTuUVwWxXyYzZ%%]", at + 1) then
+      misuse(3, "bad argument #1 to 'date' (no conversion: '%s')", stock_sub(fmt, at, at + 1))
+    end
+    at = at + 2
+  end
+end
 
 env.os = freeze("os", {
   time = function(t)
     if t == nil then return floor(clock_ms() / 1000) end
-    return stock_time(t)
+    check(t, "table", 1, "time")
+    local date = days(check_field(t, "year"), check_field(t, "month"), check_field(t, "day"))
+    return ((date * 24 + check_field(t, "hour", 12)) * 60 + check_field(t, "min", 0)) * 60
+      + check_field(t, "sec", 0)
   end,
-  date = function(fmt, t) return stock_date(fmt or "%c", t or floor(clock_ms() / 1000)) end,
-  difftime = function(a, b) return a - b end,
+  date = function(fmt, t)
+    fmt = fmt == nil and "%c" or check(fmt, "string", 1, "date")
+    t = t == nil and floor(clock_ms() / 1000) or check_time(t, 2, "date")
+    if stock_sub(fmt, 1, 1) == "!" then fmt = stock_sub(fmt, 2) end
+    if stock_sub(fmt, 1, 2) == "*t" then return stock_date("!*t", t) end
+    return fmt == "" and "" or stock_date("!" .. check_format(fmt), t)
+  end,
+  difftime = function(a, b)
+    return check(a, "number", 1, "difftime") - check(b, "number", 2, "difftime")
+  end,
   clock = function() return clock_ms() / 1000 end,
 })
 
--- coroutine: the scheduler's own, so that every service may be called from any depth ------------
+-- coroutine: the scheduler's own, so that every service may be called from any depth -------------
 
-local resume, yield, status = raw.co_resume, raw.co_yield, raw.co_status
+local create, resume = raw.co_create, raw.co_resume
 
 local function wrapped(ok, ...)
   if ok then return ... end
@@ -310,14 +388,15 @@ local function wrapped(ok, ...)
 end
 
 env.coroutine = freeze("coroutine", {
-  create = raw.co_create,
+  create = create,
   resume = resume,
-  yield = yield,
-  status = status,
+  yield = raw.co_yield,
+  status = raw.co_status,
   running = raw.co_running,
   isyieldable = raw.co_isyieldable,
   wrap = function(f)
-    local co = raw.co_create(f)
+    check(f, "function", 1, "wrap")
+    local co = create(f)
     return function(...) return wrapped(resume(co, ...)) end
   end,
 })
@@ -357,15 +436,25 @@ local function encode(code)
     0x80 + floor(code / 64) % 64, 0x80 + code % 64)
 end
 
+-- The position that i names: from the end when it is negative.
+local function position(s, i, otherwise, n, name)
+  if i == nil then return otherwise end
+  check(i, "number", n, name)
+  return i < 0 and #s + i + 1 or i
+end
+
+local function invalid(level, at) misuse(level + 1, "invalid UTF-8 at byte %d", at) end
+
 local function codes_next(s, i)
   local at = i + 1
   if i > 0 then
     local _, n = decode(s, i)
+    if not n then invalid(2, i) end
     at = i + n
   end
   if at > #s then return nil end
   local code = decode(s, at)
-  if not code then error("invalid UTF-8 at byte " .. at, 2) end
+  if not code then invalid(2, at) end
   return at, code
 end
 
@@ -374,40 +463,48 @@ env.utf8 = freeze("utf8", {
   char = function(...)
     local out = {}
     for i = 1, select("#", ...) do
-      local code = select(i, ...)
-      if type(code) ~= "number" or code < 0 or code > 0x10FFFF then
-        error("bad argument #" .. i .. " to 'char' (code point expected)", 2)
+      local code = check((select(i, ...)), "number", i, "char")
+      if not (code >= 0 and code <= 0x10FFFF and code % 1 == 0)
+        or (code >= 0xD800 and code <= 0xDFFF) then
+        misuse(2, "bad argument #%d to 'char' (a code point expected)", i)
       end
       out[i] = encode(code)
     end
     return tables.concat(out)
   end,
   codepoint = function(s, i, j)
-    i = i or 1
-    j = j or i
+    check(s, "string", 1, "codepoint")
+    i = position(s, i, 1, 2, "codepoint")
+    j = position(s, j, i, 3, "codepoint")
     local out, n = {}, 0
     while i <= j do
       local code, len = decode(s, i)
-      if not code then error("invalid UTF-8 at byte " .. i, 2) end
+      if not code then invalid(2, i) end
       n = n + 1
+      if n > 1000 then misuse(2, "more than 1000 characters: use utf8.codes") end
       out[n] = code
       i = i + len
     end
     return raw.unpack(out, 1, n)
   end,
-  len = function(s)
-    local i, n = 1, 0
-    while i <= #s do
+  len = function(s, i, j)
+    check(s, "string", 1, "len")
+    i = position(s, i, 1, 2, "len")
+    j = position(s, j, #s, 3, "len")
+    local n = 0
+    while i <= j do
       local _, len = decode(s, i)
       if not len then return nil, i end
       i, n = i + len, n + 1
     end
     return n
   end,
-  codes = function(s) return codes_next, s, 0 end,
+  codes = function(s) return codes_next, check(s, "string", 1, "codes"), 0 end,
   sub = function(s, from, to)
+    check(s, "string", 1, "sub")
+    check(from, "number", 2, "sub")
+    to = to == nil and raw.math.huge or check(to, "number", 3, "sub")
     local at, n, first = 1, 0, nil
-    to = to or raw.math.huge
     while at <= #s do
       n = n + 1
       if n == from then first = at end
@@ -415,35 +512,63 @@ env.utf8 = freeze("utf8", {
       if n > to then break end
       at = at + (len or 1)
     end
-    if not first then return "" end
-    return sub(s, first, at - 1)
+    return first and sub(s, first, at - 1) or ""
   end,
 })
 
--- require: the plugin's own lib/ only -----------------------------------------------------------
+-- require: the plugin's own lib/ only -------------------------------------------------------------
 
 local loaded = {}
+local loading = {} -- modules of one call only: another call may wait in the middle of the same one
+
+local function load_module(name, key, f)
+  loading[key] = true
+  local ok, value = pcall(f, name)
+  loading[key] = nil
+  if not ok then error(value, 0) end
+  if value == nil then value = true end
+  loaded[name] = value
+  return value
+end
+
 function env.require(name)
+  check(name, "string", 1, "require")
   if loaded[name] ~= nil then return loaded[name] end
-  local f = type(name) == "string" and raw.slot("lib:" .. name)
+  local f = raw.slot("lib:" .. name)
   if not f then
-    error(("no module '%s': require finds the files of this plugin's lib/ only")
-      :format(tostring(name)), 2)
+    misuse(2, "no module '%s': require finds the files of this plugin's lib/ only", name)
   end
-  local value = f(name)
-  loaded[name] = value == nil and true or value
-  return loaded[name]
+  local key = raw.call_id() .. ":" .. name
+  if loading[key] then
+    misuse(2, "module '%s' requires itself, by way of other modules or at once", name)
+  end
+  return load_module(name, key, f)
 end
 
 -- JSON null and the mark of a list, which cross the door unchanged.
 env.null = raw.null
 
+-- The globals are a view, so that no name can be given another value, nor _G be written.
+local sealed = false
+local globals = setmetatable({}, {
+  __index = env,
+  __newindex = function(_, key, value)
+    if not sealed then return rawset(env, key, value) end
+    local name = tostring(key)
+    if env[key] ~= nil then misuse(2, "global '%s' is read-only", name) end
+    misuse(2, "global '%s' is not declared: use 'local %s'", name, name)
+  end,
+  __metatable = false,
+})
+frozen[globals] = "_G"
+env._G = globals
+
 -- Until `seal` the SDK may add globals and hold the door; a plugin sees only what is left then.
-env.host = raw.door
-env.export = raw.export
-env.array_mt = raw.array_mt
-env.freeze = freeze
-env.clock_ms = clock_ms
+local TRUSTED = {
+  host = raw.door, export = raw.export, array_mt = raw.array_mt, freeze = freeze,
+  clock_ms = clock_ms,
+}
+for name, value in pairs(TRUSTED) do env[name] = value end
 
 -- Runs a chunk for what it registers: what it returns stays here.
 raw.export("run", function(slot, ...) raw.slot(slot)(...) end)
@@ -452,23 +577,8 @@ raw.export("run", function(slot, ...) raw.slot(slot)(...) end)
 raw.export("pass", function(from, to, ...) return raw.slot(to)(raw.slot(from)(...)) end)
 
 raw.export("seal", function()
-  for _, name in raw.ipairs { "host", "export", "array_mt", "freeze", "clock_ms" } do
-    env[name] = nil
-  end
-  env._G = setmetatable({}, {
-    __index = env,
-    __newindex = function() error("_G is read-only", 2) end,
-    __metatable = false,
-  })
-  frozen[env._G] = "_G"
-  frozen[env] = "_G"
-  setmetatable(env, {
-    __newindex = function(_, key)
-      local name = tostring(key)
-    error(("global '%s' is not declared: use 'local %s'"):format(name, name), 2)
-    end,
-    __metatable = false,
-  })
+  for name in pairs(TRUSTED) do env[name] = nil end
+  sealed = true
 end)
 
-return env, next
+return globals
