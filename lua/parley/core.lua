@@ -11,6 +11,7 @@ local counts = require "parley.deployments.counts"
 local crypto = require "host.crypto"
 local decide = require "parley.deployments.decide"
 local deployments = require "parley.deployments.watch"
+local everywhere = require "parley.cluster.everywhere"
 local endpoints = require "parley.ops.endpoints"
 local heartbeats = require "parley.plugins.heartbeats"
 local http_server = require "host.http_server"
@@ -119,6 +120,7 @@ function M.open(cfg, opts)
     self.shared:refresh()
   end)
   self.cluster:on("mode", function() mode.sync(self) end)
+  self.cluster:on("reload", function() everywhere.follow(self) end)
   self.shared:keep("plugin:catalog", function()
     local list, problem = catalogue.list(self)
     return list and json.encode { plugins = list }, problem
@@ -280,6 +282,12 @@ function M:reload()
   note_reload(self, "info", result)
   return result
 end
+
+---Reloads this worker, when somebody has asked all workers of all instances. A worker of a
+---supervisor does it as for itself.
+---@return table|nil result as reload()
+---@return table|nil err
+function M:reload_here() return self:reload() end
 
 ---Reloads every worker of the host. A worker of a supervisor asks it (parley.worker).
 ---@return table|nil result as reload()

@@ -5,6 +5,7 @@ local blame = require "parley.plugins.blame"
 local config = require "parley.config"
 local core = require "parley.core"
 local deployments = require "parley.deployments"
+local everywhere = require "parley.cluster.everywhere"
 local exit = require "parley.cli.exit"
 local fs = require "host.fs"
 local home = require "parley.cli.home"
@@ -65,11 +66,13 @@ return function(_, ...)
   if not ok then return refuse(err) end
 
   worker.on("status", function() return c:status() end)
-  worker.on("reload", function()
+  function c.reload_here()
     local result, problem = c:reload()
     log.level(c.config.log_level)
     return result, problem
-  end)
+  end
+  worker.on("reload", c.reload_here)
+  worker.on("reload.all", function() return everywhere.run(c) end)
   -- What the command line orders: whoever may use the control socket is an operator.
   for name, fn in pairs {
     disable = operate.disable, enable = operate.enable, rollback = operate.rollback,

@@ -1,6 +1,7 @@
 -- Three instances of the real program on one PostgreSQL, behind a balancer that gives each connection to the next one:
 -- together they keep the promises of one.
 
+local fs = require "host.fs"
 local database = require "spec.support.database"
 local fault_proxy = require "spec.support.fault_proxy"
 local host = require "spec.support.host"
@@ -110,6 +111,40 @@ describe("three instances", function()
       end
     end)
   end
+
+  it("reload all at one word, and tell who has asked what became of it in each", function()
+    local function reload()
+      local code, out = r.instances[1].h:run("reload --all", { env = { PARLEY_DATABASE_URL = r.url } })
+      return code, out
+    end
+    local function numbers()
+      local out = {}
+      for _, one in ipairs(r.instances) do
+        for _, w in ipairs(one.h:status().workers) do out[#out + 1] = w.status.generations[1].number end
+      end
+      return out
+    end
+    local before = numbers()
+    local code, out = reload()
+    assert.equal(0, code, out)
+    assert.equal(#before, select(2, out:gsub("%x+/%d+: generation %d+ serves", "")), out)
+    for i, n in ipairs(numbers()) do assert.is_true(n > before[i]) end
+
+    local second = r.instances[2].h
+    assert(fs.mkdir(second.home .. "/plugins/late"))
+    assert(fs.write(second.home .. "/plugins/late/manifest.json", "{"))
+    code, out = reload()
+    assert.equal(78, code)
+    local id = fs.read(second.home .. "/data/instance-id"):match "%x+"
+    assert.matches(id .. "/0: refused: .*plugins/late/manifest.json:1: ", out)
+    assert.equal(#before - #second:status().workers, select(2, out:gsub("%x+/%d+: generation %d+ serves", "")), out)
+    assert(fs.remove(second.home .. "/plugins/late/manifest.json"))
+
+    local adm = token("adm", "admin").token
+    local answer = ask(r.instances[3].port, "POST", "/api/v1/admin/reload", { everywhere = true }, { ["X-Admin-Token"] = adm })
+    assert.equal(200, answer.status, answer.text)
+    assert.equal(#before, #answer.body.workers)
+  end)
 
   it("miss a silent plugin once", function()
     local reg = token("reg", "plugins:manage")

@@ -19,7 +19,7 @@ local PARAMETERS = { dialog_id = "d", plugin_id = "dice", token_id = "0123456789
 -- A body that is right, where the schema has no example.
 local BODIES = {
   PluginRegistrationRequestV1 = { manifest = registration.manifest { name = "fresh" } },
-  DialogResetRequestV1 = { reason = "x" }, TokenRotateV1 = {}, ReasonV1 = { reason = "x" }, NothingV1 = {},
+  DialogResetRequestV1 = { reason = "x" }, TokenRotateV1 = {}, ReasonV1 = { reason = "x" }, ReloadRequestV1 = {},
 }
 
 local function copy(value)

@@ -77,6 +77,11 @@ function M:lead(name, fn)
   if self.runner then task.spawn(l.step, l) end -- not only at the next look
 end
 
+---The revision of a name as it was last looked at; 0: nobody has ever bumped it.
+---@param name string
+---@return integer
+function M:revision(name) return self.versions[name] or 0 end
+
 local function run_handlers(self, name)
   for _, fn in ipairs(self.handlers[name] or {}) do
     task.spawn(function()

@@ -155,16 +155,35 @@ M.PluginBundlesV1 = {
   },
 }
 
-M.NothingV1 = {
-  title = "NothingV1", type = "object", additionalProperties = false, properties = {},
+M.ReloadRequestV1 = {
+  title = "ReloadRequestV1", type = "object", additionalProperties = false,
+  properties = {
+    everywhere = {
+      type = "boolean", default = false,
+      description = "the workers of all instances that share the database, not of this one only",
+    },
+  },
+}
+
+local needs_restart = {
+  type = "array", items = text, description = "settings that only a restart takes up",
 }
 
 M.ReloadV1 = {
   title = "ReloadV1", type = "object", required = { "generation", "plugins", "rules" },
   properties = {
     generation = integer, plugins = integer, rules = integer, took_ms = { type = "number" },
-    needs_restart = {
-      type = "array", items = text, description = "settings that only a restart takes up",
+    needs_restart = needs_restart,
+    workers = {
+      type = "array", description = "with everywhere: what became of it in each",
+      items = {
+        type = "object", required = { "id", "ok" },
+        properties = {
+          id = { type = "string", description = "INSTANCE/NUMBER" }, ok = { type = "boolean" },
+          generation = integer, took_ms = { type = "number" }, needs_restart = needs_restart,
+          message = { type = "string", description = "why not, with file and line" },
+        },
+      },
     },
   },
 }

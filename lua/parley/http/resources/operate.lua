@@ -1,6 +1,7 @@
 -- /api/v1/admin/plugins/{plugin_id}/enable, /disable, /rollback, /bundles and /api/v1/admin/reload.
 
 local app = require "parley.http.app"
+local everywhere = require "parley.cluster.everywhere"
 local json = require "host.json"
 local operate = require "parley.plugins.operate"
 local schema = require "parley.schema.v1alpha_admin"
@@ -36,8 +37,31 @@ local function bundles(core, ctx)
   return app.json(ctx, 200, json.encode(result))
 end
 
+-- The workers of all instances; refused when one of them has refused, and it says which.
+local function reload_all(core)
+  local workers, err = everywhere.run(core)
+  if not workers then return nil, err end
+  local wrong = {}
+  for _, w in ipairs(workers) do
+    if not w.ok then wrong[#wrong + 1] = ("%s: %s"):format(w.id, w.message) end
+  end
+  if #wrong > 0 then
+    return nil, { code = "reload_refused", message = table.concat(wrong, "\n") }
+  end
+  local g = core.manager.current
+  return {
+    generation = g.number, plugins = #g.plugins, rules = g.rules.count, workers = workers,
+    needs_restart = workers[1].needs_restart,
+  }
+end
+
 local function reload(core, ctx)
-  local result, err = core:reload_everywhere()
+  local result, err
+  if ctx.body.everywhere then
+    result, err = reload_all(core)
+  else
+    result, err = core:reload_everywhere()
+  end
   if not result then
     return nil, {
       code = err.retryable and "busy" or "reload_refused", message = err.message,
@@ -45,7 +69,7 @@ local function reload(core, ctx)
   end
   local text = json.encode {
     generation = result.generation, plugins = result.plugins, rules = result.rules,
-    took_ms = result.took_ms, needs_restart = result.needs_restart,
+    took_ms = result.took_ms, needs_restart = result.needs_restart, workers = result.workers,
   }
   if ctx.once then
     local ok, problem = core.db:commit { ctx.once(200, text) }
@@ -82,7 +106,8 @@ function M.register(router, core)
     problems = { "plugin_not_found", "conflict" },
   }, bundles)
   add("/api/v1/admin/reload", {
-    summary = "Take up settings, rules and plugins in every worker", request = schema.NothingV1,
+    summary = "Take up settings, rules and plugins in every worker",
+    request = schema.ReloadRequestV1,
     response = schema.ReloadV1, problems = { "reload_refused" },
   }, reload)
 end

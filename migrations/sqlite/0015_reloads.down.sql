@@ -1,0 +1,2 @@
+ALTER TABLE instances DROP COLUMN reload_result;
+ALTER TABLE instances DROP COLUMN reload_revision;
