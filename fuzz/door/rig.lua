@@ -130,7 +130,7 @@ end
 function M:guard_gate()
   self.door, self.pending = gate.door, {}
   self.crossing = assert(sandbox.new {
-    name = "crossing", memory = 64 * 1024 * 1024, prelude = assert(fs.read "lua/parley/engine/sandbox.lua"),
+    name = "crossing", memory = 64 * 1024 * 1024, prelude = require("parley.engine.prelude").text(),
   })
   gate.door = function(invocation)
     local serve = self.door(invocation)

@@ -9,7 +9,7 @@
 #include <lauxlib.h>
 #include <limits.h>
 
-/* What lua/parley/engine/sandbox.lua makes the string and table libraries of: find, match,
+/* What lua/parley/engine/{strings,tables}.lua make their libraries of: find, match,
  * gmatch, gsub; what guards rep and format; insert. It decides what of it a plugin sees. */
 extern const luaL_Reg pl_lib_find[], pl_lib_gsub[], pl_lib_string[], pl_lib_table[];
 

@@ -2,8 +2,6 @@
 #include "engine/lib_buf.h"
 #include "engine/long_call.h"
 
-#include <stdio.h>
-
 /* gsub in two ways. With a string, a number or a plain table as replacement all is done here. With
  * a function (or a table that may call one) the loop is in Lua, around `gsub_begin`: LuaJIT can
  * neither preempt nor suspend what a C function has called, so a callback of the stock gsub could

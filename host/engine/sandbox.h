@@ -12,7 +12,7 @@
 
 #define PL_SANDBOX_VALUES_MAX 16 /* arguments or results of one crossing */
 
-/* A new state. `prelude` is lua/parley/engine/sandbox.lua, as text or as bytecode of this process.
+/* A new state. `prelude` is lua/parley/engine/prelude.lua, as text or as bytecode of this process.
  */
 struct pl_state *pl_sandbox_new(struct pl_engine *engine, const char *name, size_t mem_limit,
                                 const char *prelude, size_t prelude_len, struct pl_err *err);

@@ -4,7 +4,7 @@ local process = require "host.process"
 local support = require "spec.support.process"
 local task = require "host.task"
 
-local prelude = assert(fs.read "lua/parley/engine/sandbox.lua")
+local prelude = require("parley.engine.prelude").text()
 local sanitized = support.EXE:find "/[at]san/" ~= nil
 
 local function new(module, memory)
@@ -180,8 +180,7 @@ describe("an isolated state", function()
       argv = { support.EXE, "lua", "/dev/stdin" }, stderr = "inherit",
       input = [[
         local isolate = require "host.isolate"
-        local f = io.open("lua/parley/engine/sandbox.lua")
-        local sb = assert(isolate.new { name = "t", prelude = f:read "*a" })
+        local sb = assert(isolate.new { name = "t", prelude = require("parley.engine.prelude").text() })
         print(sb:stats().pid)
         io.stdout:flush()
         require("host.task").sleep(60)

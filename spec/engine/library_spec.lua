@@ -1,14 +1,7 @@
 local sandbox = require "host.sandbox"
 local task = require "host.task"
 
-local function read(path)
-  local f = assert(io.open(path, "rb"))
-  local s = f:read("*a")
-  f:close()
-  return s
-end
-
-local PRELUDE = read "lua/parley/engine/sandbox.lua"
+local PRELUDE = require("parley.engine.prelude").text()
 
 local function start(source, opts, ...)
   opts = opts or {}
@@ -55,6 +48,18 @@ describe("the tables of a sandbox", function()
       for i = 1, 50 do t[i] = t[i].n end
       return table.concat(t, ",")
     ]]
+  end)
+
+  it("are not sorted when they cannot be compared, and say so at the author's line", function()
+    for list, message in pairs {
+      ["1, 'a'"] = "attempt to compare string with number", ["{}, {}"] = "attempt to compare two table values",
+      ["true, false"] = "attempt to compare two boolean values", ["2, {}"] = "attempt to compare table with number",
+    } do
+      raises("main.lua:2: " .. message, "local t = { " .. list .. " }\ntable.sort(t)")
+    end
+    raises("main.lua:1: mine", "local m = setmetatable({}, { __lt = function() error('mine') end }) table.sort({ m, m })")
+    raises("main.lua:1: bad argument #1 to 'sort' (table expected, got nil)", "table.sort()")
+    raises("main.lua:1: bad argument #2 to 'sort' (function expected, got table)", "table.sort({}, {})")
   end)
 
   it("keep the order of what is equal", function()

@@ -9,7 +9,7 @@ local function read(path)
 end
 
 local CASES = read "spec/support/pattern_cases.lua"
-local PRELUDE = read "lua/parley/engine/sandbox.lua"
+local PRELUDE = require("parley.engine.prelude").text()
 
 local function new(memory)
   return assert(sandbox.new { name = "t", memory = memory or 16 * 2 ^ 20, prelude = PRELUDE })

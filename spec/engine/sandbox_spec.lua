@@ -1,14 +1,7 @@
 local rings = require "spec.support.rings"
 local task = require "host.task"
 
-local function read(path)
-  local f = assert(io.open(path, "rb"))
-  local s = f:read("*a")
-  f:close()
-  return s
-end
-
-local prelude = read("lua/parley/engine/sandbox.lua")
+local prelude = require("parley.engine.prelude").text()
 
 for _, ring in ipairs(rings) do
   local function new(opts)

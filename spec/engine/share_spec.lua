@@ -1,9 +1,8 @@
 local engine = require "host.engine"
-local fs = require "host.fs"
 local sandbox = require "host.sandbox"
 local task = require "host.task"
 
-local prelude = assert(fs.read "lua/parley/engine/sandbox.lua")
+local prelude = require("parley.engine.prelude").text()
 
 -- A plugin of its own name, so that nothing that ran before is counted.
 local made = 0

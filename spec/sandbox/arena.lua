@@ -12,19 +12,12 @@
 -- `serve` (the service behind the door; echo by default), `asked` (the values that must have reached the door), and
 -- `play(sb)`, for an attack of several calls: it drives the state by itself and returns what a call returns.
 
+local prelude = require "parley.engine.prelude"
+
 local arena = {}
 arena.__index = arena
 
 local M = {}
-
-local PRELUDE = "lua/parley/engine/sandbox.lua"
-
-local function read(path)
-  local f = assert(io.open(path, "rb"))
-  local text = f:read("*a")
-  f:close()
-  return text
-end
 
 -- Never seen by an attack, wherever it looks: one is held by the core, one by the neighbour's state.
 local CORE_SECRET = "canary-of-the-core"
@@ -76,7 +69,7 @@ export("count", function() n = n + 1 return n, ("x"):rep(3), #secret end)
 local MEMORY = 4 * 1024 * 1024
 
 local function open(new, name, memory, opening)
-  local sb = assert(new { name = name, memory = memory or MEMORY, prelude = read(PRELUDE) })
+  local sb = assert(new { name = name, memory = memory or MEMORY, prelude = prelude.text() })
   assert(sb:compile("opening", opening, "=opening"))
   assert(sb:start("opening", 1000, 20) == "done")
   assert(sb:start("seal", 1000, 20) == "done")

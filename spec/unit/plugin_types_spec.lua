@@ -46,9 +46,9 @@ local function environment()
   local fake = setmetatable({
     getmetatable = function() return {} end, -- that of strings stays as it is
     math = { randomseed = function() end }, export = function() end, clock_ms = function() return 0 end,
-    lib = { insert_except = function() end, rep_within = function() end },
+    lib = { insert_except = function() end, rep_within = function() end, match = string.match },
   }, { __index = _G })
-  return assert(loadfile "lua/parley/engine/sandbox.lua")(fake)
+  return assert(loadstring(require("parley.engine.prelude").text()))(fake)
 end
 
 -- What a read-only view, or an object, looks up.

@@ -11,7 +11,7 @@ jit.off(stock, true)
 collectgarbage("setpause", 110) -- as in a sandbox
 
 local sb = assert(sandbox.new {
-  name = "bench", memory = 64 * 2 ^ 20, prelude = assert(fs.read "lua/parley/engine/sandbox.lua"),
+  name = "bench", memory = 64 * 2 ^ 20, prelude = require("parley.engine.prelude").text(),
 })
 assert(sb:compile("cases", source, "=cases"))
 

@@ -18,13 +18,12 @@
 --   coroutine, pcall, xpcall of Lua  the first cannot wait at the door from any depth, the others
 --                                    corrupt memory: see below
 
-local raw = ...
+local raw, parts = ... -- parley.engine.prelude puts them together
 
-local error, type, select, stock_tostring = raw.error, raw.type, raw.select, raw.tostring
+local error, type, stock_tostring = raw.error, raw.type, raw.tostring
 local getmetatable, setmetatable = raw.getmetatable, raw.setmetatable
 local rawset, pairs, ipairs, stock_pcall = raw.rawset, raw.pairs, raw.ipairs, raw.pcall
-local rawget = raw.rawget
-local stock, lib, min = raw.string, raw.lib, raw.math.min
+local stock = raw.string
 local stock_format, stock_sub = stock.format, stock.sub
 
 local env = {}
@@ -125,180 +124,16 @@ function env.setmetatable(t, mt)
   return t
 end
 
--- string ------------------------------------------------------------------------------------------
+-- string, table, utf8: files of their own ---------------------------------------------------------
 
-local strings = {}
-for _, name in raw.ipairs { "byte", "char", "len", "lower", "reverse", "sub", "upper" } do
-  strings[name] = stock[name]
-end
-strings.rep = lib.rep_within(stock.rep)
+local shared = { tostring = tostring, check = check, misuse = misuse, frozen = frozen }
 
--- The stock matcher could hold the worker for ever; ours is preempted (host/engine/lib.h).
-strings.find, strings.match, strings.gmatch = lib.find, lib.match, lib.gmatch
-
-local function apply(f, first, ...)
-  if first == nil then return false, ... end
-  return true, (f(first, ...))
-end
-
--- LuaJIT can neither suspend nor preempt what a C function calls: in this loop a callback may wait
--- at the door, and cannot survive its end. Called in place of gsub: errors are the author's.
-local function replace(f, step, single)
-  if single then
-    local capture, text, count = step()
-    while capture ~= nil do capture, text, count = step((f(capture))) end
-    return text, count
-  end
-  local more, value, count = apply(f, step())
-  while more do more, value, count = apply(f, step(value)) end
-  return value, count
-end
-
-local gsub, gsub_begin = lib.gsub, lib.gsub_begin
-
-local function replace_from(s, pattern, t, max)
-  local text, count = gsub(s, pattern, t, max)
-  if not text then error(count, 2) end
-  return text, count
-end
-
-local function is_text(v)
-  local t = type(v)
-  return t == "string" or t == "number"
-end
-
-function strings.gsub(s, pattern, repl, max)
-  local kind = type(repl)
-  if kind ~= "function" and kind ~= "table" then return gsub(s, pattern, repl, max) end
-  if not (is_text(s) and is_text(pattern) and (max == nil or raw.tonumber(max))) then
-    return gsub(s, pattern, "", max) -- says what is wrong
-  end
-  if kind == "table" and getmetatable(repl) == nil then
-    return replace_from(s, pattern, repl, max)
-  elseif kind == "table" then
-    return replace(function(key) return repl[key] end, gsub_begin(s, pattern, max, true))
-  end
-  return replace(repl, gsub_begin(s, pattern, max))
-end
-
--- %p tells an address, and %s and %q what the stock tostring tells.
-local prints_all = lib.prints_all
-function strings.format(fmt, ...)
-  if prints_all(fmt, ...) then return stock_format(fmt, ...) end
-  local args, n = { ... }, select("#", ...)
-  for i = 1, n do
-    if not is_text(args[i]) then args[i] = tostring(args[i]) end
-  end
-  return stock_format(fmt, raw.unpack(args, 1, n))
-end
-
+local strings = parts.strings(raw, shared)
 getmetatable("").__index = strings
 getmetatable("").__metatable = false
 env.string = freeze("string", strings)
-
--- table -------------------------------------------------------------------------------------------
-
-local tables = {
-  insert = lib.insert_except(frozen, raw.table.insert), maxn = raw.table.maxn,
-  remove = raw.table.remove,
-}
-
-local stock_concat = raw.table.concat
-local JOIN = 1000 -- elements that the stock function joins at once
-
-local function is_long(t, i, j)
-  if type(t) ~= "table" then return false end
-  i, j = i or 1, j or #t
-  return type(i) == "number" and type(j) == "number" and j - i >= JOIN and j < 2 ^ 31
-end
-
-function tables.concat(t, sep, i, j)
-  if not is_long(t, i, j) then return stock_concat(t, sep, i, j) end
-  local parts, last = {}, j or #t
-  for from = i or 1, last, JOIN do
-    local ok, part = stock_pcall(stock_concat, t, sep, from, min(from + JOIN - 1, last))
-    if not ok then error(part, 2) end
-    parts[#parts + 1] = part
-  end
-  return stock_concat(parts, sep)
-end
-
--- Sorting is in Lua: a comparator that a C function calls can be neither preempted nor suspended,
--- and its end could be caught. Merging bounds the comparisons, whatever the comparator answers; it
--- works on a copy, so that a comparator that changes the table, or raises, finds it as it was.
-
-local RUN = 8
-
-local function sort_runs(a, n, before)
-  for first = 1, n, RUN do
-    for i = first + 1, min(first + RUN - 1, n) do
-      local v, at = a[i], i
-      while at > first and before(v, a[at - 1]) do
-        a[at] = a[at - 1]
-        at = at - 1
-      end
-      a[at] = v
-    end
-  end
-end
-
--- Merges from[i..middle-1] and from[middle..last] into `to`; equal values keep their order.
-local function merge(from, to, i, middle, last, before)
-  local left, right = i, middle
-  for at = i, last do
-    if left < middle and (right > last or not before(from[right], from[left])) then
-      to[at] = from[left]
-      left = left + 1
-    else
-      to[at] = from[right]
-      right = right + 1
-    end
-  end
-end
-
-local function sorted(a, n, before)
-  sort_runs(a, n, before)
-  local b, width = {}, RUN
-  while width < n do
-    for i = 1, n, 2 * width do
-      merge(a, b, i, min(i + width, n + 1), min(i + 2 * width - 1, n), before)
-    end
-    a, b, width = b, a, 2 * width
-  end
-  return a
-end
-
-local function less(x, y) return x < y end
-
-local function all_of(kind, a, n)
-  for i = 2, n do
-    if type(a[i]) ~= kind then return false end
-  end
-  return true
-end
-
-function tables.sort(t, before)
-  if type(t) ~= "table" then
-    error("bad argument #1 to 'sort' (table expected, got " .. type(t) .. ")", 2)
-  elseif before ~= nil and type(before) ~= "function" then
-    error("bad argument #2 to 'sort' (function expected, got " .. type(before) .. ")", 2)
-  elseif frozen[t] then
-    error("the library table '" .. frozen[t] .. "' is read-only", 2)
-  end
-  local a, n = {}, #t
-  for i = 1, n do a[i] = rawget(t, i) end
-  local kind = type(a[1])
-  if before or ((kind == "number" or kind == "string") and all_of(kind, a, n)) then
-    a = sorted(a, n, before or less)
-  else
-    local ok
-    ok, a = stock_pcall(sorted, a, n, less)
-    if not ok then error(type(a) == "string" and gsub(a, "^sandbox:%d+: ", "") or a, 2) end
-  end
-  for i = 1, n do rawset(t, i, a[i]) end
-end
-
-env.table = freeze("table", tables)
+env.table = freeze("table", parts.tables(raw, shared))
+env.utf8 = freeze("utf8", parts.utf8(raw, shared))
 
 -- math and bit: numbers in, numbers out -----------------------------------------------------------
 
@@ -398,121 +233,6 @@ env.coroutine = freeze("coroutine", {
     check(f, "function", 1, "wrap")
     local co = create(f)
     return function(...) return wrapped(resume(co, ...)) end
-  end,
-})
-
--- utf8: what Lua 5.3 has of it ------------------------------------------------------------------
-
-local byte, char, sub = stock.byte, stock.char, stock.sub
-
-local function decode(s, i)
-  local b = byte(s, i)
-  if not b then return nil end
-  if b < 0x80 then return b, 1 end
-  local n, code
-  if b >= 0xC2 and b < 0xE0 then n, code = 2, b - 0xC0
-  elseif b >= 0xE0 and b < 0xF0 then n, code = 3, b - 0xE0
-  elseif b >= 0xF0 and b < 0xF5 then n, code = 4, b - 0xF0
-  else return nil end
-  for k = 1, n - 1 do
-    local c = byte(s, i + k)
-    if not c or c < 0x80 or c > 0xBF then return nil end
-    code = code * 64 + (c - 0x80)
-  end
-  if (n == 3 and code < 0x800) or (n == 4 and (code < 0x10000 or code > 0x10FFFF))
-    or (code >= 0xD800 and code <= 0xDFFF) then
-    return nil
-  end
-  return code, n
-end
-
-local function encode(code)
-  if code < 0x80 then return char(code) end
-  if code < 0x800 then return char(0xC0 + floor(code / 64), 0x80 + code % 64) end
-  if code < 0x10000 then
-    return char(0xE0 + floor(code / 4096), 0x80 + floor(code / 64) % 64, 0x80 + code % 64)
-  end
-  return char(0xF0 + floor(code / 262144), 0x80 + floor(code / 4096) % 64,
-    0x80 + floor(code / 64) % 64, 0x80 + code % 64)
-end
-
--- The position that i names: from the end when it is negative.
-local function position(s, i, otherwise, n, name)
-  if i == nil then return otherwise end
-  check(i, "number", n, name)
-  return i < 0 and #s + i + 1 or i
-end
-
-local function invalid(level, at) misuse(level + 1, "invalid UTF-8 at byte %d", at) end
-
-local function codes_next(s, i)
-  local at = i + 1
-  if i > 0 then
-    local _, n = decode(s, i)
-    if not n then invalid(2, i) end
-    at = i + n
-  end
-  if at > #s then return nil end
-  local code = decode(s, at)
-  if not code then invalid(2, at) end
-  return at, code
-end
-
-env.utf8 = freeze("utf8", {
-  charpattern = "[%z\1-\127\194-\244][\128-\191]*",
-  char = function(...)
-    local out = {}
-    for i = 1, select("#", ...) do
-      local code = check((select(i, ...)), "number", i, "char")
-      if not (code >= 0 and code <= 0x10FFFF and code % 1 == 0)
-        or (code >= 0xD800 and code <= 0xDFFF) then
-        misuse(2, "bad argument #%d to 'char' (a code point expected)", i)
-      end
-      out[i] = encode(code)
-    end
-    return tables.concat(out)
-  end,
-  codepoint = function(s, i, j)
-    check(s, "string", 1, "codepoint")
-    i = position(s, i, 1, 2, "codepoint")
-    j = position(s, j, i, 3, "codepoint")
-    local out, n = {}, 0
-    while i <= j do
-      local code, len = decode(s, i)
-      if not code then invalid(2, i) end
-      n = n + 1
-      if n > 1000 then misuse(2, "more than 1000 characters: use utf8.codes") end
-      out[n] = code
-      i = i + len
-    end
-    return raw.unpack(out, 1, n)
-  end,
-  len = function(s, i, j)
-    check(s, "string", 1, "len")
-    i = position(s, i, 1, 2, "len")
-    j = position(s, j, #s, 3, "len")
-    local n = 0
-    while i <= j do
-      local _, len = decode(s, i)
-      if not len then return nil, i end
-      i, n = i + len, n + 1
-    end
-    return n
-  end,
-  codes = function(s) return codes_next, check(s, "string", 1, "codes"), 0 end,
-  sub = function(s, from, to)
-    check(s, "string", 1, "sub")
-    check(from, "number", 2, "sub")
-    to = to == nil and raw.math.huge or check(to, "number", 3, "sub")
-    local at, n, first = 1, 0, nil
-    while at <= #s do
-      n = n + 1
-      if n == from then first = at end
-      local _, len = decode(s, at)
-      if n > to then break end
-      at = at + (len or 1)
-    end
-    return first and sub(s, first, at - 1) or ""
   end,
 })
 

@@ -2,6 +2,7 @@
 -- has no door at all. What goes wrong in them costs the message nothing but its rules.
 
 local fs = require "host.fs"
+local prelude = require "parley.engine.prelude"
 local sandbox = require "host.sandbox"
 
 local M = {}
@@ -49,7 +50,7 @@ end
 
 local function build(self)
   local sb, err = sandbox.new {
-    name = "(rules)", memory = MEMORY, prelude = trusted "engine/sandbox.lua",
+    name = "(rules)", memory = MEMORY, prelude = prelude.text(),
   }
   if not sb then return nil, err end
   local ok, count
