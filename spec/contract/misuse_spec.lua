@@ -23,6 +23,7 @@ local cases = {
   session = function(c) c.session.key = { a = { 1, function() end } } end,
   schema = function(c) return c.llm:chat { messages = { { role = "user", content = "x" } },
     json_schema = { type = "string", pattern = "(" } } end,
+  bytes = function(c) return c.llm:chat { messages = { { role = "user", content = "\255" } } } end,
 }
 p.on.command("try", function(c, name) c:reply(said(function() cases[name](c) end)) end)
 p.on.command("ask", function(c, name) c:reply(said(function() return cases[name](c) end)) end)
@@ -71,6 +72,7 @@ describe("misuse", function()
 
   it("of a schema is refused before a model is asked", function()
     assert.matches("^invalid: llm: json_schema: pattern '%(': ", h:say("d", "/ask schema").body.text)
+    assert.matches("^invalid: llm: .*UTF%-8", h:say("d", "/ask bytes").body.text)
   end)
 
   it("of the model that needs no network costs no more than its example may have", function()

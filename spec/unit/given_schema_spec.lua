@@ -8,12 +8,14 @@ describe("a schema that a stranger wrote", function()
       properties = {
         name = { type = "string", pattern = "^%a+$", maxLength = 5 }, tags = { type = "array", items = { type = "string" } },
         size = { anyOf = { { type = "number", minimum = 1 }, { type = "null" } } }, kind = { enum = { "a", "b" } },
+        files = { type = "object", minProperties = 1, maxProperties = 2 },
       },
     })
-    assert.is_nil(check { name = "ann", tags = json.array { "x" }, size = 2, kind = "a" })
+    assert.is_nil(check { name = "ann", tags = json.array { "x" }, size = 2, kind = "a", files = { a = 1, b = 2 } })
     for _, value in ipairs {
       {}, { name = "a1" }, { name = "toolong" }, { name = "a", tags = json.array { 1 } }, { name = "a", size = 0 },
-      { name = "a", kind = "c" }, { name = "a", more = 1 },
+      { name = "a", kind = "c" }, { name = "a", more = 1 }, { name = "a", files = {} },
+      { name = "a", files = { a = 1, b = 2, c = 3 } },
     } do assert.is_table(check(value)) end
     assert.equal("does not have the form ^%a+$", check { name = "1" }[1].message)
   end)

@@ -130,13 +130,25 @@ local function array_check(schema)
   end
 end
 
+local function count_properties(schema, v, path, errors)
+  local n, min, max = 0, schema.minProperties, schema.maxProperties
+  for _ in pairs(v) do n = n + 1 end
+  if min and n < min then
+    add(errors, path, "min_properties", ("at least %d fields"):format(min))
+  elseif max and n > max then
+    add(errors, path, "max_properties", ("at most %d fields"):format(max))
+  end
+end
+
 local function object_check(schema)
   local checks, required = {}, schema.required or {}
   for name, sub in pairs(schema.properties or {}) do checks[name] = compile(sub) end
   local closed = schema.additionalProperties == false
   local rest = type(schema.additionalProperties) == "table" and compile(schema.additionalProperties)
-  local max_bytes = schema["x-max-bytes"]
-  if not (schema.properties or closed or rest or #required > 0 or max_bytes) then return nil end
+  local max_bytes, counted = schema["x-max-bytes"], schema.minProperties or schema.maxProperties
+  if not (schema.properties or closed or rest or #required > 0 or max_bytes or counted) then
+    return nil
+  end
   return function(v, path, errors)
     if type(v) ~= "table" then return true end
     for _, name in ipairs(required) do
@@ -152,6 +164,7 @@ local function object_check(schema)
         rest(value, path .. pointer(name), errors)
       end
     end
+    if counted then count_properties(schema, v, path, errors) end
     if max_bytes and #(json.encode(v) or "") > max_bytes then
       add(errors, path, "too_large", ("at most %d bytes as JSON"):format(max_bytes))
     end

@@ -22,6 +22,13 @@ end
 
 M.PluginManifestV1 = version("PluginManifestV1", "v1alpha")
 
+-- What the host shows of a manifest of any version.
+M.PluginManifestShownV1 = version("PluginManifestShownV1", "v1alpha", {
+  permission_reasons = {
+    type = "object", description = "by permission: what a v1beta says it is for",
+  },
+})
+
 M.PluginManifestV1beta = version("PluginManifestV1beta", "v1beta", {
   transport = v1beta.transport, permissions = v1beta.permissions,
 })

@@ -54,7 +54,7 @@ M.PluginCatalogResponseV1 = {
           status = { type = "string", enum = STATES },
           reason = { type = "string", description = "why it is degraded or disabled" },
           registered = { type = "boolean", description = "false: it lies in a folder of the host" },
-          manifest = manifest.PluginManifestV1, manifest_hash = text, last_heartbeat = time,
+          manifest = manifest.PluginManifestShownV1, manifest_hash = text, last_heartbeat = time,
         },
       },
     },

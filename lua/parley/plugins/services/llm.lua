@@ -2,6 +2,7 @@
 
 local gate = require "parley.plugins.gate"
 local given_schema = require "parley.schema.given"
+local json = require "host.json"
 local time = require "host.time"
 
 local CALLS = 5 -- in one event
@@ -42,6 +43,10 @@ local function check(request)
     local good, problem = given_schema.compile(request.json_schema)
     if not good then return gate.refuse("invalid", "llm: json_schema: %s", problem) end
   end
+  local text, err = json.encode {
+    request.messages, request.json_schema or {}, request.temperature or 0, request.max_tokens or 0,
+  }
+  if not text then return gate.refuse("invalid", "llm: %s", err.message) end
   return request
 end
 
