@@ -10,7 +10,7 @@ local grammar = require "fuzz.door.grammar"
 local host = require "spec.support.host"
 local http_server = require "host.http_server"
 local json = require "host.json"
-local log = require "parley.ops.log"
+local log_watch = require "fuzz.lib.log_watch"
 local sandbox = require "host.sandbox"
 local task = require "host.task"
 
@@ -53,27 +53,15 @@ local function response_checks(core)
   return out
 end
 
--- Errors in the log that are the host's, and what the plugin reports of its calls.
-local function watch_log(self)
-  local write = log.write
-  log.write = function(level, message, fields)
-    if message:find "^BROKEN " or (level == "error" and not (fields and fields.plugin)) then
-      self.problems[fields and fields.dialog_id or "any"] = message .. " " .. (json.encode(fields) or "")
-      return
-    end
-    return write(level, message, fields)
-  end
-  return write
-end
-
 ---@param options {seed: integer, before: function|nil, after: function|nil}
 ---@return fuzz.Rig
 function M.new(options)
   local self = setmetatable({
     seed = options.seed, before = options.before or function() end,
-    after = options.after or function() end, counts = {}, cases = 0, calls = 0, problems = {},
+    after = options.after or function() end, counts = {}, cases = 0, calls = 0,
   }, M)
-  self.write = watch_log(self)
+  -- The plugin reports of its calls.
+  self.watch = log_watch.start(function(message) return message:find "^BROKEN " ~= nil end)
   self.server = assert(http_server.listen({ host = "127.0.0.1", port = 0 }, answer_anything))
   local manifest = json.decode(json.encode(MANIFEST))
   manifest.permissions[#manifest.permissions + 1] = "http:127.0.0.1:" .. self.server:port()
@@ -200,8 +188,8 @@ function M:run(number, source)
     self:count "gate cases"
   end
   local r = self.host:say(dialog, text)
-  local problem = self.problems[dialog] or self.problems.any
-  if problem then fail(number, "%s", problem) end
+  local said = self.watch:take(dialog)
+  if said then fail(number, "%s", said) end
   if r.status ~= 200 then fail(number, "answered with %d: %s", r.status, r.text) end
   local errors = self.checks.POST(r.body)
   if errors then fail(number, "the answer is not of the contract: %s", json.encode(errors[1])) end
@@ -245,7 +233,8 @@ function M:check_leaks()
 end
 
 function M:close()
-  gate.door, log.write = self.door, self.write
+  gate.door = self.door
+  self.watch:stop()
   self.crossing:close()
   self.host:stop()
   self.server:close()

@@ -57,11 +57,9 @@ function M.replay(name, path) return ended(spawn(name, "replay", path), REPLAY) 
 local function cases(dir)
   local out = {}
   for _, file in ipairs(fs.list(dir)) do
-    local text = fs.read(dir .. "/" .. file)
+    local number, text = tonumber(file:match "^(%d+)%.lua$"), fs.read(dir .. "/" .. file)
     fs.remove(dir .. "/" .. file)
-    if text and text ~= "" then
-      out[#out + 1] = { number = tonumber(file:match "%d+"), text = text }
-    end
+    if number and text and text ~= "" then out[#out + 1] = { number = number, text = text } end
   end
   table.sort(out, function(a, b) return a.number < b.number end)
   return out

@@ -61,8 +61,7 @@ end
 ---@param megabytes integer
 function M:load(megabytes)
   local m = assert(manifest.check(MANIFEST:format(megabytes)))
-  m.ring = self.ring
-  local driver = assert(lua_driver.new(m, FILES))
+  local driver = assert(lua_driver.new(m, FILES, { ring = self.ring }))
   self.states = self.states + 1
   return { driver = driver, sb = driver.state, uses = 0 }
 end
