@@ -277,6 +277,7 @@ function M.load(home, opts)
   local config = {
     home = home, file = path, again = function() return M.load(home, opts) end,
     evaluate = function(other) return pcall(evaluate, other, getenv) end,
+    place = function(key) return ("%s:%d"):format(path, line_of(source, key)) end,
   }
   local ok, err = fill(config, given, KEYS, "", path, source, getenv)
   if not ok then return nil, err end

@@ -1,14 +1,11 @@
 -- The parts of one worker, put together: database, plugins, turns, HTTP.
 
 local app = require "parley.http.app"
-local audit = require "parley.store.audit"
 local catalogue = require "parley.plugins.catalogue"
-local circuit = require "parley.plugins.circuit"
 local cluster = require "parley.cluster"
 local config = require "parley.config"
 local copies = require "parley.deployments.copies"
 local counts = require "parley.deployments.counts"
-local crypto = require "host.crypto"
 local decide = require "parley.deployments.decide"
 local deployments = require "parley.deployments.watch"
 local everywhere = require "parley.cluster.everywhere"
@@ -31,6 +28,7 @@ local pool = require "parley.plugins.pool"
 local recover = require "parley.turn.recover"
 local recall = require "parley.turn.recall"
 local registry = require "parley.plugins.registry"
+local reload = require "parley.ops.reload"
 local router = require "parley.http.router"
 local scrape = require "parley.ops.scrape"
 local secrets = require "parley.plugins.secrets"
@@ -39,16 +37,15 @@ local served = require "parley.plugins.served"
 local shared = require "parley.shared"
 local shelf = require "host.shelf"
 local signals = require "parley.triggers.signals"
+local status = require "parley.ops.status"
 local store = require "parley.store"
 local sweep = require "parley.store.sweep"
-local switch = require "parley.plugins.switch"
 local task = require "host.task"
 local time = require "host.time"
 local tokens = require "parley.store.tokens"
 local triggers = require "parley.triggers.watch"
 local turn = require "parley.turn"
 local verify = require "parley.auth.verify"
-local views = require "parley.deployments.views"
 
 require "parley.plugins.services"
 
@@ -226,62 +223,10 @@ function M:begin()
   return #resumed
 end
 
-local function note_reload(self, severity, details)
-  local ok, err = self.db:commit {
-    audit.insert { source = "host", action = "reload", severity = severity, details = details },
-  }
-  if not ok then log.write("error", "the audit row was not stored", { error = err.message }) end
-end
-
--- What triggers have disabled is tried again: an operator has seen to it.
-local function forgive(self)
-  local statements = switch.forgive()
-  for _, s in ipairs(mode.forget()) do statements[#statements + 1] = s end
-  local ok, err = self.db:commit(statements)
-  if ok then ok, err = registry.sync(self) end
-  if ok then ok, err = mode.sync(self) end
-  if not ok then
-    log.write("error", "what triggers have disabled stays so", { error = err.message })
-  end
-end
-
----Reads configuration, rules and plugins again. What needs the sockets or the database opened anew
----stays as it is until a restart, and is named.
----@return {generation: integer, plugins: integer, rules: integer, took_ms: number,
----  needs_restart: string[]}|nil result
+---Reads configuration, rules and plugins again (parley.ops.reload).
+---@return table|nil result
 ---@return table|nil err the generation before goes on serving
-function M:reload()
-  local since = time.mono()
-  task.trace(crypto.trace_id())
-  local generation
-  local cfg, err = self.config.again()
-  if cfg then
-    self.manager:enable_all()
-    generation, err = self.manager:reload(cfg)
-  end
-  if not generation then
-    log.write("error", "reload refused, the generation before goes on", {
-      code = err.code, error = err.message,
-    })
-    note_reload(self, "error", { code = err.code, message = err.message })
-    return nil, err
-  end
-  local result = {
-    generation = generation.number, plugins = #generation.plugins, rules = generation.rules.count,
-    needs_restart = config.needs_restart(self.config, cfg),
-    took_ms = math.floor((time.mono() - since) * 1e4 + 0.5) / 10,
-  }
-  self.config = cfg
-  self.shared:refresh()
-  self.lanes.max = cfg.lane_queue
-  self.limits:configure(cfg.rate_limits)
-  pool.configure(cfg.plugins_memory_mb * 1024 * 1024)
-  forgive(self)
-  self.served:record()
-  log.write("info", "reloaded", result)
-  note_reload(self, "info", result)
-  return result
-end
+function M:reload() return reload.run(self) end
 
 ---Reloads this worker, when somebody has asked all workers of all instances. A worker of a
 ---supervisor does it as for itself.
@@ -296,24 +241,7 @@ function M:reload_everywhere() return self:reload() end
 
 ---What `parley status` shows of a worker.
 ---@return table
-function M:status()
-  local plugins = json.array()
-  for i, p in ipairs(self.manager.current.plugins) do
-    local failing = p.state == "active" and circuit.problem(p.circuit)
-    plugins[i] = {
-      name = p.name, version = p.manifest.version, transport = p.manifest.transport,
-      state = failing and "degraded" or p.state, reason = failing or p.reason or p.pin_problem,
-      hash = p.hash:sub(1, 12), ring = p.ring, pinned = p.pinned or false, origin = p.origin,
-      canary = p.canary and views.describe(p.canary) or nil,
-    }
-  end
-  return {
-    plugins = plugins, generations = json.array(self.manager:status()),
-    rules = self.manager.current.rules.count, turns_waiting = self.lanes.waiting,
-    requests = self.server:stats().busy, database = self.db:stats(),
-    draining = self.draining or false,
-  }
-end
+function M:status() return status.of(self) end
 
 ---Listens for the public API.
 ---@param where {fd: integer}|{host: string, port: integer}|nil default: the configured address

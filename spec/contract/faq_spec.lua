@@ -70,7 +70,7 @@ describe("faq", function()
       ["intents = { { examples = { 'x' } } }"] = "plugins.faq.intents%[0%]",
       ["intents = { { name = 'a b', examples = { 'x' } } }"] = "plugins.faq.intents%[0%].name: an intent like",
       ["intents = 5"] = "plugins.faq.intents",
-      ["answers = 5"] = "conf/parley.lua: plugins.faq.answers: object expected, got number",
+      ["answers = 5"] = "conf/parley.lua:1: plugins.faq.answers: object expected, got number",
       ["anwsers = {}"] = "plugins.faq.anwsers: is not a known field",
     } do
       local home = host.temp_dir()

@@ -393,7 +393,7 @@ print("v1," + base64.b64encode(hmac.new(b"k" * 32, signed, hashlib.sha256).diges
       local g, err = generation.build(assert(config.load(home, { getenv = function() end })))
       assert.is_nil(g)
       assert.equal("config", err.code)
-      assert.matches("conf/parley.lua: " .. pattern, err.message)
+      assert.matches("conf/parley.lua:%d+: " .. pattern, err.message)
     end
   end)
 end)

@@ -103,7 +103,7 @@ describe("parley serve", function()
     assert(fs.write(h.home .. "/conf/rules.lua", "return {\n  { route = { plugn = 'greet' } },\n}\n"))
     code, out = h:run "reload"
     assert.equal(78, code)
-    assert.matches("conf/rules.lua: rule 1", out)
+    assert.matches("conf/rules.lua:2: rule 1", out)
     assert(fs.write(h.home .. "/conf/rules.lua", "return {}\n"))
 
     assert(fs.write(h.home .. "/conf/parley.lua", "return {\n  locales = 'en',\n}\n"))

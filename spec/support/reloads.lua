@@ -60,7 +60,7 @@ local BROKEN = {
   { "plugins/mate/main.lua", "oh no(", "plugins/mate/main.lua:1: " },
   { "plugins/shop/lib/part.lua", "return { version = 0 }", "main.lua:3: the self check failed: lib/ is of another" },
   { "plugins/mate/manifest.json", '{\n"schema": "v1alpha",\n"name": 7}', "plugins/mate/manifest.json:3: " },
-  { "conf/rules.lua", "return { { match = { txt = 'x' } } }", "conf/rules.lua" },
+  { "conf/rules.lua", "return {\n  { match = { txt = 'x' } } }", "conf/rules.lua:2: " },
   { "plugins/shop/main.lua", "local t = {} for i = 1, 1e7 do t[i] = i .. 'x' end", "memory" },
   { "plugins/mate/main.lua", "while true do end", "CPU" },
   { "plugins/shop/locales/en.json", '{"version":', "plugins/shop/locales/en.json:1: " },

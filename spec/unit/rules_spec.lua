@@ -125,3 +125,35 @@ describe("rules", function()
     r:close()
   end)
 end)
+
+describe("the line of a rule", function()
+  local lines = require "parley.rules.lines"
+
+  it("is found behind comments, strings and other tables", function()
+    local source = [==[
+local other = { { 1 } } -- return { "not this"
+local text = "return {"
+local function f()
+  return { { 1 }, { 2 } }
+end
+--[[ return {
+  { ]]
+return {
+  -- { a rule in a comment },
+  { name = "a }", match = { text = { "x", '}' } }, route = {} }, { name = [[ } ]], route = {} },
+
+  { route = {} };
+}
+]==]
+    assert.same({ 10, 10, 12 }, { lines.of(source, 1), lines.of(source, 2), lines.of(source, 3) })
+    assert.is_nil(lines.of(source, 4))
+  end)
+
+  it("is not guessed where the list is made otherwise", function()
+    for _, source in ipairs {
+      "local r = {} return r", "return { f, {} }", "return { function() return {} end, {} }", "return {", "", "return { {} ",
+    } do
+      assert.is_nil(lines.of(source, 2), source)
+    end
+  end)
+end)

@@ -49,7 +49,10 @@ end
 local function print_plugins(plugins)
   local rows = {}
   for i, p in ipairs(plugins) do
-    rows[i] = { p.name, p.version, p.transport, p.state, p.hash, p.reason }
+    rows[i] = {
+      p.name, p.version, p.transport .. (p.ring and ", " .. p.ring or ""), p.state, p.hash,
+      p.reason or (p.pinned and "stays, whatever its folder says") or nil,
+    }
   end
   output.table({ "PLUGIN", "VERSION", "TRANSPORT", "STATE", "BUNDLE" }, rows)
 end

@@ -57,8 +57,9 @@ local function check_settings(config, found, rows)
     if not known[name] then
       return nil, {
         code = "config", retryable = false, op = "plugins",
-        message = ("%s: plugins.%s: there is no plugin of this name.%s"):format(config.file,
-          tostring(name), suggest.hint(tostring(name), known)),
+        message = ("%s: plugins.%s: there is no plugin of this name.%s"):format(
+          config.place("plugins." .. tostring(name)), tostring(name),
+          suggest.hint(tostring(name), known)),
       }
     end
   end
@@ -124,7 +125,8 @@ local function make_plugin(b, origin, config, given, label)
     local ours_to_set = err.code == "config"
     return nil, {
       code = ours_to_set and "config" or "plugin", retryable = false, op = "plugins",
-      message = ours_to_set and ("%s: %s"):format(config.file, err.message)
+      message = ours_to_set
+        and ("%s: %s"):format(config.place("plugins." .. name), err.message)
         or problems.place(b.dir, name, err.message),
     }
   end
@@ -208,7 +210,8 @@ local function compile(self)
   if not chooser.by_name[fallback] then
     return nil, {
       code = "config", retryable = false, op = "plugins",
-      message = ("%s: fallback_plugin: there is no plugin '%s'"):format(self.config.file, fallback),
+      message = ("%s: fallback_plugin: there is no plugin '%s'"):format(
+        self.config.place "fallback_plugin", fallback),
     }
   end
   self.chooser, self.fallback = chooser, chooser.by_name[fallback]

@@ -2,6 +2,7 @@
 -- has no door at all. What goes wrong in them costs the message nothing but its rules.
 
 local fs = require "host.fs"
+local lines = require "parley.rules.lines"
 local prelude = require "parley.engine.prelude"
 local sandbox = require "host.sandbox"
 
@@ -69,7 +70,13 @@ local function build(self)
   if not ok then
     sb:close()
     local message = err.message
-    if not message:find(self.name, 1, true) then message = self.name .. ": " .. message end
+    local n = tonumber(message:match "^rule (%d+)")
+    local line = n and lines.of(self.source, n)
+    if line then
+      message = ("%s:%d: %s"):format(self.name, line, message)
+    elseif not message:find(self.name, 1, true) then
+      message = self.name .. ": " .. message
+    end
     return rules_error(message)
   end
   self.state, self.count = sb, count
