@@ -105,25 +105,30 @@ local function check(l, good)
   return wrong, seen
 end
 
--- Milliseconds from a message to its answer, sorted.
-local function latencies(l)
-  local out = {}
+-- Milliseconds from a message to its answer, sorted: of those that were sent before the reloads began, and after.
+local function latencies(l, began)
+  local before, after = {}, {}
   for _, dialog in ipairs(l.dialogs) do
-    for n, at in pairs(dialog.acked) do out[#out + 1] = (at - dialog.sent[n]) * 1000 end
+    for n, at in pairs(dialog.acked) do
+      local list = dialog.sent[n] < began and before or after
+      list[#list + 1] = (at - dialog.sent[n]) * 1000
+    end
   end
-  table.sort(out)
-  return out
+  table.sort(before)
+  table.sort(after)
+  return before, after
 end
 
 ---@class spec.Reloads
 ---@field reloads integer half of them broken
 ---@field seconds number the load goes on for at least so long
 ---@field rate number turns/s aimed at
+---@field quiet number|nil seconds of load before the first reload
 ---@field env table|nil of the host
 
 ---@param o spec.Reloads
 ---@return table result {turns, refused, wrong, versions, good, broken, silent, took_ms, before, after, generations,
----  restarts, latency_ms}
+---  restarts, quiet_ms, latency_ms}
 function M.run(o)
   local h = serve.start { env = o.env, prepare = function(home) M.deploy(home, 1) end }
   local good, took, silent, before = { true }, {}, {}, nil
@@ -131,6 +136,7 @@ function M.run(o)
     targets = { { port = h.port } }, token = h.token, prefix = "reloads", repeats = 0,
     dialogs = { { command = "shop", count = 16 } }, connections = 1, rate = o.rate,
   }
+  task.sleep(o.quiet or 0)
   local began = time.mono()
   for i = 1, o.reloads do
     local broken = i % 2 == 0
@@ -152,12 +158,13 @@ function M.run(o)
   end
   l:stop()
   local wrong, seen = check(l, good)
+  local quiet_ms, latency_ms = latencies(l, began)
   local status = h:status().workers[1]
   table.sort(took)
   local result = {
     turns = l.turns, refused = l.refused, wrong = wrong, versions = seen, silent = silent, took_ms = took,
     before = before, after = status.rss_bytes, generations = #status.status.generations, restarts = status.restarts,
-    latency_ms = latencies(l),
+    quiet_ms = quiet_ms, latency_ms = latency_ms,
   }
   h:close()
   return result
