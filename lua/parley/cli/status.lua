@@ -46,12 +46,20 @@ local function print_worker(out, w)
   end
 end
 
+-- What is to be said of a plugin beside its state.
+local function note(p)
+  if not p.canary then
+    return p.reason or (p.pinned and "stays, whatever its folder says") or nil
+  end
+  return ("%s has %g %% of the dialogs%s"):format(p.canary.version, p.canary.share_percent,
+    p.reason and "; " .. p.reason or "")
+end
+
 local function print_plugins(plugins)
   local rows = {}
   for i, p in ipairs(plugins) do
     rows[i] = {
-      p.name, p.version, p.transport .. (p.ring and ", " .. p.ring or ""), p.state, p.hash,
-      p.reason or (p.pinned and "stays, whatever its folder says") or nil,
+      p.name, p.version, p.transport .. (p.ring and ", " .. p.ring or ""), p.state, p.hash, note(p),
     }
   end
   output.table({ "PLUGIN", "VERSION", "TRANSPORT", "STATE", "BUNDLE" }, rows)
