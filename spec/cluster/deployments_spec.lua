@@ -5,32 +5,18 @@ local fs = require "host.fs"
 local host = require "spec.support.host"
 local json = require "host.json"
 local programs = require "spec.support.process"
+local releases = require "spec.support.release"
 local serve = require "spec.support.serve"
-local share = require "parley.deployments.share"
 
 local WORKERS = database.is_postgres and 2 or 1
 
-local function source(body)
-  return ("local p = parley.plugin()\np.on.command('shop', function(c) %s end)\nreturn p"):format(body)
-end
-
-local function shop(version, body) return { manifest = { version = version }, main = source(body) } end
+local function shop(version, body) return { manifest = { version = version }, main = releases.source(body) } end
 
 -- A version in a folder of its own, as CI has it.
 local function release(version, body)
   local dir = host.temp_dir()
   host.write_plugin({ home = dir }, "shop", shop(version, body))
   return dir .. "/plugins/shop"
-end
-
--- A dialog of the canary's half, or of the other one.
-local function dialogs(number, inside, n)
-  local out, i = {}, 0
-  while #out < n do
-    i = i + 1
-    if share.has("shop/" .. number, "d" .. i, 5000) == inside then out[#out + 1] = "d" .. i end
-  end
-  return out
 end
 
 describe("parley plugin deploy", function()
@@ -121,7 +107,7 @@ describe("parley plugin deploy", function()
 
   it("gives a version to a share of the dialogs, until it is promoted or aborted by hand", function()
     local h = start_shop()
-    local inside, outside = dialogs(1, true, 1)[1], dialogs(1, false, 1)[1]
+    local inside, outside = releases.dialogs(1, 50, true, 1)[1], releases.dialogs(1, 50, false, 1)[1]
     local dir = release("2.0.0", "c:reply 'two'")
     assert.matches("^shop 2%.0%.0 serves 50 %% of the dialogs beside 1%.0%.0, bundle %x+; deployment 1, watched for 10m",
       try(h, dir))
@@ -150,20 +136,20 @@ describe("parley plugin deploy", function()
   it("rolls a version back that fails, whichever workers its calls came to", function()
     local h = start_shop()
     try(h, release("2.0.0", "error 'no stock'"))
-    for _, dialog in ipairs(dialogs(1, false, 40)) do h:say(dialog, "/shop") end
-    for _, dialog in ipairs(dialogs(1, true, 8)) do h:say(dialog, "/shop") end
+    for _, dialog in ipairs(releases.dialogs(1, 50, false, 40)) do h:say(dialog, "/shop") end
+    for _, dialog in ipairs(releases.dialogs(1, 50, true, 8)) do h:say(dialog, "/shop") end
     serve.eventually("a decision", function() return list(h)[1].state == "rolled_back" end, 20)
     assert.matches("of %d+ calls failed %(100.0 %%%)", list(h)[1].reason)
     serve.eventually("the stable version everywhere", function()
       return everywhere(h, function(p) return p.canary and "on trial" or p.version end) == all "1.0.0"
     end)
-    assert.equal("1.0.0", version(h, dialogs(1, true, 1)[1]))
+    assert.equal("1.0.0", version(h, releases.dialogs(1, 50, true, 1)[1]))
   end)
 
   it("rolls a version back that crashes a worker, and the plugin goes on", function()
     local h = start_shop { argv = { programs.EXE, "lua", "spec/chaos/sabotage.lua" } }
     try(h, release("2.0.0", "SEGV()"))
-    local inside = dialogs(1, true, 1)[1]
+    local inside = releases.dialogs(1, 50, true, 1)[1]
     h:say(inside, "/shop")
     -- Nobody answers while the worker is replaced.
     local d = serve.eventually("a decision", function()
@@ -181,12 +167,12 @@ describe("parley plugin deploy", function()
   it("goes on when the host is killed in the middle of a trial", function()
     local h = start_shop()
     try(h, release("2.0.0", "error 'no stock'"), "--min-calls 1")
-    for _, dialog in ipairs(dialogs(1, false, 40)) do h:say(dialog, "/shop") end
+    for _, dialog in ipairs(releases.dialogs(1, 50, false, 40)) do h:say(dialog, "/shop") end
     serve.eventually("the calls", function() return list(h)[1].counts.stable.calls == 40 end)
     h:close()
     h = start { home = h.home, env = { PARLEY_WORKERS = tostring(WORKERS) } }
     assert.same({ "running", 40 }, { list(h)[1].state, list(h)[1].counts.stable.calls })
-    for _, dialog in ipairs(dialogs(1, true, 4)) do h:say(dialog, "/shop") end
+    for _, dialog in ipairs(releases.dialogs(1, 50, true, 4)) do h:say(dialog, "/shop") end
     serve.eventually("a decision", function() return list(h)[1].state == "rolled_back" end, 20)
   end)
 
@@ -202,7 +188,7 @@ describe("parley plugin deploy", function()
     assert.equal("0.9.0", version(two, "before"))
     try(one, release("2.0.0", "c:reply 'two'"), "--min-calls 5 --window 5s --max-window 5m")
     -- The version beside the canary is the same everywhere, too.
-    local inside, outside = dialogs(1, true, 1)[1], dialogs(1, false, 1)[1]
+    local inside, outside = releases.dialogs(1, 50, true, 1)[1], releases.dialogs(1, 50, false, 1)[1]
     serve.eventually("the other instance", function()
       return version(two, inside) == "2.0.0" and version(two, outside) == "1.0.0"
     end)

@@ -3,28 +3,14 @@
 local host = require "spec.support.host"
 local json = require "host.json"
 local process = require "spec.support.process"
-local share = require "parley.deployments.share"
+local release = require "spec.support.release"
 local time = require "host.time"
 
 local ADMIN = "/api/v1/admin/plugins/shop/deployments"
 
-local function source(body)
-  return ("local p = parley.plugin()\np.on.command('shop', function(c) %s end)\nreturn p"):format(body)
-end
+local source, files = release.source, release.files
+
 local function says(word) return source(("c:reply '%s'"):format(word)) end
-
-local function manifest(version, more)
-  local m = {
-    schema = "v1alpha", name = "shop", version = version, api = "1", transport = "lua",
-    commands = { { name = "shop", description = "shop" } },
-  }
-  for k, v in pairs(more or {}) do m[k] = v end
-  return m
-end
-
-local function files(version, main, more)
-  return { ["manifest.json"] = json.encode(manifest(version, more)), ["main.lua"] = main }
-end
 
 describe("a deployment", function()
   local h, admin
@@ -110,11 +96,9 @@ describe("a deployment", function()
   end)
 
   it("brings a plugin that lies in no folder, which goes when it is undone", function()
-    local parts = files("1.0.0", says "hi")
-    parts["manifest.json"] = json.encode(manifest("1.0.0", {
+    local parts = files("1.0.0", (says("hi"):gsub("shop", "kiosk")), {
       name = "kiosk", commands = json.array { { name = "kiosk", description = "k" } },
-    }))
-    parts["main.lua"] = parts["main.lua"]:gsub("shop", "kiosk")
+    })
     local path = "/api/v1/admin/plugins/kiosk/deployments"
     local r = admin("POST", path, { files = parts, share_percent = 5 })
     assert.same({ 409, "conflict" }, { r.status, r.body.code })
@@ -162,23 +146,13 @@ describe("a canary", function()
     return body.deployment
   end
 
-  -- Dialogs of the canary's share, and others.
-  local function dialogs(number, bp, inside, n)
-    local out, i = {}, 0
-    while #out < n do
-      i = i + 1
-      if share.has("shop/" .. number, "d" .. i, bp) == inside then out[#out + 1] = "d" .. i end
-    end
-    return out
-  end
-
   local function version(dialog, text)
     local p = h:say(dialog, text or "/shop").body.plugin
     return p and p.name == "shop" and p.version or p and p.name
   end
 
   local function talk(number, inside, n)
-    for _, dialog in ipairs(dialogs(number, 2000, inside, n)) do h:say(dialog, "/shop") end
+    for _, dialog in ipairs(release.dialogs(number, 20, inside, n)) do h:say(dialog, "/shop") end
   end
 
   local function last() return admin("GET", ADMIN).body.deployments[1] end
@@ -201,8 +175,8 @@ describe("a canary", function()
     local d = start(says "two")
     assert.same({ "running", 20, "2.0.0", "1.0.0" }, { d.state, d.share_percent, d.canary.version, d.stable.version })
     for _ = 1, 2 do
-      for _, dialog in ipairs(dialogs(1, 2000, true, 8)) do assert.equal("2.0.0", version(dialog)) end
-      for _, dialog in ipairs(dialogs(1, 2000, false, 8)) do assert.equal("1.0.0", version(dialog)) end
+      for _, dialog in ipairs(release.dialogs(1, 20, true, 8)) do assert.equal("2.0.0", version(dialog)) end
+      for _, dialog in ipairs(release.dialogs(1, 20, false, 8)) do assert.equal("1.0.0", version(dialog)) end
       assert(h.core:reload())
     end
     local e = event "deployment_started"
@@ -219,18 +193,18 @@ describe("a canary", function()
       commands = json.array { { name = "shop", description = "s" }, { name = "sale", description = "s" } },
     })
     assert.equal(201, status, body.detail)
-    assert.equal("2.1.0", version(dialogs(2, 2000, true, 1)[1], "/sale"))
-    assert.is_not.equal("2.1.0", version(dialogs(2, 2000, false, 1)[1], "/sale"))
+    assert.equal("2.1.0", version(release.dialogs(2, 20, true, 1)[1], "/sale"))
+    assert.is_not.equal("2.1.0", version(release.dialogs(2, 20, false, 1)[1], "/sale"))
   end)
 
   it("keeps the dialogs that it has when its share grows, and gives some back when it shrinks", function()
     start(says "two")
-    local before = dialogs(1, 2000, true, 8)
+    local before = release.dialogs(1, 20, true, 8)
     local status, body = deploy("2.0.0", says "two", { share_percent = 40 })
     assert.same({ 201, 40, 1 }, { status, body.deployment.share_percent, body.deployment.number })
     for _, dialog in ipairs(before) do assert.equal("2.0.0", version(dialog)) end
-    for _, dialog in ipairs(dialogs(1, 4000, true, 8)) do assert.equal("2.0.0", version(dialog)) end
-    for _, dialog in ipairs(dialogs(1, 4000, false, 8)) do assert.equal("1.0.0", version(dialog)) end
+    for _, dialog in ipairs(release.dialogs(1, 40, true, 8)) do assert.equal("2.0.0", version(dialog)) end
+    for _, dialog in ipairs(release.dialogs(1, 40, false, 8)) do assert.equal("1.0.0", version(dialog)) end
     assert.equal(40, event("deployment_changed").details.share_percent)
   end)
 
@@ -260,8 +234,8 @@ describe("a canary", function()
     start(says "two")
     h:write_plugin("shop", { manifest = { version = "1.5.0" }, main = says "one and a half" })
     assert(h.core:reload())
-    assert.equal("1.0.0", version(dialogs(1, 2000, false, 1)[1]))
-    assert.equal("2.0.0", version(dialogs(1, 2000, true, 1)[1]))
+    assert.equal("1.0.0", version(release.dialogs(1, 20, false, 1)[1]))
+    assert.equal("2.0.0", version(release.dialogs(1, 20, true, 1)[1]))
   end)
 
   it("is promoted by hand", function()
@@ -292,7 +266,7 @@ describe("a canary", function()
     assert.equal("rolled_back", d.state)
     assert.matches("^%d of %d calls failed %(100.0 %%%), of the stable version 0 of %d+ %(0.0 %%%)$", d.reason)
     assert.same({ 4, 60 }, { d.counts.canary.errors, d.counts.stable.calls })
-    for _, dialog in ipairs(dialogs(1, 2000, true, 3)) do assert.equal("1.0.0", version(dialog)) end
+    for _, dialog in ipairs(release.dialogs(1, 20, true, 3)) do assert.equal("1.0.0", version(dialog)) end
     local e = event "deployment_rolled_back"
     assert.same({ "shop", "error", "watch", d.reason }, { e.source, e.severity, e.details.by, e.details.message })
     assert.is_nil(current().canary)
@@ -328,7 +302,7 @@ describe("a canary", function()
     time.advance(11)
     local d = decided()
     assert.same({ "promoted", "no worse than the stable version" }, { d.state, d.reason })
-    assert.equal("2.0.0", version(dialogs(1, 2000, false, 1)[1]))
+    assert.equal("2.0.0", version(release.dialogs(1, 20, false, 1)[1]))
   end)
 
   it("that nobody talks to waits, is left to a person, and is still rolled back when it fails", function()
@@ -357,7 +331,7 @@ describe("a canary", function()
     h = host.start { home = home }
     admin = h:client("adm", { "admin" })
     assert.same({ "running", 2, 60 }, { last().state, last().counts.canary.calls, last().counts.stable.calls })
-    local inside = dialogs(1, 2000, true, 4)
+    local inside = release.dialogs(1, 20, true, 4)
     h:say(inside[3], "/shop")
     h:say(inside[4], "/shop")
     local d = decided()
@@ -367,13 +341,13 @@ describe("a canary", function()
   it("has a circuit of its own", function()
     start(source "error 'no stock'", { min_calls = 100000 })
     assert.is_not.equal(current().circuit, current().canary.plugin.circuit)
-    for _ = 1, 12 do h:say(dialogs(1, 2000, true, 1)[1], "/shop") end
+    for _ = 1, 12 do h:say(release.dialogs(1, 20, true, 1)[1], "/shop") end
     assert.equal("closed", current().circuit.state)
   end)
 
   it("is disabled and enabled with the plugin", function()
     start(says "two")
-    local inside = dialogs(1, 2000, true, 1)[1]
+    local inside = release.dialogs(1, 20, true, 1)[1]
     assert.equal(200, admin("POST", "/api/v1/admin/plugins/shop/disable", {}).status)
     assert.equal("text_reply", version(inside))
     assert.equal(200, admin("POST", "/api/v1/admin/plugins/shop/enable", {}).status)
