@@ -108,7 +108,7 @@ describe("what belongs to a canary", function()
       act = { { emit = "shop_stays_old", severity = "warning" } },
     } }]]))
     start { home = home, config = "return {}" }
-    trial(source "local t = {}; for i = 1, 1e9 do t[i] = ('x'):rep(1000) .. i end", {})
+    trial(source "local t = {}; for i = 1, 1e9 do t[i] = ('x'):rep(1000) .. i end", { limits = { cpu_ms = 5000 } })
     h:say(release.dialogs(1, 20, true, 1)[1], "/shop")
     process.eventually("the trigger", function()
       return h.core.db:first "SELECT 1 AS yes FROM audit_logs WHERE action = 'shop_stays_old'"

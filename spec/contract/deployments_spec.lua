@@ -157,11 +157,6 @@ describe("a canary", function()
 
   local function last() return admin("GET", ADMIN).body.deployments[1] end
 
-  local function decided(seconds)
-    assert(h.core.counts:flush())
-    process.eventually("a decision", function() return last().state ~= "running" end, seconds or 5)
-    return last()
-  end
 
   local function event(action)
     local rows = h.core.db:query("SELECT * FROM audit_logs WHERE action = $1 ORDER BY id DESC LIMIT 1", action)
@@ -170,6 +165,13 @@ describe("a canary", function()
   end
 
   local function current() return h.core.manager.current.chooser.by_name.shop end
+
+  -- Waits until it is decided, and this worker has taken that up.
+  local function decided()
+    assert(h.core.counts:flush())
+    process.eventually("a decision", function() return last().state ~= "running" and not current().canary end, 10)
+    return last()
+  end
 
   it("has its share of the dialogs, always the same", function()
     local d = start(says "two")
@@ -283,7 +285,9 @@ describe("a canary", function()
   end)
 
   it("that runs out of memory is rolled back at once", function()
-    start(source "local t = {}; for i = 1, 1e9 do t[i] = ('x'):rep(1000) .. i end")
+    local status, body = deploy("2.0.0", source "local t = {}; for i = 1, 1e9 do t[i] = ('x'):rep(1000) .. i end",
+      nil, { limits = { cpu_ms = 5000 } })
+    assert.equal(201, status, body.detail)
     talk(1, true, 1)
     local d = decided()
     assert.same({ "rolled_back", 1 }, { d.state, d.counts.canary.critical.memory_limit })

@@ -49,6 +49,16 @@ function M.forget(plugin, number)
   }
 end
 
+-- Brings a bundle that is not in the store of this instance from the database.
+local function bring(core, plugin, hash)
+  local row, err =
+    core.db:first("SELECT sources FROM bundles WHERE plugin = $1 AND hash = $2", plugin, hash)
+  if not row then return nil, err end
+  return bundles.put(core.config.home, {
+    manifest = { name = plugin }, hash = hash, sources = json.decode(row.sources),
+  })
+end
+
 ---The bundle of a hash: of this instance's store, or else from the database by way of it. It waits.
 ---@param core {db: table, config: table}
 ---@param plugin string
@@ -59,14 +69,8 @@ function M.fetch(core, plugin, hash)
   local home = core.config.home
   local b, problem = bundles.read(home, plugin, hash)
   if b then return b end
-  local row, err =
-    core.db:first("SELECT sources FROM bundles WHERE plugin = $1 AND hash = $2", plugin, hash)
-  if not row then return nil, err or problem end
-  local ok
-  ok, err = bundles.put(home, {
-    manifest = { name = plugin }, hash = hash, sources = json.decode(row.sources),
-  })
-  if not ok then return nil, err end
+  local ok, err = bring(core, plugin, hash)
+  if not ok then return nil, err or problem end
   return bundles.read(home, plugin, hash)
 end
 
@@ -123,7 +127,9 @@ function M.label(plugin, hash) return plugin .. "@" .. hash:sub(1, 6) end
 function M.bring(core, given)
   local spared = core.manager.spared
   -- What cannot be had the generation says, when it comes to load it.
-  for name, pin in pairs(given.pins) do M.fetch(core, name, pin.hash) end
+  for name, pin in pairs(given.pins) do
+    if not bundles.has(core.config.home, name, pin.hash) then bring(core, name, pin.hash) end
+  end
   given.trials = {}
   for i, row in ipairs(given.deployments) do
     local b, err = M.fetch(core, row.plugin, row.canary)

@@ -41,6 +41,13 @@ end
 ---@return string
 function M.path(home, b) return path_of(home, b.manifest.name, b.hash) end
 
+---Whether there is a folder for a bundle, whatever is in it.
+---@param home string
+---@param name string of the plugin
+---@param hash string
+---@return boolean
+function M.has(home, name, hash) return fs.exists(path_of(home, name, hash)) end
+
 ---Reads a bundle back, checked against its hash.
 ---@param home string
 ---@param name string of the plugin
