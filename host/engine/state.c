@@ -113,11 +113,34 @@ static struct pl_state *new_state(struct pl_engine *engine, const char *name, si
     return state;
 }
 
+/* Debian's LuaJIT loses elements of a table where the compiler gives up on a loop over pairs()
+ * while one is running (LuaJIT #827, mended upstream in April 2022): loops ended early, or were not
+ * entered. What goes wrong is the special form of a loop that iterates with `next` itself, so that
+ * this one iterates with a function around it; it costs 30 ns an element. Sandboxed states do not
+ * compile. */
+static const char PAIRS[] =
+    "local next, type, error = next, type, error\n"
+    "local function step(t, k) return next(t, k) end\n"
+    "function pairs(t)\n"
+    "  if type(t) ~= 'table' then\n"
+    "    error(\"bad argument #1 to 'pairs' (table expected, got \" .. type(t) .. ')', 2)\n"
+    "  end\n"
+    "  return step, t, nil\n"
+    "end\n";
+
+static void open_libs(lua_State *L)
+{
+    luaL_openlibs(L);
+    if (luaL_loadbuffer(L, PAIRS, sizeof PAIRS - 1, "=pairs") != 0)
+        lua_error(L); /* without memory; there is nobody to catch it, as in luaL_openlibs */
+    lua_call(L, 0, 0);
+}
+
 struct pl_state *pl_state_core(struct pl_engine *engine, struct pl_err *err)
 {
     struct pl_state *state = new_state(engine, "core", 0, err);
     if (state != NULL)
-        luaL_openlibs(state->L);
+        open_libs(state->L);
     return state;
 }
 
