@@ -41,9 +41,10 @@ local base = {
   rawequal = rawequal, rawget = rawget, rawset = rawset, select = select, setmetatable = setmetatable,
   tonumber = tonumber, tostring = tostring, type = type, unpack = unpack, xpcall = xpcall, door = door,
 }
-local stock = {}
-for library, names in pairs(members) do
+local stock, own = {}, {}
+for library, names in next, members do
   for _, name in ipairs(names) do stock[library .. "." .. name] = env[library][name] end
+  for name in next, env[library] do own[library .. "." .. name] = true end
 end
 local function look(globals)
   for name, value in next, base do
@@ -54,7 +55,9 @@ local function look(globals)
     for _, name in ipairs(names) do
       if globals[library][name] ~= stock[library .. "." .. name] then return library .. "." .. name end
     end
-    if next(globals[library]) ~= nil then return library .. "." .. tostring((next(globals[library]))) end
+    for name in next, globals[library] do
+      if not own[library .. "." .. tostring(name)] then return library .. "." .. tostring(name) end
+    end
   end
   if ("x").upper ~= stock["string.upper"] or ("x").y ~= nil then return "the metatable of strings" end
 end
@@ -139,8 +142,10 @@ M.show = show
 -- What no plugin may ever see: where things lie in memory, what is not its own, files.
 local FORBIDDEN = { "0x%x%x%x%x+", CORE_SECRET, NEIGHBOUR_SECRET, "root:x:", "/lua/parley/", "/work/", "/home/" }
 
-local function leak(seen)
-  local text = show(seen):gsub("%-", "-")
+---What is in `seen`, a nested table, of what no plugin may see; nil when there is nothing.
+---@return string|nil
+function M.leak(seen)
+  local text = show(seen)
   for _, pattern in ipairs(FORBIDDEN) do
     local plain = not pattern:find("%", 1, true)
     local at, to = text:find(pattern, 1, plain)
@@ -175,6 +180,15 @@ function judge.refused(must, outcome) return failed(outcome, "refused", must.ref
 function judge.ends(must, outcome) return failed(outcome, "error", must.ends, must.says) end
 function judge.stops(must, outcome) return failed(outcome, "error", must.stops, must.says) end
 
+---Compares the outcome of an attack with what must happen.
+---@return string|nil problem
+function M.judge(must, outcome)
+  for kind, check in pairs(judge) do
+    if must[kind] ~= nil then return check(must, outcome) end
+  end
+  error("the attack does not say what must happen")
+end
+
 -- The state after the attack: stopped for good, or as it was.
 local function aftermath(attack, sb)
   if attack.must.stops or attack.must.breaks then
@@ -203,14 +217,10 @@ end
 function arena:try(attack)
   local sb = self:state(attack)
   local outcome, asked = self:run(attack, sb)
-  local kind
-  for name in pairs(judge) do
-    if attack.must[name] ~= nil then kind = name end
-  end
-  local problem = judge[kind](attack.must, outcome)
+  local problem = M.judge(attack.must, outcome)
   if not problem and attack.asked and show(asked) ~= show(attack.asked) then problem = "asked for " .. show(asked) end
   if not problem then
-    local seen = leak { outcome, asked }
+    local seen = M.leak { outcome, asked }
     problem = seen and "has seen " .. seen or aftermath(attack, sb) or bystanders(self, sb:stats())
   end
   sb:close()
