@@ -12,20 +12,22 @@ local function misuse(level, fmt, ...) error(fmt:format(...), level + 1) end
 
 -- session -----------------------------------------------------------------------------------------
 
--- What may be kept: JSON. Checked where it is written, so that the error is at the author's line:
--- as many levels up as the value is deep, and one for the metamethod.
+-- What may be kept: JSON. Checked where it is written, so that the error is at the author's line;
+-- returns what is wrong.
 local function check_json(v, path, depth)
-  local t, author = type(v), depth + 2
-  if t == "nil" or t == "boolean" or t == "string" or v == null then return end
+  local t = type(v)
+  if t == "nil" or t == "boolean" or t == "string" or v == null then return nil end
   if t == "number" then
-    if v ~= v or v == math.huge or v == -math.huge then
-      misuse(author, "%s is not a finite number", path)
-    end
-    return
+    local finite = v == v and v ~= math.huge and v ~= -math.huge
+    return not finite and path .. " is not a finite number" or nil
   end
-  if t ~= "table" then misuse(author, "%s is a %s, which cannot be kept in a session", path, t) end
-  if depth == 16 then misuse(author, "%s is nested too deep, or is a cycle", path) end
-  for k, item in pairs(v) do check_json(item, path .. "." .. tostring(k), depth + 1) end
+  if t ~= "table" then return ("%s is a %s, which cannot be kept in a session"):format(path, t) end
+  if getmetatable(v) then return path .. " has a metatable, which cannot be kept in a session" end
+  if depth == 16 then return path .. " is nested too deep, or is a cycle" end
+  for k, item in pairs(v) do
+    local problem = check_json(item, path .. "." .. tostring(k), depth + 1)
+    if problem then return problem end
+  end
 end
 
 -- Reads fall through to what was stored; writes are kept beside it as the patch of the answer.
@@ -41,7 +43,8 @@ local function session(stored, patch)
     end,
     __newindex = function(_, key, value)
       if type(key) ~= "string" then misuse(2, "the keys of a session are strings") end
-      check_json(value, "session." .. key, 1)
+      local problem = check_json(value, "session." .. key, 1)
+      if problem then misuse(2, "%s", problem) end
       if value == nil then value = null end
       patch[key] = value
     end,
@@ -213,11 +216,7 @@ end
 C.log = freeze("log", log)
 
 -- A handle: the gate puts the secret into an outgoing header; it never enters this state.
-C.secret = setmetatable({}, {
-  __index = function(_, name) return { __secret = name } end,
-  __newindex = function() misuse(2, "secrets are read-only") end,
-  __metatable = false,
-})
+C.secret = freeze("secret", function(_, name) return { __secret = name } end)
 
 local meta = { __index = C, __metatable = false }
 

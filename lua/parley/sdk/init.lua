@@ -39,6 +39,8 @@ by_name("event", "^[%w_.]+$")
 
 function on.text(pattern, options, fn)
   if type(pattern) ~= "string" then error("on.text: a pattern expected", 2) end
+  local ok, err = pcall(string.find, "", pattern)
+  if not ok then error("on.text: " .. err:gsub("^.-:%d+: ", ""), 2) end
   register(handlers.text, pattern, options, fn)
 end
 
@@ -51,6 +53,11 @@ function on.callback(spec, options, fn)
     return
   end
   if type(spec) ~= "table" then error("on.callback: { field = \"type\" } expected", 2) end
+  for field, kind in pairs(spec) do
+    if type(field) ~= "string" or type(kind) ~= "string" then
+      error(("on.callback: the type of '%s' is no text"):format(tostring(field)), 2)
+    end
+  end
   register(handlers.callback, spec, options, fn)
 end
 

@@ -3,8 +3,7 @@
 -- UTF-16 code units, as the Bot API has them).
 
 local T = {}
-T.__index = T
-T.__metatable = false
+local meta = { __index = T, __metatable = false } -- not T itself: a text would lead to it
 
 local function units(s)
   local n = 0
@@ -60,5 +59,5 @@ local array_mt = array_mt
 
 ---A new text: parley.text():bold("Total"):add(" 5 EUR"):reply()
 function parley.text()
-  return setmetatable({ parts = {}, entities = setmetatable({}, array_mt), length = 0 }, T)
+  return setmetatable({ parts = {}, entities = setmetatable({}, array_mt), length = 0 }, meta)
 end
