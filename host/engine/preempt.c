@@ -152,10 +152,8 @@ void pl_preempt_enter(struct pl_task *task, lua_State *co)
     pl_watchdog_running_at(task->state->name, task->trace, task->slice_start);
     P.co = co;
     P.task = task;
-    if (P.events >= 0)
-        set_timer(LOOK_NS);
-    else if (!P.timer_armed)
-        set_timer(PL_SLICE_NS);
+    if (!P.timer_armed)
+        set_timer(P.events >= 0 ? LOOK_NS : PL_SLICE_NS);
     if (task->stop_code != NULL || task->state->broken) {
         lua_sethook(co, hook, LUA_MASKCOUNT, 1);
         P.hooked = 1;
@@ -178,6 +176,8 @@ void pl_preempt_leave(struct pl_task *task)
 void pl_preempt_give_way(int events)
 {
     P.events = events;
+    if (events >= 0)
+        set_timer(LOOK_NS); /* it may be armed for a whole slice */
 }
 
 bool pl_preempt_used_slice(struct pl_task *task, uint64_t began)

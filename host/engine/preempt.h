@@ -27,8 +27,8 @@ void pl_preempt_close(void);
 void pl_preempt_enter(struct pl_task *task, lua_State *co);
 void pl_preempt_leave(struct pl_task *task);
 
-/* From the next pl_preempt_enter on a slice ends when the loop has events, too: `events` is the
- * descriptor that becomes readable then; -1: it ends when its time is over only. */
+/* From here on a slice ends when the loop has events, too: `events` is the descriptor that becomes
+ * readable then; -1: it ends when its time is over only. */
 void pl_preempt_give_way(int events);
 
 /* Whether the task has run for a slice since its CPU time was `began`; then task->stop_code says

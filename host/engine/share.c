@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What one plugin, and all together, may use of a turn of the loop before their further tasks wait.
+/* What one plugin, and all together, may use of each half of a turn of the loop before their
+ * further tasks wait.
  * A quick plugin takes 10 microseconds for a call: it never waits but under a load that keeps the
  * loop busy anyway. */
 #define SHARE_NS PL_NS_PER_MS
@@ -71,11 +72,12 @@ struct pl_share *pl_share_of(struct pl_engine *engine, const char *name)
     return share;
 }
 
-/* Begins the counts of this turn of the loop, when they are of another one. */
+/* Begins the counts of this half of a turn of the loop, when they are of another one: its events
+ * and those who have waited. A caller whose call has waited makes its next ones without. */
 static void refresh(struct pl_share *share)
 {
     struct pl_shares *shares = &share->engine->shares;
-    uint64_t turn = share->engine->loop->turns.number;
+    uint64_t turn = 2 * share->engine->loop->turns.number + shares->running;
     if (shares->turn != turn) {
         shares->turn = turn;
         shares->used_ns = 0;

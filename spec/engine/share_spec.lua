@@ -66,8 +66,8 @@ describe("the loop", function()
       idle, last = n, turn
     until looks == 20
     for _, call in ipairs(calls) do call:cancel() end
-    -- 4 ms for those who start and 4 ms for those who wait, in slices of at least 0.25 ms.
-    assert.is_true(most <= 34, most .. " slices in a turn")
+    -- 4 ms for those who start, 4 ms for those who wait and 4 ms for those who start then, in slices of at least 0.25 ms.
+    assert.is_true(most <= 50, most .. " slices in a turn")
   end)
 
   it("lets a plugin that is quick answer at once while others run away", function()
