@@ -9,7 +9,7 @@ local time = require "host.time"
 
 local M = {}
 
-local KEEP_S = 2 -- since the last event of a state
+local KEEP_S = 1 -- since the last event of a state
 local AT_ONCE = 4 -- states that one event closes at most: each takes some 50 microseconds
 
 -- What a state takes beside its Lua heap: page ends of the allocator, the engine's own records.

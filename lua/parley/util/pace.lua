@@ -5,7 +5,7 @@ local time = require "host.time"
 
 local M = {}
 
-local SHARE_S = 0.002
+local SHARE_S = 0.001
 
 ---@return fun() pause to be called between steps: waits for a turn of the loop when the work has
 ---  kept it long enough

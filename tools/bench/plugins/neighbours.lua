@@ -36,7 +36,8 @@ local function echo_load()
   end
   while sent < seconds * rate do
     local due = since + sent / rate
-    if time.mono() < due then task.sleep(due - time.mono()) end
+    local early = due - time.mono()
+    if early > 0 then task.sleep(early) end
     open, sent = open + 1, sent + 1
     task.spawn(one, due, "bench-" .. sent % DIALOGS)
   end
