@@ -11,10 +11,10 @@ struct gsub {
     struct pl_lib_buf out;
     const unsigned char *copied; /* subject up to here is in `out` */
     int count, max;
-    int64_t until_due; /* work left before the clock is looked at */
+    int64_t until_due; /* work left before it is asked whether the slice is over */
 };
 
-#define WORK 20000
+#define WORK 5000
 
 static void gsub_init(struct gsub *g, const char *subject, size_t len, int max)
 {
@@ -147,7 +147,7 @@ static int go_on_replacing(lua_State *L, void *work)
             lua_pushfstring(L, "invalid replacement value (a %s)", luaL_typename(L, -2));
             return 2;
         }
-        w->g.until_due -= 16 + (int64_t)(w->g.out.len - before) / 16;
+        w->g.until_due -= 16 + w->m.spent + (int64_t)(w->g.out.len - before) / 16;
         more = advance(&w->m, &w->g);
         if (w->g.until_due < 0) {
             w->g.until_due = WORK;

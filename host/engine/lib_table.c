@@ -1,7 +1,7 @@
 #include "engine/lib.h"
 #include "engine/long_call.h"
 
-/* Elements handled between two looks at the clock. */
+/* Elements moved between two looks whether the slice is over. */
 #define ELEMENTS 2000
 
 /* Elements that the stock function moves in 20 microseconds. */

@@ -333,14 +333,14 @@ void pl_pattern_from(struct pl_pattern *m, const unsigned char *from)
     assert(from >= m->search.subject && from <= m->search.subject_end);
     m->start = from;
     m->checked = false;
+    m->spent = 0;
     m->depth = 0;
     m->phase = m->search.literal ? SKIP : TRY;
 }
 
-enum pl_pattern_result pl_pattern_run(struct pl_pattern *m, int64_t steps)
+static enum pl_pattern_result run(struct pl_pattern *m)
 {
     enum phase phase = (enum phase)m->phase;
-    m->steps = steps;
     do {
         m->steps--;
         switch (phase) {
@@ -373,6 +373,14 @@ enum pl_pattern_result pl_pattern_run(struct pl_pattern *m, int64_t steps)
     } while (m->steps > 0 || phase >= FOUND);
     m->phase = phase;
     return PL_PATTERN_MORE;
+}
+
+enum pl_pattern_result pl_pattern_run(struct pl_pattern *m, int64_t steps)
+{
+    m->steps = steps;
+    enum pl_pattern_result result = run(m);
+    m->spent += steps - m->steps;
+    return result;
 }
 
 bool pl_pattern_is_plain(const char *pattern, size_t len)

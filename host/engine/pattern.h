@@ -63,6 +63,7 @@ struct pl_pattern {
     int captures;
     struct pl_capture capture[PL_PATTERN_CAPTURES];
     const char *error; /* static text */
+    int64_t spent;     /* steps, since pl_pattern_from */
 
     int phase, depth;
     const unsigned char *s, *p;          /* where it is */

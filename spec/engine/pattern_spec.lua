@@ -112,6 +112,15 @@ describe("the patterns of a sandbox", function()
     end
   end)
 
+  it("give way in the middle of a gsub whose matches are few and long", function()
+    local before = task.stats().preemptions
+    local kind, left, n = run("local r, n = string.gsub((('a'):rep(3000) .. 'b'):rep(300), '.-b', '') return r, n", {
+      memory = 64 * 2 ^ 20,
+    })
+    assert.same({ "done", "", 300 }, { kind, left, n })
+    assert.is_true(task.stats().preemptions - before > 10)
+  end)
+
   it("are found wrong as a whole when they take many slices", function()
     local kind, err = run "local i = string.find(('a'):rep(9000), '.-.-b[')"
     assert.equal("error", kind)
