@@ -109,6 +109,7 @@ function M.open(cfg, opts)
   end, self.master)
   self.served = served.new(self, log.write)
   self.manager.on_swap = function(generation)
+    self.behind = nil
     self.served:add(generation)
     if #generation.misfits > 0 then task.spawn(decide.misfits, self, generation.misfits) end
   end

@@ -131,6 +131,23 @@ describe("a plugin", function()
     other:stop()
   end)
 
+  it("does not follow where it does not fit, and is told there", function()
+    h:write_plugin("shop", {
+      manifest = { config = { type = "object", additionalProperties = false } }, main = shop("one").main,
+    })
+    assert(h.core:reload())
+    deploy("two", "2.0.0")
+    local other = host.start { home = h.home }
+    other.core.config.plugins = { shop = { rate = 3 } } -- the settings of this instance
+    assert.equal(200, (rollback()))
+    local behind = process.eventually("the other worker", function() return other.core:status().behind end)
+    assert.matches("plugins.shop.rate: ", behind)
+    assert.equal("two", other:say("e", "/shop").body.text)
+    assert.equal(200, (rollback { undo = true }))
+    process.eventually("it is as it should be", function() return other.core:status().behind == nil end)
+    other:stop()
+  end)
+
   it("that another instance has gone back to is missed by name where it is not", function()
     deploy("two", "2.0.0")
     local one = list()[2].hash

@@ -41,6 +41,7 @@ local function print_worker(out, w)
   if type(s) ~= "table" then return end
   out(("  %d requests running, %d messages waiting, %d rules\n"):format(s.requests, s.turns_waiting,
     s.rules))
+  if s.behind then out(("  is to serve something else, but: %s\n"):format(s.behind)) end
   for _, g in ipairs(s.generations) do
     print_generation(out, g)
   end

@@ -25,7 +25,7 @@ function M.of(core)
     plugins = plugins, generations = json.array(core.manager:status()),
     rules = core.manager.current.rules.count, turns_waiting = core.lanes.waiting,
     requests = core.server:stats().busy, database = core.db:stats(),
-    draining = core.draining or false,
+    draining = core.draining or false, behind = core.behind,
   }
 end
 

@@ -218,8 +218,8 @@ end
 
 ---Takes up what the database says, in this worker: registered plugins, states, pins. Folders,
 ---rules and settings stay as they serve: what somebody is just writing there is for a reload.
----A generation that cannot be built is logged: what served before goes on, and the next attempt
----reads everything again.
+---A generation that cannot be built is logged, and core.behind says why until one is: what served
+---before goes on, and the next attempt reads everything again.
 ---@param core {db: table, manager: table, config: table}
 ---@return boolean|nil ok
 ---@return table|nil err
@@ -231,11 +231,13 @@ function M.sync(core)
   if not core.manager.current then return true end -- the first generation reads them itself
   if is_current(core.manager.current, given) then
     mark(core.manager, given.rows)
+    core.behind = nil
     return true
   end
   local generation
   generation, err = core.manager:reload(core.config, { keep = true })
   if generation then return true end
+  core.behind = err.message
   log.write("error", "what is now to serve could not be taken up",
     { code = err.code, error = err.message })
   return nil, err
