@@ -121,7 +121,7 @@ local function run(self, job)
   meters.job_delay:observe((time.now_ms() - job.run_at) / 1000)
   local ok, turn, err = pcall(self.turn.fire, self.turn, job)
   if not ok then turn, err = nil, { code = "internal", message = tostring(turn) } end
-  self.outlived[job.id] = not turn or nil
+  self.outlived[job.id] = not turn and err.code ~= "conflict" or nil
   if turn then meters.job(turn.job_after.state) end
   if turn and turn.status == "failed" then
     err = turn.failed or { code = "declined", message = "the plugin has no handler for this job" }
