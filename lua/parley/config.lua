@@ -87,6 +87,11 @@ local KEYS = {
     -- per million tokens, by model: { ["gpt-4o-mini"] = { prompt = 0.15, completion = 0.6 } }
     prices = { "table", {}, open = true },
   } },
+  telegram = { "table", {}, keys = {
+    token = { "string", nil, env = "TELEGRAM_BOT_TOKEN", restart = true },
+    -- https://api.telegram.org, or a server of one's own
+    api = { "string", "https://api.telegram.org", env = "PARLEY_TELEGRAM_API", restart = true },
+  } },
   rate_limits = {
     "table", {}, keys = { user = RATE, bot = RATE, plugin = RATE },
     profiles = { staging = PRODUCTION_RATES, prod = PRODUCTION_RATES },

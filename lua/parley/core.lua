@@ -41,6 +41,7 @@ local status = require "parley.ops.status"
 local store = require "parley.store"
 local sweep = require "parley.store.sweep"
 local task = require "host.task"
+local telegram = require "parley.channels.telegram"
 local time = require "host.time"
 local tokens = require "parley.store.tokens"
 local triggers = require "parley.triggers.watch"
@@ -140,6 +141,11 @@ function M.open(cfg, opts)
     log = log.write,
     on_jobs = function() self.jobs:wake() end,
   }
+  self.telegram = telegram.new {
+    db = self.db, cluster = self.cluster, turn = self.turn, log = log.write, master = self.master,
+    config = cfg.telegram,
+  }
+  self.turn.channels = { telegram = self.telegram }
   self.jobs = jobs.new {
     db = self.db, turn = self.turn, manager = self.manager, log = log.write,
   }
@@ -221,6 +227,7 @@ function M:begin()
   self.counter = task.spawn(self.counts.run, self.counts)
   self.keeper = task.spawn(self.served.run, self.served)
   self.shared:begin(self.cluster)
+  self.telegram:begin()
   return #resumed
 end
 
@@ -284,6 +291,7 @@ end
 function M:drain(seconds)
   self.draining = true
   self.jobs:stop()
+  self.telegram:stop()
   self.server:drain()
   local deadline = time.mono() + seconds
   while (self.server:stats().busy > 0 or self.lanes:busy()) and time.mono() < deadline do
@@ -296,6 +304,7 @@ end
 
 function M:close()
   self.jobs:stop()
+  self.telegram:close()
   if self.limiter then self.limiter:cancel() end
   if self.leftover then self.leftover:cancel() end
   if self.counter then self.counter:cancel() end

@@ -37,7 +37,6 @@ local FIRST = {
   plugin_events = "(id, plugin_id, event_type, severity, trace_id, occurred_at) VALUES ('e', 'p', 'x', 'info', 't', 1)",
   audit_logs = "(id, source, action, severity, trace_id, details, created_at) VALUES ('a', 's', 'x', 'info', 't', '{}', 1)",
   tokens = "(id, kind, scopes, hash, created_at) VALUES ('t', 'bot', '[]', 'h', 1)",
-  outbox = "VALUES ('o', 'd', 'api', 'l', '{}', 'open', 1, 2, 't', 1)",
   dead_letters = "VALUES ('l', 's', '{}', 'e', 1, 't', 1)",
   jobs = "VALUES ('j', 'p', 'x', 'd', '{}', 5, 'open', 1, 't', 1)",
   idempotency = "VALUES ('s', 'k', 'h', 200, '{}', 1)",

@@ -13,6 +13,7 @@ local temporary = require "parley.util.temporary"
 
 -- Together they make nearly every kind of statement.
 local SPECS = {
+  "spec/channels/telegram_spec.lua",
   "spec/contract/admin_spec.lua", "spec/contract/endpoints_spec.lua", "spec/contract/events_spec.lua",
   "spec/contract/invoke_action_spec.lua", "spec/contract/jobs_spec.lua", "spec/contract/plugin_events_spec.lua",
   "spec/contract/services_spec.lua", "spec/contract/session_spec.lua", "spec/contract/shared_spec.lua",
@@ -27,6 +28,9 @@ local MORE = {
   "DELETE FROM continuations WHERE token_hash = $1",
   "DELETE FROM idempotency WHERE scope = $1 AND key = $2",
   "DELETE FROM inbox WHERE source = $1 AND key = $2 AND state = 'done'",
+  "DELETE FROM outbox WHERE id = $1", "DELETE FROM callbacks WHERE id = $1",
+  "SELECT id FROM outbox WHERE done_at < $1 AND id > $3 ORDER BY id LIMIT $2",
+  "SELECT id FROM callbacks WHERE created_at < $1 AND id > $3 ORDER BY id LIMIT $2",
   "DELETE FROM rates WHERE key = $1 AND window_start = $2",
   "DELETE FROM streams WHERE id IN ($1, $2, $3)",
   "SELECT id, stream, payload FROM streams ORDER BY id LIMIT 200",
@@ -71,8 +75,12 @@ local GROWING = {
     SELECT 'e' || n, 'p' || n % 10, 'x', 'info', 't' || n, n]],
   audit_logs = [[INSERT INTO audit_logs (id, source, action, severity, trace_id, created_at, signal)
     SELECT 'a' || n, 'p' || n % 10, 'x', 'info', 't' || n, n, CASE n % 5000 WHEN 0 THEN 1 END]],
-  outbox = [[INSERT INTO outbox (id, dialog_id, channel, lane, action, state, not_before, trace_id, created_at)
-    SELECT 'o' || n, 'd' || n % 1000, 'api', 'l', '{}', CASE n % 5000 WHEN 0 THEN 'open' ELSE 'sent' END, n, 't', n]],
+  outbox = [[INSERT INTO outbox (id, sender, dialog_id, lane, method, params, state, trace_id, created_at, done_at)
+    SELECT 'o' || n, 'tg:b' || n % 10, 'd' || n % 1000, 'reply', 'm', '{}',
+      CASE n % 5000 WHEN 0 THEN 'open' ELSE 'sent' END, 't', n, CASE n % 5000 WHEN 0 THEN NULL ELSE n END]],
+  callbacks = [[INSERT INTO callbacks (id, dialog_id, plugin, data, created_at)
+    SELECT 'c' || n, 'd' || n % 1000, 'p', '{}', n]],
+  chats = [[INSERT INTO chats (sender, chat_id, state, changed_at) SELECT 'tg:b', n, 'blocked', n]],
   dead_letters = [[INSERT INTO dead_letters (id, source, payload, error, attempts, trace_id, created_at)
     SELECT 'l' || n, 's', '{}', 'e', 1, 't', n]],
   jobs = [[INSERT INTO jobs (id, plugin, job, dialog_id, run_at, state, trace_id, created_at)

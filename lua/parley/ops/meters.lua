@@ -53,6 +53,20 @@ M.plugin_retries = r:counter("parley_plugin_retries_total",
 M.plugin_unknown_fields = r:counter("parley_plugin_unknown_fields_total",
   "Fields in answers of REST plugins that the host does not know.", { "plugin" })
 
+M.telegram_updates = r:counter("parley_telegram_updates_total",
+  "Updates that bots have brought, by kind; duplicate: it was here before.", { "bot", "kind" })
+M.telegram_polls = r:counter("parley_telegram_poll_failures_total",
+  "Failed attempts to get updates, by the code of the error.", { "bot", "code" })
+M.telegram_sends = r:counter("parley_telegram_sends_total",
+  "Calls of the Bot API that deliver something: ok, or the code of the error.",
+  { "bot", "method", "outcome" })
+M.telegram_send_seconds = r:histogram("parley_telegram_send_seconds",
+  "Time of such a call.", { "bot" })
+M.telegram_waits = r:counter("parley_telegram_wait_seconds_total",
+  "Seconds that Telegram has asked chats to wait (429).", { "bot" })
+M.telegram_dead = r:counter("parley_telegram_undelivered_total",
+  "Messages that were given up, by the code of the error.", { "bot", "code" })
+
 M.deployments = r:counter("parley_deployments_total",
   "Deployments of plugins: started (with a canary), promoted, rolled_back or cancelled.",
   { "outcome" })
@@ -168,6 +182,13 @@ end
 ---@param provider string
 ---@param code string|nil of the error; nil: it went well
 ---@param seconds number|nil nil: it was not asked
+---A call of the Bot API that delivers something.
+---@param code string|nil of the error
+function M.telegram_send(bot, method, code, seconds)
+  M.telegram_sends:with(bot, method, code or "ok"):inc()
+  M.telegram_send_seconds:with(bot):observe(seconds)
+end
+
 function M.llm(provider, code, seconds)
   M.llm_calls:with(provider, code or "ok"):inc()
   if seconds then M.llm_seconds:with(provider):observe(seconds) end

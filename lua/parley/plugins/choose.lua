@@ -91,13 +91,15 @@ function M.compile(plugins)
     }
   end
   local self = setmetatable({
-    ordered = ordered, by_name = {}, commands = {}, intents = {}, patterns = {}, when = {},
+    ordered = ordered, by_name = {}, commands = {}, events = {}, intents = {}, patterns = {},
+    when = {},
   }, M)
   for _, p in ipairs(ordered) do
     local m = p.manifest
     self.by_name[p.name] = p
     self.when[p] = compile_when(m.when)
     for _, command in ipairs(m.commands or {}) do push(self.commands, command.name:lower(), p) end
+    for _, name in ipairs(m.events or {}) do push(self.events, name, p) end
     for _, intent in ipairs(m.intents or {}) do
       push(self.intents, intent.name, { plugin = p, threshold = intent.threshold or THRESHOLD })
     end
@@ -164,6 +166,9 @@ function M:choose(input)
   local addressed = input.type == "callback" or input.type == "event"
   if addressed and input.payload and input.payload.plugin then
     c.add(self.by_name[input.payload.plugin], input.type)
+  end
+  if input.type == "event" and input.payload and type(input.payload.name) == "string" then
+    for _, p in ipairs(self.events[input.payload.name] or {}) do c.add(p, "event") end
   end
   local command = command_of(input)
   if command then

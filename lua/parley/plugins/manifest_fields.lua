@@ -149,6 +149,8 @@ M.manifest = object({
     description = localised(256),
   }, { "name" }), 100, name_of),
   patterns = list(lua_pattern, 50),
+  events = described("events of a channel that it wants to hear of",
+    list(matching("^%a[%w_.]*$", "an event like 'telegram.poll_answer'", 64), 50)),
   when = object {
     channels = list(matching("^%l[%w_]*$", "a channel like 'telegram'"), 50),
     roles = list(one_of("user", "operator", "admin"), 3),

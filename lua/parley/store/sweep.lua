@@ -30,6 +30,16 @@ local RULES = {
     delete = "DELETE FROM continuations WHERE token_hash = $1",
   },
   {
+    key = { "id" }, before = 7 * KEPT_MS,
+    find = "SELECT id FROM outbox WHERE done_at < $1 AND id > $3 ORDER BY id LIMIT $2",
+    delete = "DELETE FROM outbox WHERE id = $1",
+  },
+  {
+    key = { "id" }, before = 90 * KEPT_MS,
+    find = "SELECT id FROM callbacks WHERE created_at < $1 AND id > $3 ORDER BY id LIMIT $2",
+    delete = "DELETE FROM callbacks WHERE id = $1",
+  },
+  {
     key = { "plugin", "scope", "key" }, before = 0,
     find = "SELECT plugin, scope, key FROM kv WHERE expires_at < $1 "
       .. "AND (plugin, scope, key) > ($3, $4, $5) ORDER BY plugin, scope, key LIMIT $2",

@@ -147,7 +147,8 @@ local function write(self, turn)
   }
   turn.response_text = turn.message and json.encode(apply.response(turn))
     or turn.continued and json.encode(apply.late_response(turn))
-  turn.statements = commit.statements(turn, self.shared)
+  local channel = self.channels and self.channels[turn.dialog.channel]
+  turn.statements = commit.statements(turn, self.shared, channel and channel:deliver(turn))
   return self.db:commit(turn.statements)
 end
 
@@ -188,6 +189,7 @@ local function once(self, given, generation, again)
   note_stored(turn)
   self.recall:keep(turn)
   self.shared:stored(turn.dialog, turn.dialog.version)
+  if turn.deliveries then self.channels[turn.dialog.channel]:stored(turn) end
   if #turn.jobs > 0 and self.on_jobs then self.on_jobs() end
   return turn, nil, nil, turn.guessed
 end

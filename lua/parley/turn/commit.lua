@@ -182,9 +182,10 @@ end
 
 ---@param turn table
 ---@param shared table parley.shared: its events go out by the same transaction
+---@param deliveries table[]|nil statements of the dialog's channel
 ---@return table[] statements for one db:commit; `contended` are those with which another worker may
 ---  have been faster, so that the turn is worth another attempt
-function M.statements(turn, shared)
+function M.statements(turn, shared, deliveries)
   local out = { key = turn.dialog.id }
   turn.state_text = json.encode(turn.dialog.state)
   inbox(turn, out)
@@ -197,6 +198,7 @@ function M.statements(turn, shared)
   session.statements(turn, out)
   if turn.once then out[#out + 1] = turn.once(200, turn.response_text) end
   for _, write in ipairs(turn.writes) do out[#out + 1] = write end
+  for _, s in ipairs(deliveries or {}) do out[#out + 1] = s end
   return out
 end
 

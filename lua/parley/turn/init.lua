@@ -16,6 +16,10 @@ local time = require "host.time"
 local M = {}
 M.__index = M
 
+local ACCEPT = "INSERT INTO inbox (source, key, dialog_id, state, payload, body_hash, trace_id, "
+  .. "received_at, owner) VALUES ($1, $2, $3, 'open', $4, $5, $6, $7, $8) "
+  .. "ON CONFLICT (source, key) DO NOTHING"
+
 local PAUSE_MIN_S, PAUSE_MAX_S = 0.005, 0.2 -- between attempts, doubled each time
 
 ---@param deps {db: table, owner: string, lanes: table, manager: table, limits: table,
@@ -130,6 +134,30 @@ function M:receive(dialog_id, message, opts)
   turn.body_hash = crypto.hex(crypto.sha256(opts.body)):sub(1, 32)
   turn.inbound_text = json.encode(message)
   return in_lane(self, turn)
+end
+
+---Makes messages durable before their turns: who has brought them may forget them.
+---@param rows {source: string, key: string, dialog_id: string, message: table, trace_id: string,
+---  received_at: integer}[] key: what makes the message the same one again
+---@return table[]|nil fresh rows of inbox for M:resume, in the order given; those that were here
+---  before are left out
+---@return table|nil err
+function M:accept(rows)
+  local statements, fresh = {}, {}
+  for i, row in ipairs(rows) do
+    row.payload = json.encode(row.message)
+    row.body_hash = crypto.hex(crypto.sha256(row.payload)):sub(1, 32)
+    statements[i] = {
+      ACCEPT, row.source, row.key, row.dialog_id, row.payload, row.body_hash, row.trace_id,
+      row.received_at, self.owner,
+    }
+  end
+  local results, err = self.db:commit(statements)
+  if not results then return nil, err end
+  for i, row in ipairs(rows) do
+    if results[i].changes == 1 then fresh[#fresh + 1] = row end
+  end
+  return fresh
 end
 
 ---Takes up a message, or a job, again whose turn a crash has cut off.

@@ -75,7 +75,12 @@ local FREE_ONE = FREE .. " AND id = $3"
 -- and goes on beside what the host does next: one that is slow, or brings the host down again,
 -- keeps nobody else waiting.
 local function take_up_all(deps, rows)
-  table.sort(rows, function(a, b) return a.received_at < b.received_at end)
+  -- Updates that have come together have the same time, and keys that count.
+  table.sort(rows, function(a, b)
+    if a.received_at ~= b.received_at then return a.received_at < b.received_at end
+    if #a.key ~= #b.key then return #a.key < #b.key end
+    return a.key < b.key
+  end)
   local tasks = {}
   for i, row in ipairs(rows) do tasks[i] = task.spawn(take_up, deps, row) end
   return tasks

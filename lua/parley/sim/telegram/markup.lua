@@ -2,7 +2,7 @@
 
 local failure = require "parley.sim.telegram.failure"
 local json = require "host.json"
-local utf16 = require "parley.sim.telegram.utf16"
+local utf16 = require "parley.util.utf16"
 
 local M = {}
 

@@ -1,0 +1,100 @@
+-- Calls of the Bot API (https://core.telegram.org/bots/api#making-requests), and what their
+-- failures mean.
+
+local http = require "host.http_client"
+local json = require "host.json"
+
+local M = {}
+M.__index = M
+
+local TIMEOUT_S, CONNECT_S = 30, 10
+local BODY_MAX = 8 * 1024 * 1024
+
+-- What may be asked twice without anything happening twice.
+local REPEATABLE = {
+  getMe = true, getUpdates = true, getWebhookInfo = true, getFile = true, setWebhook = true,
+  deleteWebhook = true, setMyCommands = true, deleteMyCommands = true, sendChatAction = true,
+  answerCallbackQuery = true, editMessageText = true, editMessageCaption = true,
+  editMessageReplyMarkup = true, deleteMessage = true,
+}
+
+-- Failures of the connection after which nobody has heard of the request.
+local NOT_SENT = { resolve = true, connect = true, tls = true, busy = true, invalid_url = true }
+
+---@param opts {token: string, url: string} url: https://api.telegram.org, or a server of one's own
+function M.new(opts)
+  return setmetatable({ url = opts.url:gsub("/+$", "") .. "/bot" .. opts.token .. "/" }, M)
+end
+
+---Whether a call may be made again when nobody knows what became of it.
+---@param method string
+---@return boolean
+function M.repeatable(method) return REPEATABLE[method] == true end
+
+local function failure(method, code, message, more)
+  local err = {
+    code = code, message = method .. ": " .. message, retryable = false, op = "telegram",
+  }
+  for key, value in pairs(more or {}) do err[key] = value end
+  return nil, err
+end
+
+-- Nobody knows whether it was carried out.
+local function lost(method, message)
+  return failure(method, "lost", message, { retryable = true, unknown = not REPEATABLE[method] })
+end
+
+local CODES = {
+  [400] = "bad_request", [401] = "unauthorized", [403] = "forbidden", [404] = "unauthorized",
+  [409] = "conflict", [413] = "too_large",
+}
+
+-- A refusal in Telegram's words: {ok = false, error_code, description, parameters}.
+local function refusal(method, status, reply)
+  local parameters = type(reply.parameters) == "table" and reply.parameters or {}
+  local description = tostring(reply.description or status):sub(1, 300)
+  if status == 429 then
+    return failure(method, "rate_limited", description, {
+      retryable = true, retry_after = tonumber(parameters.retry_after) or 1,
+    })
+  elseif status >= 500 then
+    return failure(method, "unavailable", description, {
+      retryable = true, unknown = not REPEATABLE[method],
+    })
+  end
+  return failure(method, CODES[status] or "bad_request", description, {
+    description = description, http_status = status,
+    migrate_to = tonumber(parameters.migrate_to_chat_id),
+  })
+end
+
+---Calls a method.
+---@param method string
+---@param params table
+---@param timeout number|nil seconds
+---@return any|nil result
+---@return table|nil err code: rate_limited (`retry_after` seconds), forbidden, bad_request,
+---  unauthorized, conflict, too_large, unavailable, connect (nothing was sent), lost;
+---  `unknown`: it may have been carried out
+function M:call(method, params, timeout)
+  local r, err = http.request {
+    method = "POST", url = self.url .. method, body = json.encode(params), max_body = BODY_MAX,
+    headers = { ["Content-Type"] = "application/json" }, timeout = timeout or TIMEOUT_S,
+    connect_timeout = CONNECT_S, allow_private = true, once = not REPEATABLE[method],
+  }
+  if not r then
+    if NOT_SENT[err.code] then
+      return failure(method, "connect", err.message, { retryable = true })
+    end
+    return lost(method, err.message)
+  end
+  local reply = json.decode(r.body)
+  if type(reply) ~= "table" then
+    if r.status >= 500 then return refusal(method, r.status, {}) end
+    return lost(method, ("status %d with a body that is no JSON"):format(r.status))
+  end
+  if reply.ok == true then return reply.result end
+  return refusal(method, tonumber(reply.error_code) or r.status, reply)
+end
+
+return M

@@ -1,0 +1,90 @@
+-- Long polling of one bot. An update is confirmed to Telegram by the next request, after it is in
+-- the inbox: whatever happens before that, Telegram brings it again, and the inbox knows it.
+
+local meters = require "parley.ops.meters"
+local normalise = require "parley.channels.telegram.normalise"
+local task = require "host.task"
+
+local M = {}
+
+local POLL_S = 25
+local PAUSE_S, PAUSE_MAX_S = 0.5, 30
+-- Turns of a bot under way. Those of one chat wait in its lane, which takes no more.
+local AT_WORK = 100
+
+-- message_reaction and chat_member come only to who asks.
+local KINDS = {
+  "message", "edited_message", "channel_post", "business_message", "callback_query",
+  "inline_query", "chosen_inline_result", "shipping_query", "pre_checkout_query", "poll",
+  "poll_answer", "my_chat_member", "chat_member", "chat_join_request", "message_reaction",
+}
+
+local EXPLAINED = {
+  conflict = "somebody else gets the updates of this bot: another program with its token polls, "
+    .. "or it has a webhook",
+  unauthorized = "Telegram does not know the token of this bot",
+}
+
+local function rows_of(bot, updates)
+  local rows = {}
+  for _, update in ipairs(updates) do
+    local found, kind = normalise.update(bot, update)
+    meters.telegram_updates:with(bot.name, kind or "unknown"):inc()
+    if found then
+      rows[#rows + 1] = {
+        dialog_id = found.dialog_id, message = found.message, key = tostring(update.update_id),
+      }
+    end
+  end
+  return rows
+end
+
+-- Until they are durable nothing of them is confirmed.
+local function take(self, rows)
+  local pause = PAUSE_S
+  while self.lease:held() do
+    local taken, err = self.accept(rows)
+    if taken then
+      for _ = taken + 1, #rows do
+        meters.telegram_updates:with(self.bot.name, "duplicate"):inc()
+      end
+      return true
+    end
+    self.log("error", "updates could not be stored; Telegram keeps them", {
+      bot = self.bot.name, error = err.message,
+    })
+    self.lease:sleep(pause)
+    pause = math.min(pause * 2, PAUSE_MAX_S)
+  end
+end
+
+---Polls as long as the lease is held.
+---@param self {bot: table, api: table, lease: parley.Lease, log: function,
+---  accept: (fun(rows: table[]): integer|nil, table|nil), busy: fun(): integer}
+---  accept: makes messages durable and starts their turns; how many were new. busy: turns under way
+function M.run(self)
+  local offset, pause, told = 0, PAUSE_S, nil
+  while self.lease:held() do
+    local updates, err = self.api:call("getUpdates", {
+      offset = offset, timeout = POLL_S, limit = AT_WORK - self.busy(), allowed_updates = KINDS,
+    }, POLL_S + 10)
+    if updates then
+      pause, told = PAUSE_S, nil
+      local last = updates[#updates]
+      if last and take(self, rows_of(self.bot, updates)) then offset = last.update_id + 1 end
+      while self.busy() >= AT_WORK and self.lease:held() do task.sleep(0.01) end
+    else
+      meters.telegram_polls:with(self.bot.name, err.code):inc()
+      if told ~= err.code then
+        self.log("error", EXPLAINED[err.code] or "updates cannot be had", {
+          bot = self.bot.name, code = err.code, error = err.message,
+        })
+        told = err.code
+      end
+      self.lease:sleep(math.max(pause, err.retry_after or 0))
+      pause = math.min(pause * 2, PAUSE_MAX_S)
+    end
+  end
+end
+
+return M

@@ -1,0 +1,171 @@
+-- The actions of an answer as calls of the Bot API: entities instead of markup, texts cut where
+-- they are too long, buttons signed.
+
+local callback = require "parley.channels.telegram.callback"
+local json = require "host.json"
+local markdown = require "parley.channels.telegram.markdown"
+local split = require "parley.channels.telegram.split"
+
+local M = {}
+
+local TEXT_MAX, CAPTION_MAX = 4096, 1024
+local MEDIA = {
+  photo = "sendPhoto", document = "sendDocument", voice = "sendVoice", audio = "sendAudio",
+  video = "sendVideo", sticker = "sendSticker",
+}
+local ENTITIES = {}
+for _, name in ipairs {
+  "bold", "italic", "underline", "strikethrough", "spoiler", "code", "pre", "text_link",
+  "blockquote", "expandable_blockquote", "custom_emoji", "mention", "hashtag", "url", "bot_command",
+} do ENTITIES[name] = true end
+
+---@class parley.telegram.Call
+---@field method string
+---@field params table
+---@field lane string "answer", "reply" or what the action asks for
+
+-- Entities are the plugin's own; one that Telegram does not know would lose the whole message.
+local function known_entities(list)
+  local out = {}
+  for _, e in ipairs(list or {}) do
+    if ENTITIES[e.type] and type(e.offset) == "number" and type(e.length) == "number"
+      and e.length > 0 then
+      out[#out + 1] = e
+    end
+  end
+  return out
+end
+
+local function text_of(action)
+  if action.format == "markdown" then return markdown.parse(action.text) end
+  return action.text, action.format == "entities" and known_entities(action.entities) or {}
+end
+
+local function button_of(ctx, b)
+  if b.url then return { text = b.text, url = b.url } end
+  -- Without data the press stands for the text itself.
+  local made = b.data and { plugin = b.plugin or "-", data = b.data }
+    or { plugin = "-", data = { text = b.text } }
+  local data, kept = callback.pack(ctx.key, ctx.dialog_id, made)
+  if kept then ctx.kept[#ctx.kept + 1] = kept end
+  return { text = b.text, callback_data = data }
+end
+
+local function keyboard_of(ctx, rows)
+  if not rows or #rows == 0 then return nil end
+  local out = json.array()
+  for i, row in ipairs(rows) do
+    out[i] = json.array()
+    for k, b in ipairs(row) do out[i][k] = button_of(ctx, b) end
+  end
+  return { inline_keyboard = out }
+end
+
+local function list(entities) return #entities > 0 and json.array(entities) or nil end
+
+local function add(ctx, method, params, action)
+  params.chat_id = ctx.place.chat_id
+  if method:find "^send" then
+    params.message_thread_id = ctx.place.thread_id
+    if action.silent then params.disable_notification = true end
+  end
+  ctx.calls[#ctx.calls + 1] = { method = method, params = params, lane = action.lane or "reply" }
+  return params
+end
+
+local function reply_parameters(action)
+  local id = tonumber(action.reply_to)
+  return id and { message_id = id, allow_sending_without_reply = true } or nil
+end
+
+local function send_text(ctx, action, keyboard)
+  local text, entities = text_of(action)
+  local pieces = split.pieces(text, entities, TEXT_MAX)
+  for i, piece in ipairs(pieces) do
+    add(ctx, "sendMessage", {
+      text = piece.text, entities = list(piece.entities),
+      reply_parameters = i == 1 and reply_parameters(action) or nil,
+      reply_markup = i == #pieces and keyboard or nil, -- where the thumb is
+    }, action)
+  end
+end
+
+-- A caption that is too long follows as a message of its own.
+local function send_media(ctx, action, kind, keyboard)
+  local value = action[kind]
+  local params = { [kind] = value.id or value.url, reply_parameters = reply_parameters(action) }
+  local text, entities = "", {}
+  if action.text then text, entities = text_of(action) end
+  local pieces = split.pieces(text, entities, CAPTION_MAX)
+  if #pieces <= 1 and kind ~= "sticker" then
+    params.caption = pieces[1] and pieces[1].text
+    params.caption_entities = pieces[1] and list(pieces[1].entities)
+    params.reply_markup = keyboard
+    return add(ctx, MEDIA[kind], params, action)
+  end
+  add(ctx, MEDIA[kind], params, action)
+  if #pieces > 0 then send_text(ctx, action, keyboard) end
+end
+
+local renderers = {}
+
+function renderers.send(ctx, action)
+  local keyboard = keyboard_of(ctx, action.buttons)
+  for kind in pairs(MEDIA) do
+    if action[kind] then return send_media(ctx, action, kind, keyboard) end
+  end
+  if action.location then
+    add(ctx, "sendLocation", {
+      latitude = action.location.latitude, longitude = action.location.longitude,
+    }, action)
+  elseif action.contact then
+    add(ctx, "sendContact", {
+      phone_number = action.contact.phone_number, first_name = action.contact.first_name,
+    }, action)
+  end
+  if action.text then send_text(ctx, action, keyboard) end
+end
+
+function renderers.edit(ctx, action)
+  local keyboard = keyboard_of(ctx, action.buttons)
+  local params = { message_id = action.message_id, reply_markup = keyboard }
+  if not action.text then return add(ctx, "editMessageReplyMarkup", params, action) end
+  local text, entities = text_of(action)
+  local pieces = split.pieces(text, entities, TEXT_MAX)
+  if #pieces == 0 then return end
+  params.text, params.entities = pieces[1].text, list(pieces[1].entities)
+  add(ctx, "editMessageText", params, action)
+end
+
+function renderers.delete(ctx, action)
+  add(ctx, "deleteMessage", { message_id = action.message_id }, action)
+end
+
+function renderers.typing(ctx, action) add(ctx, "sendChatAction", { action = "typing" }, action) end
+
+function renderers.answer_callback(ctx, action)
+  if not ctx.query_id then return end
+  ctx.answered = true
+  table.insert(ctx.calls, 1, {
+    method = "answerCallbackQuery", lane = "answer",
+    params = { callback_query_id = ctx.query_id, text = action.text },
+  })
+end
+
+---@param actions table[]
+---@param ctx {dialog_id: string, place: table, key: string, query_id: string|nil} place: of
+---  parley.channels.telegram.address; query_id: of the press that is answered
+---@return parley.telegram.Call[] calls in order
+---@return table[] kept data of buttons that is too long to travel
+function M.calls(actions, ctx)
+  ctx.calls, ctx.kept, ctx.answered = {}, {}, false
+  for _, action in ipairs(actions) do
+    local render = renderers[action.type]
+    if render then render(ctx, action) end
+  end
+  -- A press shows a clock until it is answered.
+  if ctx.query_id and not ctx.answered then renderers.answer_callback(ctx, {}) end
+  return ctx.calls, ctx.kept
+end
+
+return M
