@@ -13,6 +13,7 @@ enum pl_frame_type {
     /* to the child */
     PL_FRAME_NEW = 1, /* u64 memory cap, u32 length and text of the name, the prelude */
     PL_FRAME_COMPILE, /* u32 length and text of slot and chunkname, the source */
+    PL_FRAME_LOAD,    /* u32 length and text of the slot, bytecode of the host's own */
     PL_FRAME_START,   /* struct pl_frame_start, u32 length and text of the slot, values */
     PL_FRAME_ANSWER,  /* u64 of struct pl_frame_start's advanced_ms, values */
     PL_FRAME_STOP,

@@ -364,7 +364,7 @@ static int push_state(lua_State *L, struct pl_op *op)
     return 1;
 }
 
-/* new{name=, memory= bytes, prelude= text} -> state | nil, err */
+/* new{name=, memory= bytes, prelude= text or bytecode} -> state | nil, err */
 static int isolate_new(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -420,6 +420,24 @@ static int state_compile(lua_State *L)
         pl_buf_append(&body, source, len);
         op = ask(room, PL_FRAME_COMPILE, 0, &body, build_deadline(), &err);
     }
+    if (op == NULL)
+        return pl_lua_push_fail(L, &err);
+    lua_settop(L, 1);
+    return pl_task_wait(L, op, push_compiled);
+}
+
+/* state:load(slot, bytecode) -> true | nil, err: trusted code that this process has compiled */
+static int state_load(lua_State *L)
+{
+    struct room *room = check_room(L);
+    size_t slot_len, len;
+    const char *slot = luaL_checklstring(L, 2, &slot_len);
+    const char *code = luaL_checklstring(L, 3, &len);
+    struct pl_err err;
+    struct pl_buf body = {0};
+    put_text(&body, slot, slot_len);
+    pl_buf_append(&body, code, len);
+    struct pl_op *op = ask(room, PL_FRAME_LOAD, 0, &body, build_deadline(), &err);
     if (op == NULL)
         return pl_lua_push_fail(L, &err);
     lua_settop(L, 1);
@@ -547,8 +565,8 @@ int pl_bind_isolate(lua_State *L)
     static const char *const argv[] = {"/proc/self/exe", PL_ISOLATE_ARGUMENT, NULL};
     static const luaL_Reg no_methods[] = {{NULL, NULL}};
     static const luaL_Reg methods[] = {
-        {"compile", state_compile}, {"start", state_start}, {"stats", state_stats},
-        {"close", state_close},     {NULL, NULL},
+        {"compile", state_compile}, {"load", state_load},   {"start", state_start},
+        {"stats", state_stats},     {"close", state_close}, {NULL, NULL},
     };
     static const luaL_Reg call_methods[] = {
         {"answer", call_answer},

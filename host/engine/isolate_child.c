@@ -241,6 +241,18 @@ static void on_compile(const struct pl_frame *head, struct pl_wire *in)
         answer_ok(head->id);
 }
 
+static void on_load(const struct pl_frame *head, struct pl_wire *in)
+{
+    struct pl_err err;
+    char *slot = take_text(in);
+    int rc = pl_sandbox_load(C.state, slot, in->at, (size_t)(in->end - in->at), &err);
+    free(slot);
+    if (rc < 0)
+        answer_fail(head->id, 0, &err);
+    else
+        answer_ok(head->id);
+}
+
 static void on_start(const struct pl_frame *head, struct pl_wire *in)
 {
     struct pl_frame_start start;
@@ -300,6 +312,9 @@ static void on_frame(const struct pl_frame *head, struct pl_wire in)
         return;
     case PL_FRAME_COMPILE:
         on_compile(head, &in);
+        return;
+    case PL_FRAME_LOAD:
+        on_load(head, &in);
         return;
     case PL_FRAME_START:
         on_start(head, &in);

@@ -96,6 +96,10 @@ local KEYS = {
     "table", {}, keys = { user = RATE, bot = RATE, plugin = RATE },
     profiles = { staging = PRODUCTION_RATES, prod = PRODUCTION_RATES },
   },
+  -- which ring a plugin runs in: origin: trusted when it is the operator's own, else isolated
+  plugin_ring = { "string", "origin", one_of = { "origin", "trusted", "isolated" } },
+  -- confined processes that each worker keeps ready while it has isolated plugins
+  plugin_spares = { "number", 1, min = 0, max = 16, integer = true },
   plugins = { "table", {}, open = true },
   secrets = { "table", {}, open = true },
 }

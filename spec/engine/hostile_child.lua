@@ -12,8 +12,8 @@ ffi.cdef [[
   typedef struct { uint32_t size, type, id, call; } frame;
 ]]
 
-local HELLO, OK, DONE, DOOR, FAIL = 6, 7, 8, 9, 10
-local START = 3
+local START = 4
+local HELLO, OK, DONE, DOOR, FAIL = 7, 8, 9, 10, 11
 
 local function bytes(ctype, ...)
   local v = ffi.new(ctype, ...)
@@ -81,6 +81,12 @@ function modes.short_hello() send(HELLO, 0, "x") end
 function modes.two_hellos() hello() hello() end
 function modes.garbage() write(("\255\1\254garbage"):rep(1000)) end
 function modes.dies() os.exit(3) end
+function modes.dies_compiling()
+  hello()
+  answer(OK, select(2, question()))
+  question()
+  os.exit(3)
+end
 function modes.unfit() send(FAIL, 0, MEMORY .. u32(0, 0) .. "the kernel is too old") end
 
 -- frames

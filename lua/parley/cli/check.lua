@@ -32,6 +32,15 @@ local function warnings_of(plugins)
   return out
 end
 
+-- The names of the plugins that would get a process of their own.
+local function isolated(plugins)
+  local out = json.array()
+  for _, p in ipairs(plugins) do
+    if p.ring == "isolated" then out[#out + 1] = p.name end
+  end
+  return out
+end
+
 -- The plugins that have registered, when there is a database that can be asked.
 local function registered(cfg)
   local path = cfg.database_url:match "^sqlite:(.+)$"
@@ -51,6 +60,7 @@ function M.run(o)
   if not g then return exit.failed(err) end
   local found = {
     plugins = #g.plugins, rules = g.rules.count, warnings = warnings_of(g.plugins),
+    isolated = isolated(g.plugins),
   }
   g:close()
   if o.output == "json" then return output.json(found) end
@@ -58,6 +68,9 @@ function M.run(o)
   local verdict = #found.warnings == 0 and "all is well"
     or ("nothing that stops a start, %d warnings"):format(#found.warnings)
   io.stdout:write(("%s: %d plugins, %d rules\n"):format(verdict, found.plugins, found.rules))
+  if #found.isolated > 0 then
+    io.stdout:write(("isolated: %s\n"):format(table.concat(found.isolated, ", ")))
+  end
   return exit.DONE
 end
 

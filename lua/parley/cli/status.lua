@@ -33,6 +33,22 @@ local function print_generation(out, g)
   end
 end
 
+-- The confined processes, when there are any, and what is wrong with isolation.
+local function print_isolation(out, s)
+  for _, p in ipairs(s.plugins) do
+    if p.process then
+      out(("  process %d: %s, %s of %s\n"):format(p.process.pid, p.name,
+        megabytes(p.process.memory_bytes), megabytes(p.process.limit_bytes)))
+    end
+  end
+  local i = s.isolation
+  if i.spares > 0 then out(("  spare processes: %d\n"):format(i.spares)) end
+  if i.problem then out(("  plugins cannot be isolated: %s\n"):format(i.problem)) end
+  if i.landlock == false then
+    out("  this kernel has no Landlock: system calls alone keep isolated plugins from files\n")
+  end
+end
+
 local function print_worker(out, w)
   out(("worker %d: %s, pid %s, %s, %s, %d restarts\n"):format(w.index, w.state, w.pid or "-",
     w.uptime_s and duration(w.uptime_s) or "-", w.rss_bytes and megabytes(w.rss_bytes) or "-",
@@ -45,6 +61,7 @@ local function print_worker(out, w)
   for _, g in ipairs(s.generations) do
     print_generation(out, g)
   end
+  print_isolation(out, s)
 end
 
 -- What is to be said of a plugin beside its state.
@@ -60,10 +77,10 @@ local function print_plugins(plugins)
   local rows = {}
   for i, p in ipairs(plugins) do
     rows[i] = {
-      p.name, p.version, p.transport .. (p.ring and ", " .. p.ring or ""), p.state, p.hash, note(p),
+      p.name, p.version, p.transport, p.ring or "-", p.state, p.hash, note(p),
     }
   end
-  output.table({ "PLUGIN", "VERSION", "TRANSPORT", "STATE", "BUNDLE" }, rows)
+  output.table({ "PLUGIN", "VERSION", "TRANSPORT", "RING", "STATE", "BUNDLE" }, rows)
 end
 
 local function print_all(r)

@@ -4,6 +4,7 @@ local client = require "host.http_client"
 local engine = require "host.engine"
 local host_fs = require "host.fs"
 local host_log = require "host.log"
+local isolate = require "host.isolate"
 local pool = require "parley.plugins.pool"
 local task = require "host.task"
 
@@ -129,6 +130,23 @@ local function register_client(r)
   end)
 end
 
+local function register_isolation(r)
+  local alive = r:gauge("parley_isolated_processes",
+    "Confined processes: those of isolated plugins, spares, and those that only compile.")
+  local spares = r:gauge("parley_isolated_spares", "Confined processes that wait for a plugin.")
+  local started = r:counter("parley_isolated_processes_started_total",
+    "Confined processes that were started.")
+  local ended = r:counter("parley_isolated_processes_ended_total",
+    "Confined processes that have ended; closed is how it should be.", { "reason" })
+  r:on_collect(function()
+    local s = isolate.stats()
+    alive:set(s.alive)
+    spares:set(s.spares)
+    started.value = s.started
+    for reason, n in pairs(s.ended) do ended:with(reason).value = n end
+  end)
+end
+
 ---@param registry parley.metrics.Registry
 function M.register(registry)
   register_engine(registry)
@@ -136,6 +154,7 @@ function M.register(registry)
   register_pool(registry)
   register_turns(registry)
   register_client(registry)
+  register_isolation(registry)
 end
 
 return M

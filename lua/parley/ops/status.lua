@@ -2,6 +2,7 @@
 
 local circuit = require "parley.plugins.circuit"
 local json = require "host.json"
+local ring = require "parley.plugins.ring"
 local views = require "parley.deployments.views"
 
 local M = {}
@@ -12,7 +13,7 @@ local function describe(p)
     name = p.name, version = p.manifest.version, transport = p.manifest.transport,
     state = failing and "degraded" or p.state, reason = failing or p.reason or p.pin_problem,
     hash = p.hash:sub(1, 12), ring = p.ring, pinned = p.pinned or false, origin = p.origin,
-    canary = p.canary and views.describe(p.canary) or nil,
+    canary = p.canary and views.describe(p.canary) or nil, process = ring.process(p),
   }
 end
 
@@ -25,7 +26,7 @@ function M.of(core)
     plugins = plugins, generations = json.array(core.manager:status()),
     rules = core.manager.current.rules.count, turns_waiting = core.lanes.waiting,
     requests = core.server:stats().busy, database = core.db:stats(),
-    draining = core.draining or false, behind = core.behind,
+    draining = core.draining or false, behind = core.behind, isolation = ring.status(),
   }
 end
 

@@ -2,6 +2,7 @@
 
 local json = require "host.json"
 local registry = require "parley.plugins.registry"
+local ring = require "parley.plugins.ring"
 local time = require "host.time"
 
 local M = {}
@@ -20,7 +21,7 @@ local function entry(plugin, row)
     plugin_id = plugin.name, name = plugin.name, version = plugin.manifest.version,
     transport = plugin.manifest.transport, status = plugin.state, reason = plugin.reason,
     registered = plugin.registered or false, manifest = manifest_of(plugin),
-    manifest_hash = plugin.hash,
+    manifest_hash = plugin.hash, ring = plugin.ring,
     last_heartbeat = row and row.last_heartbeat and time.rfc3339(row.last_heartbeat),
   }
 end
@@ -32,15 +33,20 @@ end
 
 ---@param core {db: table, manager: table}
 ---@param status string|nil only these, or "all"; default: all but the disabled ones
+---@param processes boolean|nil with the processes of isolated plugins: for operators
 ---@return table[]|nil entries by name, an array of JSON
 ---@return table|nil err
-function M.list(core, status)
+function M.list(core, status, processes)
   local rows, err = registry.rows(core.db)
   if not rows then return nil, err end
   local by_name, out = {}, json.array()
   for _, row in ipairs(rows) do by_name[row.name] = row end
   for _, plugin in ipairs(core.manager.current.plugins) do
-    if wanted(plugin.state, status) then out[#out + 1] = entry(plugin, by_name[plugin.name]) end
+    if wanted(plugin.state, status) then
+      local e = entry(plugin, by_name[plugin.name])
+      e.process = processes and ring.process(plugin) or nil
+      out[#out + 1] = e
+    end
   end
   table.sort(out, function(a, b) return a.name < b.name end)
   return out

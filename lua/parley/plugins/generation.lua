@@ -16,9 +16,11 @@ local manifest = require "parley.plugins.manifest"
 local nlu = require "parley.nlu.mock"
 local pace = require "parley.util.pace"
 local places = require "parley.plugins.places"
+local precompile = require "parley.plugins.precompile"
 local problems = require "parley.plugins.problems"
 local rest_driver = require "parley.plugins.rest_driver"
 local registered = require "parley.plugins.registered"
+local ring = require "parley.plugins.ring"
 local rules = require "parley.rules"
 local settings = require "parley.plugins.settings"
 local suggest = require "parley.util.suggest"
@@ -66,8 +68,11 @@ local function check_settings(config, found, rows)
   return true
 end
 
+-- The operator's own plugins are compiled for the first time in one process together, others in one
+-- of their own each: nobody else's source vouches for theirs.
 local function new_driver(b, m, ours, how)
   if m.transport == "rest" then return rest_driver.new(m, ours) end
+  if how.ring ~= "trusted" then how.precompile = nil end
   return lua_driver.new(m, b.files, how)
 end
 
@@ -117,7 +122,10 @@ local function make_plugin(b, origin, config, given, label)
   m.label = label
   local ours, own = settings.apply(m, config.plugins[name])
   if ours then
-    driver, err = new_driver(b, m, ours, { config = own, later = is_left_alone(name, given) })
+    driver, err = new_driver(b, m, ours, {
+      config = own, later = is_left_alone(name, given), precompile = given.precompile,
+      ring = ring.of(origin, config, ours.ring),
+    })
   else
     err = own
   end
@@ -133,6 +141,7 @@ local function make_plugin(b, origin, config, given, label)
   return {
     name = name, file = b.dir .. "/manifest.json", manifest = m, hash = b.hash, bundle = b,
     origin = origin, driver = driver, circuit = circuit.new(name), config = own, settings = ours,
+    ring = driver.ring,
   }
 end
 
@@ -226,14 +235,14 @@ local function schema_problem(schema, value)
 end
 
 -- The rules, and the triggers, of the files; or as they serve.
-local function load_rules(self, keep)
+local function load_rules(self, keep, given)
   local err, other
   if keep then
     self.triggers = keep.triggers
-    self.rules, err = rules.new(keep.rules.source, keep.rules.name)
+    self.rules, err = rules.new(keep.rules.source, keep.rules.name, given.precompile)
     return not self.rules and err or nil
   end
-  self.rules, err = rules.load(self.config.home .. "/conf/rules.lua")
+  self.rules, err = rules.load(self.config.home .. "/conf/rules.lua", given.precompile)
   self.triggers, other = triggers.load(self.config)
   return problems.both(not self.rules and err or nil, not self.triggers and other or nil)
 end
@@ -246,7 +255,7 @@ local function build(self, given)
   places.add_pinned(found, self.config, given.pins)
   ok, err = check_settings(self.config, found, given.rows)
   local failed = problems.both(not ok and err or nil, load_plugins(self, found, given))
-  failed = problems.both(failed, load_rules(self, keep))
+  failed = problems.both(failed, load_rules(self, keep, given))
   if failed then return nil, failed end
   add_rows(self, given.rows, given.master)
   local c = self.config.llm
@@ -284,6 +293,7 @@ end
 function M.build(config, given)
   local all = {
     rows = {}, pins = {}, deployments = {}, trials = {}, disabled = {}, by_name = {},
+    precompile = precompile.new(),
   }
   for key, value in pairs(given or {}) do all[key] = value end
   for _, row in ipairs(all.rows) do all.by_name[row.name] = row end
@@ -292,6 +302,7 @@ function M.build(config, given)
     pins = all.pins, trials_mark = deployments.mark(all.deployments),
   }, M)
   local ok, err = build(self, all)
+  all.precompile:close()
   if ok then return self end
   self:close()
   return nil, err

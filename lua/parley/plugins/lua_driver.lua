@@ -1,8 +1,9 @@
--- The Lua driver: a plugin folder in a sandboxed state of its own.
+-- The Lua driver: a plugin folder in a sandboxed state of its own, in the worker or in a confined
+-- process (parley.plugins.ring).
 --
 -- Several events may be in one state at a time, each a task that waits at the door; a state that
--- was stopped by force is replaced before the next event enters, one that was closed to save memory
--- (parley.plugins.pool) comes back with it.
+-- was stopped by force, or whose process has ended, is replaced before the next event enters, one
+-- that was closed to save memory (parley.plugins.pool) comes back with it.
 
 local lua_state = require "parley.plugins.lua_state"
 local pool = require "parley.plugins.pool"
@@ -11,57 +12,79 @@ local task = require "host.task"
 local M = {}
 M.__index = M
 
-local BUILD_S = 5 -- for a state that another event builds
+local BUILD_S = 10 -- for a state that is being built
+local PROCESS = 2 * 1024 * 1024
 
 local drive = lua_state.drive
 
--- One event builds the state, the others wait for it. It is checked once: a state that takes the
--- place of another one has the same code.
-local function build(self, asked)
-  local built = task.cond()
-  self.building = built
-  local good, sb, err = pcall(lua_state.build, self.manifest, self.files,
-    not self.checked and { config = self.config } or nil)
-  if self.building == built then self.building = nil end
-  built:broadcast()
-  if not good then error(sb, 0) end
+-- What a state takes: a process has pages of its own beside what is in it.
+local function memory_of(self, stats)
+  return stats.memory + (self.ring == "isolated" and PROCESS or 0)
+end
+
+-- It is checked once: a state that takes the place of another one has the same code.
+local function build(self, asked, shared)
+  local sb, err = lua_state.build(self.manifest, self.files, {
+    ring = self.ring, precompile = shared,
+    checks = not self.checked and { config = self.config } or nil,
+  })
   if not sb then return nil, err end
-  if self.state then self:close() end -- of one that has waited too long for this one
+  self:forget_state()
   self.state, self.checked = sb, true
-  pool.add(self, sb:stats().memory, asked)
+  pool.add(self, memory_of(self, sb:stats()), asked)
   return sb
 end
 
--- A state to enter: the one there is, or a new one. `asked` is false when it is only checked.
-local function state_of(self, asked)
-  while self.building do
-    -- One whose task was cancelled meanwhile never tells.
-    if not self.building:wait(BUILD_S) then self.building = nil end
-  end
-  local sb = self.state
-  if not sb then return build(self, asked) end
-  local stats = sb:stats()
-  if stats.broken then
-    self:close()
-    return build(self, asked)
-  end
-  pool.touch(self, stats.memory)
-  return sb
+-- Builds the state anew, unless that is going on: in a task of its own, because whoever needs the
+-- state first may be cancelled while others wait for it, too.
+local function rebuild(self)
+  self.building = self.building or task.spawn(function()
+    local good, sb, err = pcall(build, self, true)
+    self.building = nil
+    if not good then error(sb, 0) end
+    return sb, err
+  end)
+  return self.building
 end
 
----Loads a plugin; the state is built at once, so that a broken one is refused here.
+-- A state to enter: the one there is, or a new one in the place of one that cannot be used.
+local function state_of(self)
+  local stats = self.state and self.state:stats()
+  if stats and not stats.broken then
+    pool.touch(self, memory_of(self, stats))
+    return self.state
+  end
+  local done, sb, err = rebuild(self):join(BUILD_S)
+  if done then return sb, err end
+  err = type(sb) == "table" and sb or err or { code = "exception", message = tostring(sb) }
+  return nil, lua_state.error(err, self.manifest.name)
+end
+
+-- A process that has ended is replaced at once: the next event need not wait for it.
+local function replace(self)
+  if self.ring == "isolated" and self.state and self.state:stats().broken then rebuild(self) end
+end
+
+---@class parley.LuaDriverOptions
+---@field config table|nil the operator's settings of the plugin; without them its self check is not
+---  run
+---@field later boolean|nil its code does not run before its first event: it is disabled
+---@field ring "trusted"|"isolated"|nil default: trusted
+---@field precompile parley.Precompile|nil where its sources are compiled first
+
+---Loads a plugin; the state is built at once, so that a broken one is refused here. It waits.
 ---@param manifest table checked, limits filled
 ---@param files {main: string, lib: table<string, string>}
----@param how {config: table|nil, later: boolean|nil}|nil config: the operator's settings of the
----  plugin; without them its self check is not run. later: its code does not run before its first
----  event: it is disabled
+---@param how parley.LuaDriverOptions|nil
 ---@return table|nil driver
 ---@return table|nil PluginError
 function M.new(manifest, files, how)
-  local self = setmetatable({ manifest = manifest, files = files }, M)
-  self.config = how and how.config
-  if how and how.later then return self end
-  local sb, err = state_of(self, false)
+  how = how or {}
+  local self = setmetatable({
+    manifest = manifest, files = files, ring = how.ring or "trusted", config = how.config,
+  }, M)
+  if how.later then return self end
+  local sb, err = build(self, false, how.precompile)
   if not sb then return nil, err end
   return self
 end
@@ -73,11 +96,14 @@ end
 ---@return table|nil PluginError
 function M:invoke(request, serve)
   local m = self.manifest
-  local sb, err = state_of(self, true)
+  local sb, err = state_of(self)
   if not sb then return nil, err end
   local timeout = math.min(m.limits.timeout_ms, request.deadline_ms or m.limits.timeout_ms) / 1000
   local kind, value = drive(serve, sb:start("dispatch", m.limits.cpu_ms, timeout, request))
-  if kind == "error" then return nil, lua_state.error(value, m.name) end
+  if kind == "error" then
+    replace(self)
+    return nil, lua_state.error(value, m.name)
+  end
   return value
 end
 
@@ -91,7 +117,7 @@ end
 ---@return table|nil PluginError
 function M:migrate(data, from, kind, job)
   local m = self.manifest
-  local sb, err = state_of(self, true)
+  local sb, err = state_of(self)
   if not sb then return nil, err end
   local how, value = drive(lua_state.log_only(m.name), sb:start("migrate", m.limits.cpu_ms,
     m.limits.timeout_ms / 1000, data, from, m.data_version, kind, job))
@@ -101,12 +127,12 @@ end
 
 ---What the plugin registered: {commands, intents, patterns, callbacks, jobs, events, migrate}.
 function M:describe()
-  local sb, err = state_of(self, true)
+  local sb, err = state_of(self)
   if not sb then return nil, err end
   return lua_state.describe(sb, self.manifest.name)
 end
 
----@return {memory: integer} of the state; 0 when there is none
+---@return {memory: integer, pid: integer|nil} of the state; 0 when there is none
 function M:stats()
   return self.state and self.state:stats() or { memory = 0 }
 end
@@ -117,9 +143,17 @@ function M:close_state()
   self.state = nil
 end
 
-function M:close()
+---Closes the state, if there is one, and takes it out of the pool.
+function M:forget_state()
   pool.remove(self)
   if self.state then self:close_state() end
+end
+
+---Calls under way finish first.
+function M:close()
+  if self.building then self.building:cancel() end
+  self.building = nil
+  self:forget_state()
 end
 
 return M

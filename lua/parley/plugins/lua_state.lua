@@ -1,6 +1,9 @@
--- The state of a Lua plugin: made, filled with the SDK and with what the plugin is, checked.
+-- The state of a Lua plugin, in the ring where it belongs: made, filled with the SDK and with what
+-- the plugin is, checked.
 
+local isolate = require "host.isolate"
 local log = require "parley.ops.log"
+local precompile = require "parley.plugins.precompile"
 local sandbox = require "host.sandbox"
 local sdk = require "parley.plugins.sdk"
 
@@ -12,10 +15,13 @@ local CHECK_CPU_MS, CHECK_S = 200, 2 -- of a self check
 local DESCRIBE_CPU_MS, DESCRIBE_S = 50, 1
 local CHECK_LINES, CHECK_LINE_MAX = 20, 2000 -- that it may write to the log
 
+local RINGS = { trusted = sandbox, isolated = isolate }
+
 -- Lua's codes and the contract's are the same words, but for what only the engine knows.
 local CODES = {
   cancelled = "timeout", syntax = "exception", not_found = "exception",
-  invalid = "invalid_response",
+  invalid = "invalid_response", crashed = "exception", not_supported = "exception",
+  closed = "exception", busy = "exception",
 }
 
 ---@param err table of host.sandbox
@@ -69,17 +75,35 @@ local function run(sb, name, slot, ...)
   check(name, kind ~= "error", err)
 end
 
-local function fill(sb, manifest, files)
+-- The plugin's own files: slot, name for messages, text.
+local function own_files(name, files)
+  local out = {}
+  for lib, text in pairs(files.lib) do
+    out[#out + 1] = { "lib:" .. lib, ("%s/lib/%s.lua"):format(name, lib), text }
+  end
+  out[#out + 1] = { "main", name .. "/main.lua", files.main }
+  return out
+end
+
+-- Compiles them where nothing can be lost.
+local function try(name, own, shared)
+  local first, ok, err = shared or precompile.new(), true, nil
+  for _, file in ipairs(own) do
+    ok, err = first:compile(file[2], file[3])
+    if not ok then break end
+  end
+  if not shared then first:close() end
+  check(name, ok, err)
+end
+
+local function fill(sb, manifest, own)
   local name = manifest.name
   for _, code in sdk.parts() do
     check(name, sb:load("sdk", code))
     run(sb, name, "sdk", name, manifest.locales_data or {})
   end
   run(sb, name, "seal")
-  for lib, text in pairs(files.lib) do
-    check(name, sb:compile("lib:" .. lib, text, "@" .. name .. "/lib/" .. lib .. ".lua"))
-  end
-  check(name, sb:compile("main", files.main, "@" .. name .. "/main.lua"))
+  for _, file in ipairs(own) do check(name, sb:compile(file[1], file[3], "@" .. file[2])) end
   run(sb, name, "main")
 end
 
@@ -126,25 +150,40 @@ local function check_state(sb, manifest, config)
   check(name, kind ~= "error", failure)
 end
 
----Builds the state of a plugin. It waits when the plugin's code is preempted.
----@param manifest table checked, limits filled
----@param files {main: string, lib: table<string, string>}
----@param checks {config: table|nil}|nil whether what it has registered is checked, too; with the
+---@class parley.StateOptions
+---@field ring "trusted"|"isolated"
+---@field checks {config: table|nil}|nil whether what it has registered is checked, too; with the
 ---  plugin's settings also by its self check
----@return table|nil state close() it
----@return table|nil PluginError
-function M.build(manifest, files, checks)
-  local sb, err = sandbox.new {
-    name = manifest.label or manifest.name, memory = manifest.limits.memory_mb * 1024 * 1024,
+---@field precompile parley.Precompile|nil where its files are compiled first; default: a process of
+---  their own
+
+local function build(manifest, files, how)
+  local name = manifest.name
+  local own = own_files(name, files)
+  try(name, own, how.precompile)
+  local sb, err = RINGS[how.ring].new {
+    name = manifest.label or name, memory = manifest.limits.memory_mb * 1024 * 1024,
     prelude = sdk.prelude(),
   }
-  if not sb then return nil, M.error(err, manifest.name) end
-  local ok, problem = pcall(fill, sb, manifest, files)
-  if ok and checks then ok, problem = pcall(check_state, sb, manifest, checks.config) end
+  check(name, sb, err)
+  local ok, problem = pcall(fill, sb, manifest, own)
+  if ok and how.checks then ok, problem = pcall(check_state, sb, manifest, how.checks.config) end
   if ok then return sb end
   sb:close()
-  if type(problem) ~= "table" then error(problem, 0) end
-  return nil, problem
+  error(problem, 0)
+end
+
+---Builds the state of a plugin. It waits.
+---@param manifest table checked, limits filled
+---@param files {main: string, lib: table<string, string>}
+---@param how parley.StateOptions
+---@return table|nil state close() it
+---@return table|nil PluginError
+function M.build(manifest, files, how)
+  local ok, result = pcall(build, manifest, files, how)
+  if ok then return result end
+  if type(result) ~= "table" then error(result, 0) end
+  return nil, result
 end
 
 return M

@@ -2,6 +2,7 @@
 
 local generation = require "parley.plugins.generation"
 local json = require "host.json"
+local ring = require "parley.plugins.ring"
 local signals = require "parley.triggers.signals"
 local task = require "host.task"
 local time = require "host.time"
@@ -60,6 +61,7 @@ function M:swap(g)
   if old then old.replaced_ms = g.since_ms end
   self.current = g
   signals.follow(self, g.triggers)
+  ring.keep_spares(g)
   if self.on_swap then self.on_swap(g) end
   if old and old.refs == 0 then drop(self, old) end
 end

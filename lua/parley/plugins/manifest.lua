@@ -118,6 +118,11 @@ local function check(report, m, locales)
     problems = problems + 1
     report(...)
   end
+  if type(m) == "table" and m.ring ~= nil then
+    count("ring", "permission", "a plugin does not choose its ring: plugins.NAME.ring in "
+      .. "conf/parley.lua is for the operator")
+    m.ring = nil
+  end
   local form, place = adapter.to_v1alpha(m, count)
   if form == nil then return nil end
   local function placed(path, ...) count(place(path), ...) end

@@ -3,11 +3,14 @@
 
 local given_schema = require "parley.schema.given"
 local manifest = require "parley.plugins.manifest"
+local ring = require "parley.plugins.ring"
+local suggest = require "parley.util.suggest"
 
 local M = {}
 
 local OURS = {
   enabled = true, signing_secret = true, allow_private = true, intents = true, token_id = true,
+  ring = true,
 }
 
 local function fail(fmt, ...)
@@ -21,6 +24,18 @@ local function add_intents(m, given)
   if problem then return fail("plugins.%s.%s", m.name, problem) end
   for _, intent in ipairs(given) do m.intents[#m.intents + 1] = intent end
   return true
+end
+
+local function check_ring(m, given)
+  if given == nil then return true end
+  if m.transport == "rest" then
+    return fail("plugins.%s.ring: a REST plugin is in none: it runs elsewhere", m.name)
+  end
+  for _, name in ipairs(ring.NAMES) do
+    if given == name then return true end
+  end
+  return fail("plugins.%s.ring: expected one of %s, got '%s'.%s", m.name,
+    table.concat(ring.NAMES, ", "), tostring(given), suggest.hint(tostring(given), ring.NAMES))
 end
 
 local function check_own(m, own)
@@ -41,6 +56,7 @@ function M.apply(m, given)
     if OURS[key] then ours[key] = value else own[key] = value end
   end
   local ok, err = add_intents(m, ours.intents)
+  if ok then ok, err = check_ring(m, ours.ring) end
   if ok then ok, err = check_own(m, own) end
   if not ok then return nil, err end
   return ours, own

@@ -5,6 +5,7 @@ local fs = require "host.fs"
 local lines = require "parley.rules.lines"
 local prelude = require "parley.engine.prelude"
 local sandbox = require "host.sandbox"
+local precompile = require "parley.plugins.precompile"
 
 local M = {}
 M.__index = M
@@ -83,27 +84,37 @@ local function build(self)
   return true
 end
 
---- Loads rules.
----@param source string the text of conf/rules.lua
----@param name string its path, for messages
----@return table? rules
----@return table? err {code = "rules", message with the file, and the line or the rule}
-function M.new(source, name)
+local function create(source, name)
   local self = setmetatable({ source = source, name = name, count = 0 }, M)
   local ok, err = build(self)
   if not ok then return nil, err end
   return self
 end
 
+--- Loads rules.
+---@param source string the text of conf/rules.lua
+---@param name string its path, for messages
+---@param shared parley.Precompile? where it is compiled first; default: a process of its own
+---@return table? rules
+---@return table? err {code = "rules", message with the file, and the line or the rule}
+function M.new(source, name, shared)
+  local t = shared or precompile.new()
+  local ok, err = t:compile(name, source)
+  if not shared then t:close() end
+  if not ok then return rules_error(err.message) end
+  return create(source, name)
+end
+
 --- Loads a file of rules; one that does not exist holds none.
 ---@param path string
+---@param shared parley.Precompile? as in M.new
 ---@return table? rules
 ---@return table? err
-function M.load(path)
-  if not fs.exists(path) then return M.new("return {}", path) end
+function M.load(path, shared)
+  if not fs.exists(path) then return create("return {}", path) end
   local source, err = fs.read(path, MAX_BYTES)
   if not source then return nil, err end
-  return M.new(source, path)
+  return M.new(source, path, shared)
 end
 
 --- What rules see of a message: a flat copy, so that they cannot depend on anything else.

@@ -55,6 +55,18 @@ M.PluginCatalogResponseV1 = {
           reason = { type = "string", description = "why it is degraded or disabled" },
           registered = { type = "boolean", description = "false: it lies in a folder of the host" },
           manifest = manifest.PluginManifestShownV1, manifest_hash = text, last_heartbeat = time,
+          ring = {
+            type = "string", enum = { "trusted", "isolated" },
+            description = "whether it runs in the host's process or in one of its own",
+          },
+          process = {
+            type = "object", description = "of an isolated plugin, in the worker that answers; for "
+              .. "tokens with the scope admin",
+            properties = {
+              pid = { type = "integer" }, memory_bytes = { type = "integer" },
+              limit_bytes = { type = "integer" },
+            },
+          },
         },
       },
     },

@@ -34,7 +34,7 @@ end
 -- the catalogue -----------------------------------------------------------------------------------
 
 local function get_catalogue(core, ctx)
-  local list, err = catalogue.list(core, ctx.args.status)
+  local list, err = catalogue.list(core, ctx.args.status, ctx.who.scopes.admin)
   if not list then return nil, err end
   return app.json(ctx, 200, json.encode { plugins = list })
 end

@@ -1,0 +1,203 @@
+local config = require "parley.config"
+local fs = require "host.fs"
+local generation = require "parley.plugins.generation"
+local host = require "spec.support.host"
+local isolate = require "host.isolate"
+local json = require "host.json"
+local support = require "spec.support.process"
+
+local MAIN = [[
+  local p = parley.plugin()
+  local n = 0
+  p.on.command("%s", function(c, text)
+    n = n + 1
+    if text == "loop" then while true do end end
+    if text == "kv" then c.kv:set("k", n) return c:reply("kv " .. c.kv:get "k") end
+    c:reply(n .. " " .. text)
+  end)
+  return p]]
+
+-- Earlier hosts of this process count in the budget of states, too.
+local CONFIG = "return { plugins_memory_mb = 1000, plugins = { held = { ring = 'isolated' } } }"
+
+local function plugin(name, more)
+  return { manifest = more, main = MAIN:format(name) }
+end
+
+local function plugin_of(h, name) return h.core.manager.current.chooser.by_name[name] end
+
+describe("the ring of a plugin", function()
+  local h
+  after_each(function()
+    if h then h:stop() end
+    h = nil
+    isolate.keep(0)
+  end)
+
+  it("is the operator's choice, and the plugin works the same in both", function()
+    h = host.start {
+      plugins = {
+        free = plugin("free", { permissions = json.array { "kv" } }),
+        held = plugin("held", { permissions = json.array { "kv" } }),
+      },
+      config = CONFIG,
+    }
+    assert.equal("trusted", plugin_of(h, "free").ring)
+    assert.equal("isolated", plugin_of(h, "held").ring)
+    for _, name in ipairs { "free", "held" } do
+      assert.equal("1 a", h:say(name, "/" .. name .. " a").body.text)
+      assert.equal("2 b", h:say(name, "/" .. name .. " b").body.text)
+      assert.equal("kv 3", h:say(name, "/" .. name .. " kv").body.text)
+    end
+    local stats = plugin_of(h, "held").driver:stats()
+    assert.is_true(support.alive(stats.pid))
+    assert.is_nil(plugin_of(h, "free").driver:stats().pid)
+    assert.is_true(stats.memory > 0 and stats.memory < stats.limit)
+  end)
+
+  it("can be one for all", function()
+    h = host.start {
+      plugins = { free = plugin "free", held = plugin "held" },
+      config = "return { plugins_memory_mb = 1000, plugin_ring = 'isolated', plugins = { free = { ring = 'trusted' } } }",
+    }
+    assert.equal("trusted", plugin_of(h, "free").ring)
+    assert.equal("isolated", plugin_of(h, "held").ring)
+    assert.equal("isolated", plugin_of(h, "text_reply").ring)
+  end)
+
+  it("is that of its origin: the operator's own folders are trusted, bundles are not", function()
+    h = host.start { plugins = { held = plugin "held" }, config = "return { plugins_memory_mb = 1000 }" }
+    local b = plugin_of(h, "held").bundle
+    h.core.served:record()
+    local function reload_from(origin)
+      assert(h.core.manager:reload(h.core.config, {
+        edit = function(given) given.pins.held = { hash = b.hash, origin = origin } end,
+      }))
+    end
+    reload_from "home"
+    assert.equal("trusted", plugin_of(h, "held").ring)
+    reload_from "bundle"
+    assert.equal("isolated", plugin_of(h, "held").ring)
+    assert.equal("1 x", h:say("d", "/held x").body.text)
+  end)
+
+  it("takes nothing but the names of rings, and not from a REST plugin", function()
+    local home = host.temp_dir()
+    assert(fs.mkdir(home .. "/conf"))
+    for ring, problem in pairs {
+      isolatd = "plugins.text_reply.ring: expected one of trusted, isolated, got 'isolatd'. Did you mean 'isolated'?",
+      none = "plugins.text_reply.ring: expected one of trusted, isolated, got 'none'.",
+    } do
+      assert(fs.write(home .. "/conf/parley.lua",
+        ("return { plugins = { text_reply = { ring = '%s' } } }"):format(ring)))
+      local g, err = generation.build(assert(config.load(home, { getenv = function() end })))
+      assert.is_nil(g)
+      assert.is_truthy(err.message:find(problem, 1, true), err.message)
+    end
+  end)
+
+  it("cannot be named by a manifest", function()
+    local home = host.temp_dir()
+    local dir = home .. "/plugins/bold"
+    assert(fs.mkdir(dir))
+    for _, schema in ipairs { "v1alpha", "v1beta" } do
+      local transport = schema == "v1beta" and { type = "lua" } or "lua"
+      assert(fs.write(dir .. "/manifest.json", json.encode {
+        schema = schema, name = "bold", version = "1.0.0", api = "1", transport = transport, ring = "trusted",
+      }))
+      assert(fs.write(dir .. "/main.lua", "return parley.plugin()"))
+      local g, err = generation.build(assert(config.load(home, { getenv = function() end })))
+      assert.is_nil(g)
+      assert.matches("bold/manifest.json:%d+: ring: a plugin does not choose its ring: plugins.NAME.ring", err.message)
+    end
+  end)
+end)
+
+describe("an isolated plugin", function()
+  local h
+  after_each(function()
+    h:stop()
+    isolate.keep(0)
+  end)
+
+  local function start()
+    h = host.start {
+      plugins = { held = plugin("held", { limits = { cpu_ms = 20 } }) },
+      config = CONFIG,
+    }
+  end
+
+  it("costs its own turn when its process is killed, and is back before the next", function()
+    start()
+    local driver = plugin_of(h, "held").driver
+    local pid = driver:stats().pid
+    support.kill(pid, "KILL")
+    support.eventually("the host has seen it", function() return driver:stats().broken end)
+    assert.equal("1 a", h:say("d", "/held a").body.text)
+    assert.not_equal(pid, driver:stats().pid)
+  end)
+
+  it("is replaced at once when it was stopped by force", function()
+    start()
+    local driver = plugin_of(h, "held").driver
+    local pid = driver:stats().pid
+    assert.equal("text_reply", h:say("d", "/held loop").body.plugin.name)
+    support.eventually("another process", function()
+      local stats = driver:stats()
+      return stats.pid ~= pid and not stats.broken
+    end)
+    support.eventually("the first one is gone", function() return not support.alive(pid) end)
+    assert.equal("1 a", h:say("d", "/held a").body.text)
+  end)
+
+  it("keeps a spare while there is one, and not longer", function()
+    start()
+    support.eventually("a spare", function() return isolate.stats().spares == 1 end)
+    local pid = plugin_of(h, "held").driver:stats().pid
+    assert(fs.write(h.home .. "/conf/parley.lua", "return { plugins_memory_mb = 1000 }"))
+    assert(h.core:reload())
+    support.eventually("no spare", function() return isolate.stats().spares == 0 end)
+    support.eventually("the process has ended", function() return not support.alive(pid) end)
+  end)
+end)
+
+describe("source", function()
+  it("is compiled first in a process that is thrown away, once for each text", function()
+    local home = host.temp_dir()
+    local dir = home .. "/plugins/fresh"
+    assert(fs.mkdir(dir))
+    assert(fs.write(dir .. "/manifest.json", json.encode {
+      schema = "v1alpha", name = "fresh", version = "1.0.0", api = "1", transport = "lua",
+    }))
+    local function build(text)
+      assert(fs.write(dir .. "/main.lua", text))
+      local before = isolate.stats().started
+      local g, err = generation.build(assert(config.load(home, { getenv = function() end })))
+      if g then g:close() end
+      return isolate.stats().started - before, err
+    end
+    local text = "local p = parley.plugin() -- " .. home .. "\nreturn p"
+    build(text)
+    assert.equal(0, (build(text)))
+    assert.equal(1, (build(text .. " -- changed")))
+    local processes, err = build "local = 1"
+    assert.equal(1, processes)
+    assert.matches("/plugins/fresh/main.lua:1: '<name>' expected", err.message)
+  end)
+
+  it("that crashes the compiler ends that process only, and names the file", function()
+    local t = require("parley.plugins.precompile").new()
+    local real = isolate.new
+    finally(function() isolate.new = real end)
+    isolate.new = function(opts)
+      local module = isolate.of { "/proc/self/exe", "lua", "spec/engine/hostile_child.lua", "dies_compiling" }
+      return module.new(opts)
+    end
+    local ok, err = t:compile("bad/main.lua", "return 'crashes'")
+    assert.is_nil(ok)
+    assert.matches("^bad/main.lua:1: this source cannot be compiled safely.*code 3", err.message)
+    isolate.new = real
+    assert.is_true(t:compile("bad/main.lua", "return 'good'"))
+    t:close()
+  end)
+end)
