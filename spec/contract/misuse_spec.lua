@@ -20,6 +20,8 @@ local cases = {
   line = function() parley.text():line({}) end,
   add = function() parley.text():add(nil) end,
   more = function() parley.text():add("x"):reply(5) end,
+  log = function(c) c.log:info(setmetatable({}, { __tostring = function() return {} end })) end,
+  named = function(c) c:t("hello", { name = setmetatable({}, { __tostring = error }) }) end,
   session = function(c) c.session.key = { a = { 1, function() end } } end,
   schema = function(c) return c.llm:chat { messages = { { role = "user", content = "x" } },
     json_schema = { type = "string", pattern = "(" } } end,
@@ -52,7 +54,7 @@ describe("misuse", function()
         commands = { { name = "try" }, { name = "ask" }, { name = "huge" } },
         permissions = { "llm:chat", "http:example.org" },
       },
-      main = MAIN,
+      main = MAIN, files = { ["locales/en.json"] = '{"hello":"Hello, {name}!"}' },
     } } }
   end)
   teardown(function() h:stop() end)
@@ -63,6 +65,7 @@ describe("misuse", function()
     texts = "t: a table of values expected, got number", reply_session = "reply: text expected, got nothing",
     bold = "text: UTF-8 expected", line = "text: a text expected, got table", add = "text: a text expected, got nil",
     more = "text:reply: a table expected, got number",
+    log = "log: the __tostring of the message fails", named = "t: the __tostring of 'name' fails",
     session = "session.key.a.2 is a function, which cannot be kept in a session",
   } do
     it("of the SDK is an error at the author's line: " .. name, function()

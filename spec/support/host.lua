@@ -21,7 +21,8 @@ log.level(fs.getenv "PARLEY_LOG_LEVEL" or "error")
 ---tools/test takes it away with its TMPDIR.
 function M.temp_dir() return assert(temporary.folder()) end
 
----@param opts {plugins: table<string, {manifest: table, main: string}>|nil, config: string|nil}|nil
+---@param opts {plugins: table<string, {manifest: table, main: string, files: table<string, string>|nil}>|nil,
+---   config: string|nil}|nil
 function M.start(opts)
   opts = opts or {}
   local self = setmetatable({ home = opts.home or M.temp_dir() }, M)
@@ -52,6 +53,10 @@ function M:write_plugin(name, p)
   for k, v in pairs(p.manifest or {}) do manifest[k] = v end
   assert(fs.write(dir .. "/manifest.json", json.encode(manifest)))
   if p.main then assert(fs.write(dir .. "/main.lua", p.main)) end
+  for file, text in pairs(p.files or {}) do
+    assert(fs.mkdir((dir .. "/" .. file):match "^(.*)/"))
+    assert(fs.write(dir .. "/" .. file, text))
+  end
 end
 
 ---A file of a plugin in the home, as it was written.

@@ -88,11 +88,16 @@ function C:t(key, params)
     local rule = PLURAL[language] or PLURAL.en
     text = text[rule(n)] or text.other or text.many or key
   end
-  return (text:gsub("{(%w+)}", function(name)
+  local unwritable
+  text = text:gsub("{(%w+)}", function(name)
     local v = params and params[name]
     if v == nil then return "{" .. name .. "}" end
-    return tostring(v)
-  end))
+    local good, written = pcall(tostring, v)
+    if good then return written end
+    unwritable = name
+  end)
+  if unwritable then misuse(2, "t: the __tostring of '%s' fails", unwritable) end
+  return text
 end
 
 -- actions -----------------------------------------------------------------------------------------
@@ -210,7 +215,9 @@ C.llm = freeze("llm", { chat = function(_, request) return host("llm.chat", requ
 local log = {}
 for _, level in ipairs { "debug", "info", "warn", "error" } do
   log[level] = function(_, message, fields)
-    return host("log", level, tostring(message), fields)
+    local good, text = pcall(tostring, message)
+    if not good then misuse(2, "log: the __tostring of the message fails") end
+    return host("log", level, text, fields)
   end
 end
 C.log = freeze("log", log)
