@@ -51,9 +51,11 @@ int pl_long_call_resume(struct pl_task *task)
     pl_state_restore_cap(state, cap);
     lua_xmove(co, L, kept);
     if (lua_pcall(L, kept, LUA_MULTRET, 0) != 0) {
+        cap = pl_state_lift_cap(state); /* a number becomes a text here */
         const char *msg = lua_tostring(L, -1);
+        pl_state_restore_cap(state, cap);
         if (state->broken)
-            task->stop_code = "memory_limit";
+            task->stop_code = pl_state_broken_code(state);
         pl_fail(&task->err, "exception", false, "task", "%s", msg != NULL ? msg : "failed");
         lua_settop(L, base);
         return PL_LONG_CALL_FAILED;

@@ -58,7 +58,7 @@ static const char *over_limit(struct pl_task *task, uint64_t now)
     if (task->stop_code != NULL)
         return task->stop_code;
     if (task->state->broken)
-        return "memory_limit";
+        return pl_state_broken_code(task->state);
     if (task->cpu_limit_ns != 0 && task->cpu_ns > task->cpu_limit_ns)
         return "cpu_limit";
     if (task->deadline_ns != 0 && now > task->deadline_ns)

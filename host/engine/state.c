@@ -61,7 +61,7 @@ static void *allocate(void *ud, void *ptr, size_t osize, size_t nsize)
     size_t used = state->mem_used - (ptr ? osize : 0) + nsize;
     if (state->mem_limit != 0 && used > state->mem_limit && nsize > osize) {
         /* Raised as a Lua error at once, which pcall could catch: the hook stops it for good. */
-        state->broken = true;
+        state->broken = state->full = true;
         pl_preempt_stop(state);
         return NULL;
     }

@@ -30,6 +30,7 @@ struct pl_state {
     struct pl_share *share; /* of the loop; NULL: the core, which has what it takes */
     bool sandboxed;
     bool broken;         /* hit its cap, or was stopped by force; see above */
+    bool full;           /* hit its cap */
     uint32_t refs;       /* tasks in it, and its handle */
     uint32_t idle_count; /* coroutines kept for the next tasks, in `idle` */
     struct {
@@ -52,6 +53,13 @@ void pl_state_unref(struct pl_state *state); /* closes the Lua state at the last
 /* Closes the Lua state now: the core's, when the process ends. What lives in it may hold references
  * to it (the handles of tasks do), which only its finalizers give back. */
 void pl_state_close(struct pl_state *state);
+
+/* Why a call ends whose state is broken: it has hit the cap of the state, or another call of the
+ * plugin was stopped by force and has taken the state with it. */
+static inline const char *pl_state_broken_code(const struct pl_state *state)
+{
+    return state->full ? "memory_limit" : "disabled";
+}
 
 /* What the host itself must push into a capped state between two runs (a thread, a message) must
  * not fail: it is unprotected there, and the error would end the process. The cap is lifted around

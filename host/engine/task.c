@@ -274,14 +274,18 @@ static const char *stop_text(const char *code)
         return "did not finish before its deadline";
     if (strcmp(code, PL_E_CANCELLED) == 0)
         return "the task was cancelled";
+    if (strcmp(code, "disabled") == 0)
+        return "another call was stopped by force, and the state that both were in with it";
     return "stopped";
 }
 
 static void fail_with_stop(struct pl_task *task)
 {
-    const char *code = task->stop_code != NULL                         ? task->stop_code
-                       : task->state->sandboxed && task->state->broken ? "memory_limit"
-                                                                       : PL_E_CANCELLED;
+    const char *code = PL_E_CANCELLED;
+    if (task->stop_code != NULL)
+        code = task->stop_code;
+    else if (task->state->sandboxed && task->state->broken)
+        code = pl_state_broken_code(task->state);
     pl_fail(&task->err, code, false, "task", "%s", stop_text(code));
     /* Frames of the plugin were abandoned in the middle: its variables may be half changed. */
     if (task->state->sandboxed && task->slice_start != 0)
@@ -308,9 +312,11 @@ static void fail_with_lua_error(struct pl_task *task, lua_State *co, int rc)
     const char *code = "exception";
     if (task->stop_code != NULL)
         code = task->stop_code;
-    else if (task->state->broken || rc == LUA_ERRMEM) {
+    else if (rc == LUA_ERRMEM) {
         code = "memory_limit"; /* LuaJIT refuses some sizes without asking for them */
-        task->state->broken = task->state->sandboxed;
+        task->state->broken = task->state->full = task->state->sandboxed;
+    } else if (task->state->broken) {
+        code = pl_state_broken_code(task->state);
     }
     pl_fail(&task->err, code, false, "task", "%s", "");
     if (!task->state->sandboxed && rc == LUA_ERRRUN && task->on_end == NULL) {

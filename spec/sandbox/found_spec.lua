@@ -92,6 +92,18 @@ for _, ring in ipairs(rings) do
       assert.same({ true, "done", true, "ended by itself" }, { first:join() })
     end)
 
+    it("a call is not blamed for the limit that another one in its state has passed", function()
+      local sb = new()
+      assert(sb:compile("innocent", "local n = 0 for i = 1, 1e9 do n = n + i end return n", "=innocent"))
+      assert(sb:compile("runaway", "while true do end", "=runaway"))
+      local innocent = task.spawn(function() return sb:start("innocent", 60000, 20) end)
+      local _, runaway = sb:start("runaway", 10, 20)
+      assert.equal("cpu_limit", runaway.code)
+      local _, kind, err = innocent:join()
+      assert.same({ "error", "disabled" }, { kind, err.code })
+      assert.matches("another call was stopped by force", err.message)
+    end)
+
     it("a coroutine that has yielded may be resumed by another event", function()
       local sb = with_shared([[
         s.co = coroutine.wrap(function(a) while true do a = coroutine.yield(a + 1, "x", nil) end end)
