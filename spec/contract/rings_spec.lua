@@ -127,6 +127,38 @@ describe("an isolated plugin", function()
     }
   end
 
+  it("is shown to operators with its process, to others with its ring only", function()
+    start()
+    local pid = plugin_of(h, "held").driver:stats().pid
+    local function entry(kind, scope)
+      local r = h:request("GET", "/api/v1/plugins", nil, {
+        token = false, headers = { Authorization = "Bearer " .. h:make_token({ scope }, kind) },
+      })
+      for _, e in ipairs(r.body.plugins) do
+        if e.name == "held" then return e end
+      end
+    end
+    local for_plugins, for_admins = entry("plg", "plugins:read"), entry("adm", "admin")
+    assert.same({ "isolated" }, { for_plugins.ring, for_plugins.process })
+    assert.equal("isolated", for_admins.ring)
+    assert.equal(pid, for_admins.process.pid)
+    assert.equal(16 * 1024 * 1024, for_admins.process.limit_bytes)
+    local said = require("parley.ops.status").of(h.core)
+    for _, p in ipairs(said.plugins) do
+      assert.equal(p.name == "held" and pid or nil, p.process and p.process.pid)
+    end
+    assert.is_true(said.isolation.processes >= 1)
+    assert.equal(isolate.stats().landlock > 0, said.isolation.landlock)
+    assert.is_nil(said.isolation.problem)
+  end)
+
+  it("is named by parley check", function()
+    start()
+    local r = support.run { support.EXE, "check", "--home", h.home }
+    assert.equal(0, r.code, r.err)
+    assert.matches("\nisolated: held\n", r.out)
+  end)
+
   it("costs its own turn when its process is killed, and is back before the next", function()
     start()
     local driver = plugin_of(h, "held").driver

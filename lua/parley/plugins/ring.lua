@@ -46,7 +46,8 @@ end
 function M.keep_spares(generation)
   local needed = false
   for _, plugin in ipairs(generation.plugins) do
-    needed = needed or plugin.ring == "isolated"
+    local canary = plugin.canary and plugin.canary.plugin
+    needed = needed or plugin.ring == "isolated" or canary and canary.ring == "isolated"
   end
   isolate.keep(needed and generation.config.plugin_spares or 0)
 end

@@ -21,14 +21,20 @@ end
 
 function M.median(values) return M.quantile(values, 0.5) end
 
----Memory of a process that lies in RAM, in MB.
----@param pid integer|"self"
-function M.resident(pid)
+local function status_mb(pid, field)
   for line in io.lines("/proc/" .. pid .. "/status") do
-    local kb = line:match "^VmRSS:%s*(%d+)"
+    local kb = line:match("^" .. field .. ":%s*(%d+)")
     if kb then return tonumber(kb) / 1024 end
   end
 end
+
+---Memory of a process that lies in RAM, in MB.
+---@param pid integer|"self"
+function M.resident(pid) return status_mb(pid, "VmRSS") end
+
+---What of it no other process shares, in MB.
+---@param pid integer
+function M.private(pid) return status_mb(pid, "RssAnon") end
 
 M.MANIFEST = [[{"schema":"v1alpha","name":"%s","version":"1.0.0","api":"1","transport":"lua",
   "limits":%s,"commands":[{"name":"%s"}]}]]
