@@ -1,6 +1,7 @@
 -- A plugin that ends the process it runs in: the host goes on without it, for good, and says so.
 
 local database = require "spec.support.database"
+local fs = require "host.fs"
 local host = require "spec.support.host"
 local programs = require "spec.support.process"
 local serve = require "spec.support.serve"
@@ -31,12 +32,15 @@ describe("a plugin that crashes the host", function()
   local h, db
   local workers = database.is_postgres and 2 or 1
 
-  local function start(main, home)
+  local function start(main, home, conf)
     h = serve.start {
       home = home, argv = { programs.EXE, "lua", "spec/chaos/sabotage.lua" },
       env = { SPEC_SABOTAGE = "crashing_code", PARLEY_WORKERS = tostring(workers) },
       prepare = not home and function(path)
         host.write_plugin({ home = path }, "crasher", plugin(main))
+        if not conf then return end
+        assert(fs.mkdir(path .. "/conf"))
+        assert(fs.write(path .. "/conf/parley.lua", conf))
       end or nil,
     }
     db = assert(store.open({ database_url = database.url(h.home) or "sqlite:" .. h.home .. "/data/parley.db" },
@@ -145,6 +149,16 @@ describe("a plugin that crashes the host", function()
     end
     assert.same({}, failures())
     assert.equal("alive", h:say("e", "/crasher").body.text)
+  end)
+
+  it("goes on when it is the fallback, behind which nobody stands, and the operator is told", function()
+    start(CRASHER, nil, "return { fallback_plugin = 'crasher' }")
+    h:say("d", "/crasher ABRT")
+    serve.eventually("the event", function() return #failures() == 1 end)
+    assert.matches("nobody stands behind the fallback plugin", failures()[1].details)
+    assert.equal(nowhere, states())
+    assert.equal("alive", h:say("e", "/crasher").body.text)
+    assert.equal(1, restarts())
   end)
 
   it("has its job held while it is disabled, and given up after five crashes", function()
