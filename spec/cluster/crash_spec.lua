@@ -168,8 +168,9 @@ describe("a plugin that crashes the host", function()
       serve.eventually("crash " .. i, function() return #failures() == i and states() == everywhere end)
       assert.same({}, letters())
       assert.equal(0, (h:run "reload"))
-      assert(db:commit { { "UPDATE jobs SET run_at = 0" } }) -- it was put off while the plugin was disabled
       local home = h.home
+      h:close()
+      assert(db:commit { { "UPDATE jobs SET run_at = 0" } }) -- it was put off while the plugin was disabled
       stop()
       start(nil, home)
     end
