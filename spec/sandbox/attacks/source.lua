@@ -61,4 +61,6 @@ return {
     must = { refused = "syntax", says = "main.lua:1:" } },
   { name = "has a line that is too long for a message", source = "local " .. ("x"):rep(100000) .. " = = 1",
     must = { refused = "syntax", says = "main.lua:1:" } },
+  { name = "has the compiler guess by a local that was never filled in", source = "local a\nfor b in nil do end",
+    must = { raises = "main.lua:2: attempt to call a nil value" } },
 }
