@@ -87,7 +87,7 @@ end
 describe("the page", function()
   for _, page in ipairs {
     "quick-start", "plugin-guide", "rest-plugins", "operator-guide", "cli", "http-api", "events", "operate/backup",
-    "operate/deploy", "telegram-simulator",
+    "operate/deploy", "telegram-simulator", "sandbox",
   } do
     it("docs/" .. page .. ".md does what it says", function() run("docs/" .. page .. ".md") end)
   end
