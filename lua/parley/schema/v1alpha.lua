@@ -251,7 +251,10 @@ M.ProblemV1 = {
       items = {
         type = "object",
         properties = {
-          path = { type = "string" }, code = { type = "string" }, message = { type = "string" },
+          path = { type = "string", description = "of a member of the request" },
+          code = { type = "string" }, message = { type = "string" },
+          file = { type = "string", description = "of a reload that is refused" },
+          line = { type = "integer" },
         },
       },
     },

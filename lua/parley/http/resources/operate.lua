@@ -4,10 +4,17 @@ local app = require "parley.http.app"
 local everywhere = require "parley.cluster.everywhere"
 local json = require "host.json"
 local operate = require "parley.plugins.operate"
+local problems = require "parley.plugins.problems"
 local schema = require "parley.schema.v1alpha_admin"
 local time = require "host.time"
 
 local M = {}
+
+-- What a generation is refused for, each problem with its file and line.
+local function refused(err)
+  local errors = json.array(problems.parse(err.message))
+  return { code = "reload_refused", message = err.message, errors = errors }
+end
 
 -- Carries out what the request orders, and keeps the answer for a repetition in its transaction.
 local function order(fn)
@@ -20,7 +27,7 @@ local function order(fn)
         return ctx.once and ctx.once(200, text)
       end,
     }, ctx.body)
-    if not result then return nil, err end
+    if not result then return nil, err.code == "reload_refused" and refused(err) or err end
     return app.json(ctx, 200, text)
   end
 end
@@ -63,9 +70,7 @@ local function reload(core, ctx)
     result, err = core:reload_everywhere()
   end
   if not result then
-    return nil, {
-      code = err.retryable and "busy" or "reload_refused", message = err.message,
-    }
+    return nil, err.retryable and { code = "busy", message = err.message } or refused(err)
   end
   local text = json.encode {
     generation = result.generation, plugins = result.plugins, rules = result.rules,
