@@ -7,5 +7,6 @@ return {
   { name = "does so in a function that is never called",
     source = "return function() local _ for _ in (nil):foo() do end end" },
   { name = "does so with two names", source = "local a\nfor b, c in (nil):d() do end" },
-  { name = "does so in a module", source = "local M = {}\nfunction M.f()\n  local x\n  for y in (nil):z() do end\nend\nreturn M" },
+  { name = "does so in a module",
+    source = "local M = {}\nfunction M.f()\n  local x\n  for y in (nil):z() do end\nend\nreturn M" },
 }
