@@ -36,21 +36,23 @@ local m = assert(manifest.check(figures.MANIFEST:format("bench", "{}", "bench"))
 local files, how = { main = MAIN, lib = {} }, { ring = ring }
 local driver = assert(lua_driver.new(m, files, how))
 
-local rates = {}
+-- The time of the core beside that of the clock: on a machine that others use they differ.
+local rates, cpu_us = {}, {}
 for round = 1, ROUNDS do
-  local n, since = 0, time.mono()
+  local n, since, cpu = 0, time.mono(), os.clock()
   repeat
     for _ = 1, 200 do assert(driver:invoke(request, no_door)) end
     n = n + 200
   until time.mono() - since > seconds / ROUNDS
   rates[round] = n / (time.mono() - since)
+  cpu_us[round] = (os.clock() - cpu) * 1e6 / n
 end
 local rate = figures.median(rates)
 local us = 1e6 / rate
 
 if ring == "trusted" then
-  figures.row("call in and out, 1 KB", ("%.1f us, %d/s on one core"):format(us, rate), "at most 15 us, 60 000/s",
-    rate >= 60000 and us <= 15)
+  figures.row("call in and out, 1 KB", ("%.1f us (%.1f of CPU), %d/s"):format(us, figures.median(cpu_us), rate),
+    "at most 15 us, 60 000/s", rate >= 60000 and us <= 15)
   local since, states = time.mono(), {}
   local before = figures.resident "self"
   for i = 1, 200 do states[i] = assert(lua_driver.new(m, files)) end
