@@ -106,7 +106,10 @@ describe("a manifest", function()
     ["a text that is shown in part"] = {
       { locales = list("a" .. ("ж"):rep(40)) }, "locales[0]", "'a" .. ("ж"):rep(19) .. "...'",
     },
-    ["a zero byte in a set of a pattern"] = { { patterns = list "[)\0]+" }, "patterns[0]", "a zero byte: write %z" },
+    ["a NUL character in a text"] = { { title = "a\0b" }, "title", "has a NUL character in it" },
+    ["a NUL character deep inside"] = {
+      { config = { type = "object", description = "a\0b" } }, "config.description", "has a NUL character in it",
+    },
     ["a command twice"] = { { commands = list({ name = "a" }, { name = "b" }, { name = "a" }) }, "commands[2]", "stands twice" },
     ["a command with a slash"] = { { commands = list { name = "/start" } }, "commands[0].name", "without '/'" },
     ["one example of two intents"] = {

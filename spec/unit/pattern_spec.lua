@@ -42,7 +42,7 @@ describe("bounded patterns", function()
     ["(a"] = "')' is missing", ["a)"] = "without '('", ["[a"] = "']' is missing", ["a%"] = "ends with '%'",
     ["%b()"] = "not available", ["%f[a]"] = "not available", ["(a)%1"] = "not available", ["[а-я]"] = "beyond ASCII",
     ["да+"] = "cannot follow", ["[]"] = "']' is missing", ["[^"] = "']' is missing",
-    [("a"):rep(300)] = "longer than", ["a\0"] = "%z",
+    [("a"):rep(300)] = "longer than", ["a\0"] = "%z", ["[)\0]+"] = "%z",
   } do
     it("refuse " .. p:sub(1, 12):gsub("%z", "\\0"), function()
       local f, message = pattern.compile(p)

@@ -110,6 +110,19 @@ function M.hash(manifest)
   return crypto.hex(crypto.sha256((assert(json.encode(manifest, { sorted = true })))))
 end
 
+-- No text column of PostgreSQL takes a NUL character, and no checked document of the API has one.
+local function check_nul(report, value, path)
+  if type(value) == "string" and value:find("\0", 1, true) then
+    report(path, "nul", "has a NUL character in it")
+  elseif type(value) == "table" then
+    local list = json.is_array(value)
+    for key, item in pairs(value) do
+      check_nul(report, key, path)
+      check_nul(report, item, json_lines.join(path, list and key - 1 or key))
+    end
+  end
+end
+
 -- Checks a manifest of any version: its shape, then what its fields mean together.
 ---@return table|nil form of v1alpha nil: something was reported
 local function check(report, m, locales)
@@ -123,6 +136,7 @@ local function check(report, m, locales)
       .. "conf/parley.lua is for the operator")
     m.ring = nil
   end
+  check_nul(count, m, "")
   local form, place = adapter.to_v1alpha(m, count)
   if form == nil then return nil end
   local function placed(path, ...) count(place(path), ...) end
