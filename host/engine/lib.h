@@ -24,9 +24,19 @@ int pl_lib_opt_int(lua_State *L, int arg, int otherwise);
  * is raised at the caller's line, `level` as for luaL_where. */
 enum pl_pattern_result pl_lib_search(lua_State *L, struct pl_pattern *m, int level);
 
-/* Prepares a search in the string at index 1 for the pattern at index 2. Raises when that is longer
- * than any that an author can write: a [set] is compared in one go. */
-void pl_lib_search_init(lua_State *L, struct pl_search *search, bool anchors, int level);
+/* The first two arguments of a search. */
+struct pl_lib_texts {
+    const char *subject, *pattern;
+    size_t subject_len, pattern_len;
+};
+
+/* Takes them from the indices 1 and 2. Raises when they are no strings. */
+void pl_lib_check_texts(lua_State *L, struct pl_lib_texts *texts);
+
+/* Prepares a search. Raises when the pattern is longer than any that an author can write: a [set]
+ * is compared in one go. */
+void pl_lib_search_init(lua_State *L, struct pl_search *search, const struct pl_lib_texts *texts,
+                        bool anchors, int level);
 
 /* Raises what is wrong with the pattern anywhere: before a call is suspended. */
 void pl_lib_check(lua_State *L, struct pl_pattern *m, int level);

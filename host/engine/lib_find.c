@@ -14,13 +14,19 @@
 /* Bytes that a plain search compares between two such looks. */
 #define PLAIN_BYTES (256 * 1024)
 
-void pl_lib_search_init(lua_State *L, struct pl_search *search, bool anchors, int level)
+void pl_lib_check_texts(lua_State *L, struct pl_lib_texts *texts)
 {
-    size_t len, pattern_len;
-    const char *subject = lua_tolstring(L, 1, &len), *pattern = lua_tolstring(L, 2, &pattern_len);
-    if (pattern_len > PL_SOURCE_MAX)
+    texts->subject = luaL_checklstring(L, 1, &texts->subject_len);
+    texts->pattern = luaL_checklstring(L, 2, &texts->pattern_len);
+}
+
+void pl_lib_search_init(lua_State *L, struct pl_search *search, const struct pl_lib_texts *texts,
+                        bool anchors, int level)
+{
+    if (texts->pattern_len > PL_SOURCE_MAX)
         pl_lib_error(L, level, "pattern too long (%d bytes at most)", PL_SOURCE_MAX);
-    pl_search_init(search, subject, len, pattern, pattern_len, anchors);
+    pl_search_init(search, texts->subject, texts->subject_len, texts->pattern, texts->pattern_len,
+                   anchors);
 }
 
 void pl_lib_check(lua_State *L, struct pl_pattern *m, int level)
@@ -90,15 +96,14 @@ static int push_bounds(lua_State *L, const unsigned char *subject, const unsigne
 /* --- find and match ------------------------------------------------------------------------------
  */
 
-/* The subject of a call and where it starts in it, clamped as LuaJIT does. */
-static const unsigned char *check_subject(lua_State *L, size_t *len, size_t *init)
+/* Takes the texts of a call, and the offset where it starts in the subject, clamped as LuaJIT does.
+ */
+static size_t check_start(lua_State *L, struct pl_lib_texts *texts)
 {
-    const char *s = luaL_checklstring(L, 1, len);
-    luaL_checkstring(L, 2);
-    int64_t from = pl_lib_opt_int(L, 3, 1);
-    from = from < 0 ? from + (int64_t)*len : from - 1;
-    *init = from < 0 ? 0 : (size_t)from > *len ? *len : (size_t)from;
-    return (const unsigned char *)s;
+    pl_lib_check_texts(L, texts);
+    int64_t len = (int64_t)texts->subject_len, init = pl_lib_opt_int(L, 3, 1);
+    init = init < 0 ? init + len : init - 1;
+    return (size_t)(init < 0 ? 0 : init > len ? len : init);
 }
 
 static int go_on_finding(lua_State *L, void *work)
@@ -172,31 +177,38 @@ static int go_on_plain(lua_State *L, void *work)
     return 1;
 }
 
+static int find_text(lua_State *L, const struct pl_lib_texts *t, size_t init)
+{
+    const unsigned char *s = (const unsigned char *)t->subject;
+    struct plain w = {s, s + init, s + t->subject_len, (const unsigned char *)t->pattern,
+                      t->pattern_len};
+    return pl_long_call(L, go_on_plain, &w, sizeof w);
+}
+
+static int find_pattern(lua_State *L, const struct pl_lib_texts *t, size_t init, pl_long_fn fn)
+{
+    PL_UNINITIALIZED struct pl_pattern m;
+    pl_lib_search_init(L, &m.search, t, true, 1);
+    pl_pattern_from(&m, m.search.subject + init);
+    return pl_long_call(L, fn, &m, sizeof m);
+}
+
 /* find(s, pattern [, init [, plain]]) */
 static int lib_find(lua_State *L)
 {
-    size_t len, init, wanted_len;
-    const unsigned char *s = check_subject(L, &len, &init);
-    const char *pattern = lua_tolstring(L, 2, &wanted_len);
-    if (lua_toboolean(L, 4) || pl_pattern_is_plain(pattern, wanted_len)) {
-        struct plain w = {s, s + init, s + len, (const unsigned char *)pattern, wanted_len};
-        return pl_long_call(L, go_on_plain, &w, sizeof w);
-    }
-    PL_UNINITIALIZED struct pl_pattern m;
-    pl_lib_search_init(L, &m.search, true, 1);
-    pl_pattern_from(&m, s + init);
-    return pl_long_call(L, go_on_finding, &m, sizeof m);
+    struct pl_lib_texts t;
+    size_t init = check_start(L, &t);
+    if (lua_toboolean(L, 4) || pl_pattern_is_plain(t.pattern, t.pattern_len))
+        return find_text(L, &t, init);
+    return find_pattern(L, &t, init, go_on_finding);
 }
 
 /* match(s, pattern [, init]) */
 static int lib_match(lua_State *L)
 {
-    size_t len, init;
-    const unsigned char *s = check_subject(L, &len, &init);
-    PL_UNINITIALIZED struct pl_pattern m;
-    pl_lib_search_init(L, &m.search, true, 1);
-    pl_pattern_from(&m, s + init);
-    return pl_long_call(L, go_on_matching, &m, sizeof m);
+    struct pl_lib_texts t;
+    size_t init = check_start(L, &t);
+    return find_pattern(L, &t, init, go_on_matching);
 }
 
 /* --- gmatch --------------------------------------------------------------------------------------
@@ -243,11 +255,11 @@ static int iterate(lua_State *L)
 /* gmatch(s, pattern) -> iterator */
 static int lib_gmatch(lua_State *L)
 {
-    luaL_checkstring(L, 1);
-    luaL_checkstring(L, 2);
+    struct pl_lib_texts t;
+    pl_lib_check_texts(L, &t);
     lua_settop(L, 2);
     struct iterator *it = lua_newuserdata(L, sizeof *it);
-    pl_lib_search_init(L, &it->search, false, 1);
+    pl_lib_search_init(L, &it->search, &t, false, 1);
     it->at = 0;
     lua_insert(L, 1);
     lua_pushcclosure(L, iterate, 3);

@@ -16,10 +16,11 @@ struct gsub {
 
 #define WORK 5000
 
-static void gsub_init(struct gsub *g, const char *subject, size_t len, int max)
+static void gsub_init(struct gsub *g, const struct pl_search *search, int max)
 {
+    size_t len = (size_t)(search->subject_end - search->subject);
     pl_lib_buf_init(&g->out, len + len / 8);
-    g->copied = (const unsigned char *)subject;
+    g->copied = search->subject;
     g->count = 0;
     g->max = max;
     g->until_due = WORK;
@@ -164,9 +165,8 @@ static int go_on_replacing(lua_State *L, void *work)
  * other errors are raised for the caller's caller then. */
 static int lib_gsub(lua_State *L)
 {
-    size_t len;
-    const char *s = luaL_checklstring(L, SUBJECT, &len);
-    luaL_checkstring(L, PATTERN);
+    struct pl_lib_texts t;
+    pl_lib_check_texts(L, &t);
     int max = pl_lib_opt_int(L, MAX, INT_MAX);
     int type = lua_type(L, REPL);
     luaL_argcheck(L, type == LUA_TSTRING || type == LUA_TNUMBER || type == LUA_TTABLE, REPL,
@@ -175,9 +175,9 @@ static int lib_gsub(lua_State *L)
     PL_UNINITIALIZED struct replace w;
     w.text = type == LUA_TTABLE ? NULL : lua_tolstring(L, REPL, &w.len);
     w.level = type == LUA_TTABLE ? 2 : 1;
-    pl_lib_search_init(L, &w.m.search, true, w.level);
+    pl_lib_search_init(L, &w.m.search, &t, true, w.level);
     pl_pattern_from(&w.m, w.m.search.subject);
-    gsub_init(&w.g, s, len, max);
+    gsub_init(&w.g, &w.m.search, max);
     return pl_long_call(L, go_on_replacing, &w, sizeof w);
 }
 
@@ -259,19 +259,19 @@ static int step(lua_State *L)
  * it returns one of each, as a table is asked for. */
 static int lib_gsub_begin(lua_State *L)
 {
-    size_t len;
-    const char *s = luaL_checklstring(L, SUBJECT, &len), *pattern = luaL_checkstring(L, PATTERN);
+    struct pl_lib_texts t;
+    pl_lib_check_texts(L, &t);
     int max = pl_lib_opt_int(L, 3, INT_MAX);
     bool key = lua_toboolean(L, 4);
     lua_settop(L, 2);
     struct step_state *state = lua_newuserdata(L, sizeof *state);
-    pl_lib_search_init(L, &state->search, true, STEP_LEVEL);
-    gsub_init(&state->g, s, len, max);
+    pl_lib_search_init(L, &state->search, &t, true, STEP_LEVEL);
+    gsub_init(&state->g, &state->search, max);
     state->start = state->end = state->search.subject;
     state->waits = false;
     state->done = max <= 0;
     state->key = key;
-    const char *paren = strchr(pattern, '(');
+    const char *paren = strchr(t.pattern, '(');
     bool single = paren == NULL || strchr(paren + 1, '(') == NULL;
     lua_insert(L, 1);
     lua_pushnil(L);
