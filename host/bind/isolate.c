@@ -4,10 +4,8 @@
  * What comes from a process is not trusted: an answer that is not of the form that its question
  * asks for ends the process. */
 #include "base/clock.h"
-#include "base/utf8.h"
 #include "bind/bind.h"
-#include "drivers/cell.h"
-#include "engine/engine.h"
+#include "bind/isolate_impl.h"
 #include "engine/isolate_child.h"
 #include "engine/sandbox.h"
 #include "engine/wire.h"
@@ -18,8 +16,6 @@
 
 #define BLOCK "host.isolate.block"
 #define STATE "host.isolate.state"
-#define CALL  "host.isolate.call"
-#define OP    "isolate"
 
 /* For what the platform itself asks: to make a state, to compile. */
 #define BUILD_MS 5000
@@ -27,25 +23,8 @@
 _Static_assert(PL_SANDBOX_VALUES_MAX *((1u << 20) + 65536u * 9) + PL_SOURCE_MAX < PL_FRAME_BODY_MAX,
                "what may cross fits into a frame");
 
-/* One process with one state. Held by its handle, by calls that wait at the door, and by questions
- * that are open; at the last one the process ends. */
-struct room {
-    struct pl_cell *cell;
-    struct pl_frame_memory memory; /* as of the newest answer */
-    double limit;
-    uint32_t refs;
-    char name[48];
-};
-
 struct handle {
-    struct room *room; /* NULL when it is closed */
-};
-
-struct call {
-    struct room *room; /* NULL when it has ended */
-    uint32_t id;
-    uint64_t deadline_ns; /* of every question about it */
-    bool paused;          /* at the door */
+    struct pl_isolate_room *room; /* NULL when it is closed */
 };
 
 struct block {
@@ -53,15 +32,6 @@ struct block {
 };
 
 static const struct pl_copy_limits limits = PL_COPY_LIMITS_DEFAULT;
-
-static void room_unref(void *arg)
-{
-    struct room *room = arg;
-    if (--room->refs > 0)
-        return;
-    pl_cell_close(room->cell);
-    free(room);
-}
 
 /* --- the block -----------------------------------------------------------------------------------
  */
@@ -80,153 +50,6 @@ static struct pl_cells *get_cells(lua_State *L)
 {
     struct block *b = lua_touserdata(L, lua_upvalueindex(1));
     return b->cells;
-}
-
-/* --- answers -------------------------------------------------------------------------------------
- */
-
-static int push_error(lua_State *L, const struct pl_err *err)
-{
-    pl_lua_push_fail(L, err);
-    lua_pushliteral(L, "error");
-    lua_replace(L, -3);
-    return 2;
-}
-
-/* The process is not to be trusted with another question. */
-static void refuse_answer(struct room *room, struct pl_err *err)
-{
-    pl_cell_kill(room->cell, PL_CELL_PROTOCOL);
-    pl_fail(err, "crashed", false, OP,
-            "the process of '%s' has sent what no plugin can send, and was ended", room->name);
-}
-
-/* The head and body of the answer to an op that has ended well, behind what it says of memory. */
-static const struct pl_frame *take_answer(struct pl_op *op, struct room *room, struct pl_wire *in)
-{
-    const char *body;
-    const struct pl_frame *head = pl_cell_answer(op, &body);
-    *in = (struct pl_wire){body, body + head->size};
-    memcpy(&room->memory, pl_wire_take(in, sizeof room->memory), sizeof room->memory);
-    return head;
-}
-
-static int take_failure(struct pl_wire *in, struct pl_err *err)
-{
-    uint32_t head[2];
-    const char *p = pl_wire_take(in, sizeof head);
-    if (p == NULL)
-        return -1;
-    memcpy(head, p, sizeof head);
-    const char *code = pl_frame_code(head[1]);
-    size_t len = (size_t)(in->end - in->at);
-    if (code == NULL || len >= PL_ERR_MESSAGE_MAX)
-        return -1;
-    pl_fail(err, code, head[0] != 0, OP, "%.*s", (int)len, in->at);
-    pl_utf8_repair(err->message, strlen(err->message));
-    return 0;
-}
-
-/* Pushes the values of an answer. -1 with `err` and the stack as before when they are none. */
-static int push_values(lua_State *L, struct pl_wire *in)
-{
-    int n = 0, top = lua_gettop(L);
-    struct pl_err err;
-    while (in->at < in->end) {
-        if (++n > PL_SANDBOX_VALUES_MAX || pl_wire_get(in, L, &limits, &err) < 0) {
-            lua_settop(L, top);
-            return -1;
-        }
-    }
-    return n;
-}
-
-/* Where the waiting binding has left the handle of a call that goes on; 0: the call is new. */
-static int call_index(lua_State *L)
-{
-    return lua_isboolean(L, 2) ? 1 : 0;
-}
-
-static void end_call(lua_State *L)
-{
-    if (call_index(L) == 0)
-        return;
-    struct call *c = lua_touserdata(L, 1);
-    if (c->room != NULL)
-        room_unref(c->room);
-    c->room = NULL;
-}
-
-static int push_door(lua_State *L, struct room *room, uint32_t id, uint64_t deadline_ns)
-{
-    lua_pushliteral(L, "door");
-    if (call_index(L) != 0) {
-        ((struct call *)lua_touserdata(L, 1))->paused = true;
-        lua_pushvalue(L, 1);
-        return 2;
-    }
-    struct call *c = lua_newuserdata(L, sizeof *c);
-    *c = (struct call){room, id, deadline_ns, true};
-    room->refs++;
-    luaL_getmetatable(L, CALL);
-    lua_setmetatable(L, -2);
-    return 2;
-}
-
-/* The outcome of start or answer. */
-static int push_outcome(lua_State *L, struct pl_op *op)
-{
-    struct room *room = pl_cell_arg(op);
-    struct pl_err err = op->err;
-    struct pl_wire in;
-    if (err.code == NULL) {
-        const struct pl_frame *head = take_answer(op, room, &in);
-        bool done = head->type == PL_FRAME_DONE, door = head->type == PL_FRAME_DOOR;
-        if (done || door) {
-            int before = lua_gettop(L), n;
-            int pushed = done ? (lua_pushliteral(L, "done"), 1)
-                              : push_door(L, room, head->call, op->deadline_ns);
-            n = push_values(L, &in);
-            if (n > 0 && door && lua_type(L, before + pushed + 1) != LUA_TSTRING)
-                n = -1;
-            if (n >= 0 && (n > 0 || done)) {
-                if (done)
-                    end_call(L);
-                return pushed + n;
-            }
-            lua_settop(L, before);
-            refuse_answer(room, &err);
-        } else if (head->type != PL_FRAME_FAIL || take_failure(&in, &err) < 0) {
-            refuse_answer(room, &err);
-        }
-    }
-    end_call(L);
-    return push_error(L, &err);
-}
-
-/* The outcome of a question that only succeeds or fails: nothing but true, or an error. */
-static int take_verdict(struct pl_op *op, struct pl_err *err)
-{
-    struct room *room = pl_cell_arg(op);
-    struct pl_wire in;
-    *err = op->err;
-    if (err->code != NULL)
-        return -1;
-    const struct pl_frame *head = take_answer(op, room, &in);
-    if (head->type == PL_FRAME_OK)
-        return 0;
-    if (head->type != PL_FRAME_FAIL || take_failure(&in, err) < 0)
-        refuse_answer(room, err);
-    return -1;
-}
-
-static int push_compiled(lua_State *L, struct pl_op *op)
-{
-    struct pl_err err;
-    if (take_verdict(op, &err) < 0)
-        return pl_lua_push_fail(L, &err);
-    lua_pushboolean(L, 1);
-    return 1;
 }
 
 /* --- questions -----------------------------------------------------------------------------------
@@ -252,13 +75,13 @@ static uint64_t build_deadline(void)
 }
 
 /* Starts the question that the current task is going to wait for; takes over `body`. */
-static struct pl_op *ask(struct room *room, enum pl_frame_type type, uint32_t call,
+static struct pl_op *ask(struct pl_isolate_room *room, enum pl_frame_type type, uint32_t call,
                          struct pl_buf *body, uint64_t deadline_ns, struct pl_err *err)
 {
     struct pl_owner *owner = pl_task_owner(pl_task_current());
     room->refs++;
     struct pl_op *op =
-        pl_cell_ask(room->cell, type, call, body, owner, deadline_ns, room, room_unref, err);
+        pl_cell_ask(room->cell, type, call, body, owner, deadline_ns, room, pl_isolate_unref, err);
     pl_buf_free(body);
     return op;
 }
@@ -267,14 +90,14 @@ static int put_values(lua_State *L, int first, struct pl_buf *body, struct pl_er
 {
     int top = lua_gettop(L);
     if (top - first + 1 > PL_SANDBOX_VALUES_MAX)
-        return pl_fail(err, PL_E_TOO_LARGE, false, OP, "too many values");
+        return pl_fail(err, PL_E_TOO_LARGE, false, PL_ISOLATE_OP, "too many values");
     for (int i = first; i <= top; i++)
         if (pl_wire_put(body, L, i, &limits, err) < 0)
             return -1;
     return 0;
 }
 
-static struct room *check_room(lua_State *L)
+static struct pl_isolate_room *check_room(lua_State *L)
 {
     struct handle *h = luaL_checkudata(L, 1, STATE);
     if (h->room == NULL)
@@ -286,7 +109,7 @@ static struct room *check_room(lua_State *L)
  * "error", err */
 static int state_start(lua_State *L)
 {
-    struct room *room = check_room(L);
+    struct pl_isolate_room *room = check_room(L);
     size_t len;
     const char *slot = luaL_checklstring(L, 2, &len);
     struct pl_frame_start start = {pl_wall_advanced(), luaL_optnumber(L, 3, 0), 0};
@@ -304,24 +127,24 @@ static int state_start(lua_State *L)
     else
         op = ask(room, PL_FRAME_START, 0, &body, with_grace(deadline), &err);
     if (op == NULL)
-        return push_error(L, &err);
+        return pl_isolate_push_error(L, &err);
     lua_settop(L, 1);
-    return pl_task_wait(L, op, push_outcome);
+    return pl_task_wait(L, op, pl_isolate_push_outcome);
 }
 
-static void stop_call(struct call *c)
+static void stop_call(struct pl_isolate_call *c)
 {
     if (c->room == NULL)
         return;
     pl_cell_stop(c->room->cell, c->id);
-    room_unref(c->room);
+    pl_isolate_unref(c->room);
     c->room = NULL;
 }
 
 /* call:answer(...) -> as start: what the door call returns in the plugin */
 static int call_answer(lua_State *L)
 {
-    struct call *c = luaL_checkudata(L, 1, CALL);
+    struct pl_isolate_call *c = luaL_checkudata(L, 1, PL_ISOLATE_CALL);
     if (c->room == NULL)
         return luaL_error(L, "the call has ended");
     if (!c->paused)
@@ -337,32 +160,23 @@ static int call_answer(lua_State *L)
         op = ask(c->room, PL_FRAME_ANSWER, c->id, &body, c->deadline_ns, &err);
     if (op == NULL) {
         stop_call(c);
-        return push_error(L, &err);
+        return pl_isolate_push_error(L, &err);
     }
     c->paused = false;
     lua_settop(L, 1); /* where the outcome looks: the call, then a mark */
     lua_pushboolean(L, 1);
-    return pl_task_wait(L, op, push_outcome);
+    return pl_task_wait(L, op, pl_isolate_push_outcome);
 }
 
 /* call:stop(message): ends it; the plugin never hears. */
 static int call_stop(lua_State *L)
 {
-    stop_call(luaL_checkudata(L, 1, CALL));
+    stop_call(luaL_checkudata(L, 1, PL_ISOLATE_CALL));
     return 0;
 }
 
 /* --- the state -----------------------------------------------------------------------------------
  */
-
-static int push_state(lua_State *L, struct pl_op *op)
-{
-    struct pl_err err;
-    if (take_verdict(op, &err) < 0)
-        return pl_lua_push_fail(L, &err);
-    lua_pushvalue(L, 1);
-    return 1;
-}
 
 /* new{name=, memory= bytes, prelude= text or bytecode} -> state | nil, err */
 static int isolate_new(lua_State *L)
@@ -382,7 +196,7 @@ static int isolate_new(lua_State *L)
     struct pl_cell *cell = pl_cell_take(get_cells(L), (size_t)memory, &err);
     if (cell == NULL)
         return pl_lua_push_fail(L, &err);
-    struct room *room = h->room = pl_xcalloc(1, sizeof *room);
+    struct pl_isolate_room *room = h->room = pl_xcalloc(1, sizeof *room);
     room->refs = 1;
     room->cell = cell;
     room->limit = memory;
@@ -397,13 +211,13 @@ static int isolate_new(lua_State *L)
         return pl_lua_push_fail(L, &err);
     lua_replace(L, 1); /* the handle */
     lua_settop(L, 1);
-    return pl_task_wait(L, op, push_state);
+    return pl_task_wait(L, op, pl_isolate_push_state);
 }
 
 /* state:compile(slot, source, chunkname) -> true | nil, err */
 static int state_compile(lua_State *L)
 {
-    struct room *room = check_room(L);
+    struct pl_isolate_room *room = check_room(L);
     size_t slot_len, len, chunkname_len;
     const char *slot = luaL_checklstring(L, 2, &slot_len);
     const char *source = luaL_checklstring(L, 3, &len);
@@ -412,8 +226,8 @@ static int state_compile(lua_State *L)
     struct pl_buf body = {0};
     struct pl_op *op = NULL;
     if (len > PL_SOURCE_MAX) {
-        pl_fail(&err, PL_E_TOO_LARGE, false, OP, "%s: source of %zu bytes, at most %d are allowed",
-                chunkname, len, PL_SOURCE_MAX);
+        pl_fail(&err, PL_E_TOO_LARGE, false, PL_ISOLATE_OP,
+                "%s: source of %zu bytes, at most %d are allowed", chunkname, len, PL_SOURCE_MAX);
     } else {
         put_text(&body, slot, slot_len);
         put_text(&body, chunkname, chunkname_len);
@@ -423,13 +237,13 @@ static int state_compile(lua_State *L)
     if (op == NULL)
         return pl_lua_push_fail(L, &err);
     lua_settop(L, 1);
-    return pl_task_wait(L, op, push_compiled);
+    return pl_task_wait(L, op, pl_isolate_push_compiled);
 }
 
 /* state:load(slot, bytecode) -> true | nil, err: trusted code that this process has compiled */
 static int state_load(lua_State *L)
 {
-    struct room *room = check_room(L);
+    struct pl_isolate_room *room = check_room(L);
     size_t slot_len, len;
     const char *slot = luaL_checklstring(L, 2, &slot_len);
     const char *code = luaL_checklstring(L, 3, &len);
@@ -441,7 +255,7 @@ static int state_load(lua_State *L)
     if (op == NULL)
         return pl_lua_push_fail(L, &err);
     lua_settop(L, 1);
-    return pl_task_wait(L, op, push_compiled);
+    return pl_task_wait(L, op, pl_isolate_push_compiled);
 }
 
 static void set_number(lua_State *L, const char *field, double value)
@@ -453,7 +267,7 @@ static void set_number(lua_State *L, const char *field, double value)
 /* state:stats() -> {memory, limit, peak, broken, pid}; memory as of its newest answer */
 static int state_stats(lua_State *L)
 {
-    struct room *room = check_room(L);
+    struct pl_isolate_room *room = check_room(L);
     lua_createtable(L, 0, 5);
     set_number(L, "memory", (double)room->memory.used);
     set_number(L, "limit", room->limit);
@@ -470,7 +284,7 @@ static int state_close(lua_State *L)
 {
     struct handle *h = luaL_checkudata(L, 1, STATE);
     if (h->room != NULL)
-        room_unref(h->room);
+        pl_isolate_unref(h->room);
     h->room = NULL;
     return 0;
 }
@@ -513,7 +327,7 @@ static int isolate_stats(lua_State *L)
 
 static int call_gc(lua_State *L)
 {
-    stop_call(luaL_checkudata(L, 1, CALL));
+    stop_call(luaL_checkudata(L, 1, PL_ISOLATE_CALL));
     return 0;
 }
 
@@ -575,7 +389,7 @@ int pl_bind_isolate(lua_State *L)
     };
     pl_bind_class(L, BLOCK, no_methods, block_gc);
     pl_bind_class(L, STATE, methods, state_close);
-    pl_bind_class(L, CALL, call_methods, call_gc);
+    pl_bind_class(L, PL_ISOLATE_CALL, call_methods, call_gc);
     push_module(L, argv, true);
     return 1;
 }

@@ -1,9 +1,8 @@
 #include "drivers/cell_impl.h"
 
-#include "base/clock.h"
+#include "base/sanitized.h"
 #include "drivers/spawn.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -11,35 +10,17 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define OP         "isolate"
 #define READ_CHUNK (64u << 10)
 #define KEEP_MAX   (256u << 10) /* a buffer that a large frame has grown is given back */
-#define OUT_MAX    (2 * PL_FRAME_BODY_MAX)
 
 /* On top of the plugin's cap: a large frame in both directions, and what allocators leave unused.
  */
 #define OVERHEAD (2 * (size_t)PL_FRAME_BODY_MAX)
 
-/* CPU seconds that a cell may take from its newest question on; its deadlines are far below. */
-#define CPU_SECONDS 60
-#define CPU_ARM_NS  PL_NS_PER_S
-
-struct question {
-    struct pl_op op;
-    struct pl_list link; /* in cell->questions until it is answered, or the cell has ended */
-    struct pl_cell *cell;
-    uint32_t id, call;
-    uint64_t abandoned_ns; /* when its op was cancelled; 0: somebody waits */
-    struct pl_frame head;
-    char *body;
-    void *arg;
-    void (*drop)(void *);
-};
-
-static void unref(struct pl_cell *cell)
+void pl_cell_unref(struct pl_cell *cell)
 {
     if (--cell->refs > 0)
         return;
@@ -49,47 +30,22 @@ static void unref(struct pl_cell *cell)
     free(cell);
 }
 
-static struct question *question_of(struct pl_op *op)
-{
-    return pl_container_of(op, struct question, op);
-}
-
 /* --- limits --------------------------------------------------------------------------------------
  */
 
-static void set_limit(pid_t pid, __rlimit_resource_t resource, rlim_t soft, rlim_t hard)
+static void set_limit(pid_t pid, __rlimit_resource_t resource, rlim_t most)
 {
-    struct rlimit limit = {soft, hard};
+    struct rlimit limit = {most, most};
     prlimit(pid, resource, &limit, NULL); /* fails only for a process that is gone */
 }
 
-/* A sanitizer maps terabytes that it never touches. */
 static void limit_memory(struct pl_cell *cell)
 {
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-    if (!cell->hello || cell->memory_cap == 0 || cell->own.address_space == 0)
+    if (PL_SANITIZED || !cell->hello || cell->memory_cap == 0 || cell->own.address_space == 0)
         return;
     rlim_t more = cell->memory_cap + OVERHEAD;
-    rlim_t all = cell->own.address_space + more, data = cell->own.data + more;
-    set_limit(cell->pid, RLIMIT_AS, all, all);
-    set_limit(cell->pid, RLIMIT_DATA, data, data);
-#else
-    (void)cell;
-#endif
-}
-
-/* The worker kills at the deadlines; this is for a worker that hangs. Only the soft limit: the hard
- * one could never be raised again. */
-static void limit_cpu(struct pl_cell *cell)
-{
-    uint64_t now = pl_now_ns();
-    clockid_t clock;
-    struct timespec used;
-    if (cell->cpu_armed_ns != 0 && now - cell->cpu_armed_ns < CPU_ARM_NS)
-        return;
-    cell->cpu_armed_ns = now;
-    if (clock_getcpuclockid(cell->pid, &clock) == 0 && clock_gettime(clock, &used) == 0)
-        set_limit(cell->pid, RLIMIT_CPU, (rlim_t)used.tv_sec + CPU_SECONDS, RLIM_INFINITY);
+    set_limit(cell->pid, RLIMIT_AS, cell->own.address_space + more);
+    set_limit(cell->pid, RLIMIT_DATA, cell->own.data + more);
 }
 
 /* --- its end -------------------------------------------------------------------------------------
@@ -97,7 +53,7 @@ static void limit_cpu(struct pl_cell *cell)
 
 static void on_closed(uv_handle_t *handle)
 {
-    unref(handle->data);
+    pl_cell_unref(handle->data);
 }
 
 void pl_cell_kill(struct pl_cell *cell, enum pl_cell_end why)
@@ -130,7 +86,7 @@ static void describe_end(const struct pl_cell *cell, int status, struct pl_err *
                 WEXITSTATUS(status));
 }
 
-static void forget(struct question *q)
+void pl_cell_forget(struct pl_cell_question *q)
 {
     pl_list_remove(&q->link);
     pl_op_unref(&q->op); /* the cell's */
@@ -151,19 +107,20 @@ void pl_cell_reaped(struct pl_cell *cell, int status)
     close(cell->fd);
     describe_end(cell, status, &err);
     while (!pl_list_empty(&cell->questions)) {
-        struct question *q = pl_container_of(cell->questions.next, struct question, link);
+        struct pl_cell_question *q =
+            pl_container_of(cell->questions.next, struct pl_cell_question, link);
         pl_op_ref(&q->op);
-        forget(q);
+        pl_cell_forget(q);
         pl_op_fail(&q->op, &err);
         pl_op_unref(&q->op);
     }
-    unref(cell); /* the list's */
+    pl_cell_unref(cell); /* the list's */
 }
 
 void pl_cell_close(struct pl_cell *cell)
 {
     pl_cell_kill(cell, PL_CELL_CLOSED);
-    unref(cell);
+    pl_cell_unref(cell);
 }
 
 /* --- reading -------------------------------------------------------------------------------------
@@ -191,11 +148,11 @@ static void on_unfit(struct pl_cell *cell, const struct pl_frame *head, const ch
     pl_cells_heard(cell->cells, cell);
 }
 
-static struct question *find_question(struct pl_cell *cell, uint32_t id)
+static struct pl_cell_question *find_question(struct pl_cell *cell, uint32_t id)
 {
     struct pl_list *pos, *tmp;
     pl_list_each (pos, tmp, &cell->questions) {
-        struct question *q = pl_container_of(pos, struct question, link);
+        struct pl_cell_question *q = pl_container_of(pos, struct pl_cell_question, link);
         if (q->id == id)
             return q;
     }
@@ -213,7 +170,7 @@ static void on_frame(struct pl_cell *cell, const struct pl_frame *head, const ch
             pl_cell_kill(cell, PL_CELL_PROTOCOL);
         return;
     }
-    struct question *q = find_question(cell, head->id);
+    struct pl_cell_question *q = find_question(cell, head->id);
     if (q == NULL || head->type <= PL_FRAME_HELLO || head->type > PL_FRAME_FAIL ||
         head->size < sizeof(struct pl_frame_memory)) {
         pl_cell_kill(cell, PL_CELL_PROTOCOL); /* an answer to a question that was never asked */
@@ -223,7 +180,7 @@ static void on_frame(struct pl_cell *cell, const struct pl_frame *head, const ch
     q->head.call = q->call;
     q->body = pl_xmemdup(body, head->size);
     pl_op_ref(&q->op);
-    forget(q);
+    pl_cell_forget(q);
     pl_op_finish(&q->op);
     pl_op_unref(&q->op);
 }
@@ -307,10 +264,10 @@ static void on_poll(uv_poll_t *poll, int status, int events)
         write_out(cell);
     if ((events & UV_READABLE) && !cell->ending)
         read_more(cell);
-    unref(cell);
+    pl_cell_unref(cell);
 }
 
-static void put_frame(struct pl_cell *cell, const struct pl_frame *head, const struct pl_buf *body)
+void pl_cell_send(struct pl_cell *cell, const struct pl_frame *head, const struct pl_buf *body)
 {
     bool waiting = cell->out.len > 0;
     pl_buf_append(&cell->out, (const char *)head, sizeof *head);
@@ -324,109 +281,7 @@ void pl_cell_stop(struct pl_cell *cell, uint32_t call)
 {
     struct pl_frame head = {.type = PL_FRAME_STOP, .call = call};
     if (!cell->ending)
-        put_frame(cell, &head, NULL);
-}
-
-/* --- questions -----------------------------------------------------------------------------------
- */
-
-static void on_grace(uv_timer_t *timer)
-{
-    struct pl_cell *cell = timer->data;
-    struct pl_list *pos, *tmp;
-    uint64_t oldest = 0, now = pl_now_ns();
-    pl_list_each (pos, tmp, &cell->questions) {
-        struct question *q = pl_container_of(pos, struct question, link);
-        if (q->abandoned_ns != 0 && (oldest == 0 || q->abandoned_ns < oldest))
-            oldest = q->abandoned_ns;
-    }
-    if (oldest == 0)
-        return;
-    uint64_t waited_ms = (now - oldest) / PL_NS_PER_MS;
-    if (waited_ms >= PL_CELL_GRACE_MS)
-        pl_cell_kill(cell, PL_CELL_DEADLINE);
-    else
-        uv_timer_start(timer, on_grace, PL_CELL_GRACE_MS - waited_ms, 0);
-}
-
-static void question_cancel(struct pl_op *op)
-{
-    struct question *q = question_of(op);
-    struct pl_cell *cell = q->cell;
-    if (op->state == PL_OP_TIMEDOUT) {
-        pl_cell_kill(cell, PL_CELL_DEADLINE);
-        return;
-    }
-    if (cell->ending)
-        return;
-    q->abandoned_ns = pl_now_ns();
-    cell->given_up = true;
-    pl_cell_stop(cell, q->call);
-    if (!uv_is_active((uv_handle_t *)&cell->grace))
-        uv_timer_start(&cell->grace, on_grace, PL_CELL_GRACE_MS, 0);
-}
-
-static void question_destroy(struct pl_op *op)
-{
-    struct question *q = question_of(op);
-    q->drop(q->arg);
-    unref(q->cell);
-    free(q->body);
-    free(q);
-}
-
-static const struct pl_op_class question_class = {question_cancel, question_destroy};
-
-struct pl_op *pl_cell_ask(struct pl_cell *cell, enum pl_frame_type type, uint32_t call,
-                          const struct pl_buf *body, struct pl_owner *owner, uint64_t deadline_ns,
-                          void *arg, void (*drop)(void *arg), struct pl_err *err)
-{
-    int rc = 0;
-    if (cell->ending)
-        rc = pl_fail(err, "disabled", false, OP, "the plugin's process has ended");
-    else if (body->len > PL_FRAME_BODY_MAX)
-        rc = pl_fail(err, PL_E_TOO_LARGE, false, OP, "%zu bytes, at most %u may cross", body->len,
-                     PL_FRAME_BODY_MAX);
-    else if (cell->out.len > OUT_MAX)
-        rc = pl_fail(err, PL_E_BUSY, true, OP, "the plugin's process does not read");
-    if (rc < 0) {
-        drop(arg);
-        return NULL;
-    }
-    struct question *q = pl_xcalloc(1, sizeof *q);
-    q->cell = cell;
-    q->id = ++cell->last_id;
-    q->call = call != 0 ? call : q->id;
-    q->arg = arg;
-    q->drop = drop;
-    cell->refs++;
-    pl_list_init(&q->link);
-    pl_list_push(&cell->questions, &q->link);
-    pl_op_start(&q->op, cell->cells->loop, owner, "isolate.call", deadline_ns, &question_class);
-    pl_op_ref(&q->op); /* the cell's */
-    limit_cpu(cell);
-    struct pl_frame head = {
-        .size = (uint32_t)body->len, .type = (uint32_t)type, .id = q->id, .call = call};
-    put_frame(cell, &head, body);
-    return &q->op;
-}
-
-const struct pl_frame *pl_cell_answer(struct pl_op *op, const char **body)
-{
-    struct question *q = question_of(op);
-    assert(q->body != NULL);
-    *body = q->body;
-    return &q->head;
-}
-
-void *pl_cell_arg(struct pl_op *op)
-{
-    return question_of(op)->arg;
-}
-
-struct pl_cell *pl_cell_of(struct pl_op *op)
-{
-    return question_of(op)->cell;
+        pl_cell_send(cell, &head, NULL);
 }
 
 /* --- life ----------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ struct pl_cell {
     uv_timer_t grace; /* for questions that nobody waits for any more */
     int events;       /* that `poll` waits for */
     struct pl_buf in, out;
-    struct pl_list questions; /* of struct question */
+    struct pl_list questions; /* of struct pl_cell_question */
     uint32_t last_id;
     bool spare, hello, ending, reaped;
     bool given_up;         /* see pl_cell_was_given_up */
@@ -39,11 +39,31 @@ struct pl_cells {
     uint32_t refs; /* the owner, each cell, each handle */
 };
 
+struct pl_cell_question {
+    struct pl_op op;
+    struct pl_list link; /* in cell->questions until it is answered, or the cell has ended */
+    struct pl_cell *cell;
+    uint32_t id, call;
+    uint64_t abandoned_ns; /* when its op was cancelled; 0: somebody waits */
+    struct pl_frame head;
+    char *body;
+    void *arg;
+    void (*drop)(void *);
+};
+
 /* Starts a process. NULL with `err`. */
 struct pl_cell *pl_cell_start(struct pl_cells *cells, struct pl_err *err);
 
 /* The process has ended with `status` (of waitpid): its questions fail, it leaves the list. */
 void pl_cell_reaped(struct pl_cell *cell, int status);
+
+void pl_cell_unref(struct pl_cell *cell);
+
+/* Sends a frame, or keeps it until the process reads. `body` may be NULL. */
+void pl_cell_send(struct pl_cell *cell, const struct pl_frame *head, const struct pl_buf *body);
+
+/* A question is answered, or never will be: gives the cell's reference to it back. */
+void pl_cell_forget(struct pl_cell_question *q);
 
 void pl_cells_unref(struct pl_cells *cells);
 

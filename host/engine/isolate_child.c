@@ -5,9 +5,9 @@
 #include "engine/sandbox.h"
 #include "engine/wire.h"
 #include "loop/confine.h"
+#include "loop/process.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -381,20 +381,6 @@ static _Noreturn void serve(void)
     }
 }
 
-/* What the program itself takes, so that a limit on top of it is one for the plugin. */
-static void measure(struct pl_frame_hello *hello)
-{
-    unsigned long long size = 0, data = 0;
-    FILE *f = fopen("/proc/self/statm", "re");
-    if (f == NULL)
-        return;
-    if (fscanf(f, "%llu %*u %*u %*u %*u %llu", &size, &data) == 2) {
-        hello->address_space = size * (uint64_t)sysconf(_SC_PAGESIZE);
-        hello->data = data * (uint64_t)sysconf(_SC_PAGESIZE);
-    }
-    fclose(f);
-}
-
 int pl_isolate_child_main(void)
 {
     struct pl_err err;
@@ -403,7 +389,8 @@ int pl_isolate_child_main(void)
     prctl(PR_SET_NAME, "parley-plugin");
     if (pl_loop_init(&C.loop, &err) < 0 || pl_engine_init(&C.engine, &C.loop, &err) < 0)
         goto fail;
-    measure(&hello);
+    /* What the program itself takes, so that a limit on top of it is one for the plugin. */
+    pl_process_sizes(&hello.address_space, &hello.data);
     tzset(); /* strftime would read the time zone's file when it is first asked */
     if (pl_confine(&hello.landlock, &err) < 0)
         goto fail;

@@ -1,5 +1,7 @@
 #include "loop/confine.h"
 
+#include "base/sanitized.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -16,17 +18,6 @@
 
 #define OP "confine"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
-
 static int limit(int resource, rlim_t value, struct pl_err *err)
 {
     struct rlimit r = {value, value};
@@ -42,12 +33,12 @@ static int limit_all(struct pl_err *err)
     if (limit(RLIMIT_CORE, 0, err) < 0 || limit(RLIMIT_NPROC, 0, err) < 0 ||
         limit(RLIMIT_FSIZE, 0, err) < 0)
         return -1;
-    return limit(RLIMIT_NOFILE, SANITIZED ? 3 : 1, err);
+    return limit(RLIMIT_NOFILE, PL_SANITIZED ? 3 : 1, err);
 }
 
 static int close_descriptors(struct pl_err *err)
 {
-    if (syscall(SYS_close_range, SANITIZED ? 3u : 1u, ~0u, 0) < 0)
+    if (syscall(SYS_close_range, PL_SANITIZED ? 3u : 1u, ~0u, 0) < 0)
         return pl_fail_errno(err, errno, OP, "close_range");
     return 0;
 }
@@ -118,8 +109,9 @@ static const int plain[] = {
     SCMP_SYS(getrandom),
     SCMP_SYS(exit_group),
     SCMP_SYS(poll),
+    SCMP_SYS(ppoll),
     SCMP_SYS(restart_syscall),
-#if SANITIZED
+#if PL_SANITIZED
     /* The sanitizer's own locks, stacks and report. It cannot look up names of functions: that
      * would take files and a program. */
     SCMP_SYS(futex),

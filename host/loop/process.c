@@ -43,6 +43,20 @@ uint64_t pl_process_rss(pid_t pid)
     return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
+void pl_process_sizes(uint64_t *address_space, uint64_t *data)
+{
+    unsigned long long size = 0, own = 0;
+    FILE *f = fopen("/proc/self/statm", "re");
+    *address_space = *data = 0;
+    if (f == NULL)
+        return;
+    if (fscanf(f, "%llu %*u %*u %*u %*u %llu", &size, &own) == 2) {
+        *address_space = size * (uint64_t)sysconf(_SC_PAGESIZE);
+        *data = own * (uint64_t)sysconf(_SC_PAGESIZE);
+    }
+    fclose(f);
+}
+
 void pl_process_cloexec(int fd, bool close_on_exec)
 {
     fcntl(fd, F_SETFD, close_on_exec ? FD_CLOEXEC : 0);

@@ -19,6 +19,9 @@ void pl_process_raise_descriptors(void);
 /* Resident bytes, 0 when the process is gone. */
 uint64_t pl_process_rss(pid_t pid);
 
+/* Bytes of this process as RLIMIT_AS and RLIMIT_DATA count them; 0 without /proc. */
+void pl_process_sizes(uint64_t *address_space, uint64_t *data);
+
 /* Marks `fd` to be closed (or kept) by exec. */
 void pl_process_cloexec(int fd, bool close_on_exec);
 
