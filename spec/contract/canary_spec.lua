@@ -1,5 +1,6 @@
 -- What belongs to a version on trial beside the answer to a message: jobs, invitations, other workers, the fallback.
 
+local compare = require "parley.deployments.compare"
 local counts = require "parley.deployments.counts"
 local fs = require "host.fs"
 local host = require "spec.support.host"
@@ -7,6 +8,7 @@ local json = require "host.json"
 local meters = require "parley.ops.meters"
 local process = require "spec.support.process"
 local release = require "spec.support.release"
+local tallies = require "parley.deployments.tallies"
 local task = require "host.task"
 local time = require "host.time"
 local views = require "parley.deployments.views"
@@ -165,6 +167,21 @@ describe("what belongs to a canary", function()
     assert.equal(2 ^ views.MAX - 1, #h.core.manager.current.views)
   end)
 
+  it("is not more rows the longer nobody decides", function()
+    start()
+    trial(shop "two", nil, { window_seconds = 10, min_calls = 100000 })
+    local row = { plugin = "shop", number = 1 }
+    local one = compare.tally()
+    one.calls, one.latency[7] = 1, 1
+    local statements, now = {}, time.now_ms()
+    for i = 1, 300 do statements[i] = tallies.put(row, now - 3600000 + i * 1000, "canary", "w/0#1", one) end
+    statements[301] = tallies.put(row, now, "stable", "w/0#1", one)
+    assert(h.core.db:commit(statements))
+    process.eventually("fewer rows", function() return h:count "deployment_counts" == 3 end)
+    assert.same({ 300, 1 }, { last().counts.canary.calls, last().counts.stable.calls })
+    assert.equal("running", last().state)
+  end)
+
   it("has its code tried although the plugin is disabled", function()
     start()
     assert.equal(200, admin("POST", "/api/v1/admin/plugins/shop/disable", {}).status)
@@ -200,7 +217,7 @@ describe("the counts of a deployment", function()
     local db = { rows = {} }
     function db.commit(_, statements)
       if db.away then return nil, { code = "unavailable", message = "away", retryable = true } end
-      for _, s in ipairs(statements) do db.rows[s[5] .. s[4]] = counts.decode(s[7]) end
+      for _, s in ipairs(statements) do db.rows[s[5] .. s[4]] = tallies.decode(s[7]) end
       return {}
     end
     return db
@@ -214,10 +231,11 @@ describe("the counts of a deployment", function()
     c:note(plugin "canary", { code = "circuit_open" }, 0)
     c:note(plugin "canary", { code = "rate_limited" }, 0)
     c:note(plugin "canary", { code = "rate_limited", http_status = 429 }, 5)
-    c:note(plugin "canary", { code = "memory_limit" }, 5)
+    c:note(plugin "canary", { code = "memory_limit", cause = "memory_limit" }, 5)
+    c:note(plugin "canary", { code = "exception", cause = "crashed" }, 5) -- its own process has ended
     assert(c:flush())
     local _, t = next(db.rows)
-    assert.same({ 4, 3, { memory_limit = 1 } }, { t.calls, t.errors, t.critical })
+    assert.same({ 5, 4, { memory_limit = 1, crash = 1 } }, { t.calls, t.errors, t.critical })
   end)
 
   it("are written once, and again only when there is more", function()

@@ -88,7 +88,7 @@ local CRITICAL = { "crash", "hang" }
 local CRITICAL_ALONE = { "memory_limit", "circuit" }
 
 local WORDS = {
-  crash = "it has crashed the process that it ran in", hang = "it has hung the host",
+  crash = "it has crashed the process that it runs in", hang = "it has hung the host",
   memory_limit = "it has run into its memory limit",
   circuit = "it has failed so often that its circuit has opened",
 }

@@ -4,18 +4,15 @@
 
 local compare = require "parley.deployments.compare"
 local crypto = require "host.crypto"
-local json = require "host.json"
 local latency = require "parley.deployments.latency"
 local log = require "parley.ops.log"
 local meters = require "parley.ops.meters"
+local tallies = require "parley.deployments.tallies"
 local task = require "host.task"
 local time = require "host.time"
 
 local M = {}
 M.__index = M
-
----@type integer of a window
-M.SLICES = 10
 
 local EVERY_S = 2
 local OPEN_MAX = 200 -- slices that are not written, when the database is away
@@ -23,7 +20,9 @@ local OPEN_MAX = 200 -- slices that are not written, when the database is away
 -- Not a matter of the version: nobody has called it.
 local NOT_CALLED = { circuit_open = true }
 
-local CRITICAL = { memory_limit = true, crash = true, hang = true }
+-- What ends a trial at the first time, by what the engine says. A crash is one of the plugin's own
+-- process; what brings a worker down its successor tells (parley.plugins.blame).
+local CRITICAL = { memory_limit = "memory_limit", crashed = "crash" }
 
 ---@param core {db: table, cluster: table}
 function M.new(core)
@@ -36,7 +35,7 @@ end
 
 -- The slice of now for a version, made when it is new.
 local function slice_of(self, trial)
-  local length = math.max(math.floor(trial.window_ms / M.SLICES), 1)
+  local length = tallies.slice_ms(trial)
   local begins = math.floor(time.now_ms() / length) * length
   local key = ("%s/%d/%s/%d"):format(trial.plugin, trial.number, trial.side, begins)
   local entry = self.open[key]
@@ -70,37 +69,11 @@ function M:note(plugin, err, took)
   entry.dirty = true
   if not code then return end
   t.errors = t.errors + 1
-  local what = CRITICAL[code] and code or plugin.circuit.state == "open" and "circuit"
+  local what = CRITICAL[err.cause or code] or plugin.circuit.state == "open" and "circuit"
   if what then
     t.critical[what] = (t.critical[what] or 0) + 1
     self.changed:signal()
   end
-end
-
-local PUT = "INSERT INTO deployment_counts (plugin, number, slice, side, worker, counts) "
-  .. "SELECT $1, $2, $3, $4, $5, $6 WHERE EXISTS (SELECT 1 FROM deployments WHERE plugin = $1 "
-  .. "AND number = $2 AND state = 'running') "
-  .. "ON CONFLICT (plugin, number, slice, side, worker) DO UPDATE SET counts = excluded.counts"
-
--- Numbers as keys are text in JSON.
-local function encode(t)
-  local classes = {}
-  for class, n in pairs(t.latency) do classes[tostring(class)] = n end
-  return json.encode {
-    calls = t.calls, errors = t.errors, critical = next(t.critical) and t.critical or nil,
-    latency = classes,
-  }
-end
-
----A tally as it was written.
----@param text string
----@return parley.Tally
-function M.decode(text)
-  local t = json.decode(text)
-  local classes = {}
-  for class, n in pairs(t.latency) do classes[tonumber(class)] = n end
-  t.latency, t.critical = classes, t.critical or {}
-  return t
 end
 
 ---Writes what has not been written.
@@ -111,9 +84,8 @@ function M:flush()
   for _, entry in ipairs(self.list) do
     if entry.dirty then
       local trial = entry.trial
-      statements[#statements + 1] = {
-        PUT, trial.plugin, trial.number, entry.begins, trial.side, self.worker, encode(entry.tally),
-      }
+      statements[#statements + 1] =
+        tallies.put(trial, entry.begins, trial.side, self.worker, entry.tally)
       written[#written + 1], entry.dirty = entry, false
     end
   end

@@ -110,7 +110,7 @@ function M.misfits(core, misfits)
       local ok, err = M.run(core, misfit.row, "rolled_back", {
         reason = reason, by = "worker", critical = misfit.critical,
       })
-      if ok or err.code == "conflict" then break end
+      if ok or err.code == "conflict" or core.cluster.stopped then break end
       log.write("error", "a version that cannot serve could not be rolled back; it is tried again",
         { plugin = misfit.row.plugin, error = err.message })
       task.sleep(pause)

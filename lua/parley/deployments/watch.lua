@@ -42,8 +42,16 @@ local function look_due(row, calls, looked)
   return look
 end
 
+-- Few rows are read at each look, however long a trial lasts.
+local function compact(core, lease, row, n)
+  local statements, err = tallies.compact(core.db, row, n)
+  if not statements then return err == nil, err end
+  table.insert(statements, 1, lease:guard())
+  return core.db:commit(statements)
+end
+
 local function examine(core, lease, row, looked)
-  local whole, recent = tallies.read(core.db, row)
+  local whole, recent, n = tallies.read(core.db, row)
   if not whole then return nil, recent end
   local limits = row.thresholds
   local reason, critical =
@@ -54,14 +62,14 @@ local function examine(core, lease, row, looked)
     })
   end
   local age = time.now_ms() - row.started_at
-  if age < row.window_ms or row.undecided_at then return true end
+  if age < row.window_ms or row.undecided_at then return compact(core, lease, row, n) end
   local obstacle = compare.obstacle(whole, limits)
   if not obstacle then
     return decide.run(core, row, "promoted", {
       reason = "no worse than the stable version", by = "watch", first = lease:guard(),
     })
   end
-  if age < row.max_window_ms then return true end
+  if age < row.max_window_ms then return compact(core, lease, row, n) end
   return leave(core, lease, row, ("no decision in the longest window: %s; promote it or abort it")
     :format(obstacle))
 end

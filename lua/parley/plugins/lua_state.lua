@@ -26,10 +26,11 @@ local CODES = {
 
 ---@param err table of host.sandbox
 ---@param name string of the plugin
----@return table PluginError
+---@return table PluginError with `cause`: the word of the engine
 function M.error(err, name)
   return {
-    code = CODES[err.code] or err.code, message = err.message, retryable = false, plugin = name,
+    code = CODES[err.code] or err.code, cause = err.code, message = err.message,
+    retryable = false, plugin = name,
   }
 end
 
