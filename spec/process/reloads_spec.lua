@@ -3,18 +3,20 @@
 local reloads = require "spec.support.reloads"
 
 describe("20 reloads while people talk, half of them broken", function()
-  it("fail no turn, make none of two versions, and leave nothing behind", function()
-    local r = reloads.run { reloads = 20, seconds = 4, rate = 300 }
-    assert.same({}, r.silent)
-    assert.same({}, r.refused)
-    assert.same({}, r.wrong)
-    assert.equal(0, r.restarts)
-    assert.equal(10, #r.took_ms)
-    local versions = 0
-    for _ in pairs(r.versions) do versions = versions + 1 end
-    assert.is_true(versions >= 8, versions .. " versions have answered")
-    assert.is_true(r.turns > 100, r.turns .. " turns")
-    assert.equal(1, r.generations)
-    assert.is_true(r.after < r.before + 8 * 1024 * 1024, ("%d bytes, then %d"):format(r.before, r.after))
-  end)
+  for _, ring in ipairs { "trusted", "isolated" } do
+    it("fail no turn, make none of two versions, and leave nothing behind: " .. ring, function()
+      local r = reloads.run { reloads = 20, seconds = 4, rate = 300, ring = ring }
+      assert.same({}, r.silent)
+      assert.same({}, r.refused)
+      assert.same({}, r.wrong)
+      assert.equal(0, r.restarts)
+      assert.equal(10, #r.took_ms)
+      local versions = 0
+      for _ in pairs(r.versions) do versions = versions + 1 end
+      assert.is_true(versions >= 8, versions .. " versions have answered")
+      assert.is_true(r.turns > 100, r.turns .. " turns")
+      assert.equal(1, r.generations)
+      assert.is_true(r.after < r.before + 8 * 1024 * 1024, ("%d bytes, then %d"):format(r.before, r.after))
+    end)
+  end
 end)

@@ -89,6 +89,15 @@ end
 
 local function resident(h) return h:status().workers[1].rss_bytes end
 
+-- The worker when the processes of old generations have gone: each isolated plugin has one, and a spare may wait.
+local function at_rest(h, ring)
+  return serve.eventually("no process too many", function()
+    local worker = h:status().workers[1]
+    local isolation = worker.status.isolation
+    return isolation.processes - isolation.spares == (ring == "isolated" and #worker.status.plugins or 0) and worker
+  end)
+end
+
 -- Every answer that is none of a whole version, and how many there are of each.
 local function check(l, good)
   local wrong, seen = {}, {}
@@ -123,6 +132,7 @@ end
 ---@field reloads integer half of them broken
 ---@field seconds number the load goes on for at least so long
 ---@field rate number turns/s aimed at
+---@field ring "trusted"|"isolated"|nil where the plugins run, default "trusted"
 ---@field quiet number|nil seconds of load before the first reload
 
 ---@param o spec.Reloads
@@ -131,7 +141,11 @@ end
 function M.run(o)
   -- AddressSanitizer keeps what was freed for a while, which is no loss.
   local asan = (fs.getenv "ASAN_OPTIONS" or "") .. ":quarantine_size_mb=4"
-  local h = serve.start { env = { ASAN_OPTIONS = asan }, prepare = function(home) M.deploy(home, 1) end }
+  local conf = ("return { plugin_ring = '%s' }"):format(o.ring or "trusted")
+  local h = serve.start { env = { ASAN_OPTIONS = asan }, prepare = function(home)
+    write(home, "conf/parley.lua", conf)
+    M.deploy(home, 1)
+  end }
   local good, took, silent, before = { true }, {}, {}, nil
   local l = load.start {
     targets = { { port = h.port } }, token = h.token, prefix = "reloads", repeats = 0,
@@ -149,7 +163,7 @@ function M.run(o)
       M.deploy(h.home, i + 1)
     end
     local r, err = reload(h)
-    fs.remove(h.home .. "/conf/parley.lua")
+    write(h.home, "conf/parley.lua", conf)
     if broken and (r or not err:find(says, 1, true)) then silent[#silent + 1] = says .. ": " .. (err or "taken up") end
     if not broken and not r then silent[#silent + 1] = "refused: " .. err end
     if r then took[#took + 1] = r.took_ms end
@@ -160,7 +174,7 @@ function M.run(o)
   l:stop()
   local wrong, seen = check(l, good)
   local quiet_ms, latency_ms = latencies(l, began)
-  local status = h:status().workers[1]
+  local status = at_rest(h, o.ring)
   table.sort(took)
   local result = {
     turns = l.turns, refused = l.refused, wrong = wrong, versions = seen, silent = silent, took_ms = took,

@@ -3,8 +3,10 @@
 package.path = "./?.lua;" .. package.path
 local reloads = require "spec.support.reloads"
 
-local n, seconds, rate = ...
-local r = reloads.run { reloads = tonumber(n), seconds = tonumber(seconds), rate = tonumber(rate), quiet = 5 }
+local n, seconds, rate, ring = ...
+local r = reloads.run {
+  reloads = tonumber(n), seconds = tonumber(seconds), rate = tonumber(rate), ring = ring, quiet = 5,
+}
 
 local function row(what, format, ...) print(("%-46s " .. format):format(what, ...)) end
 local function share(list, q) return list[math.max(1, math.ceil(q * #list))] end
@@ -14,7 +16,7 @@ for _, count in pairs(r.refused) do refused = refused + count end
 local versions = 0
 for _ in pairs(r.versions) do versions = versions + 1 end
 
-row("reloads", "%s in %s s, half of them broken", n, seconds)
+row("reloads", "%s in %s s, half of them broken; plugins %s", n, seconds, ring)
 row("turns", "%d, by %d versions", r.turns, versions)
 row("turns that failed, or were made of two versions", "%d, %d", refused, #r.wrong)
 row("broken reloads that were taken up or not named", "%d", #r.silent)
