@@ -10,12 +10,12 @@ null = nil
 ---@class parley.os
 os = {}
 
----@param t? {year: integer, month: integer, day: integer, hour: integer?, min: integer?, sec: integer?}
+---@param t? {year: integer, month: integer, day: integer, hour: integer?, min: integer?, sec: integer?} in UTC
 ---@return integer seconds since 1970
 function os.time(t) end
 
 ---@param format? string
----@param t? integer seconds since 1970, default now
+---@param t? integer seconds since 1970, default now; the date is of UTC
 ---@return string|table
 function os.date(format, t) end
 
