@@ -217,19 +217,31 @@ describe("source", function()
     assert.matches("/plugins/fresh/main.lua:1: '<name>' expected", err.message)
   end)
 
-  it("that crashes the compiler ends that process only, and names the file", function()
-    local t = require("parley.plugins.precompile").new()
-    local real = isolate.new
-    finally(function() isolate.new = real end)
-    isolate.new = function(opts)
-      local module = isolate.of { "/proc/self/exe", "lua", "spec/engine/hostile_child.lua", "dies_compiling" }
-      return module.new(opts)
-    end
-    local ok, err = t:compile("bad/main.lua", "return 'crashes'")
-    assert.is_nil(ok)
-    assert.matches("^bad/main.lua:1: this source cannot be compiled safely.*code 3", err.message)
-    isolate.new = real
-    assert.is_true(t:compile("bad/main.lua", "return 'good'"))
-    t:close()
+  for _, ring in ipairs { "trusted", "isolated" } do
+    it("that crashes LuaJIT's compiler is refused with its file, in the ring " .. ring, function()
+      local crash = require("spec.sandbox.attacks.compiler")[1].source
+      local h = host.start {
+        plugins = { good = plugin "good" },
+        config = ("return { plugins_memory_mb = 1000, plugin_ring = '%s' }"):format(ring),
+      }
+      local before = isolate.stats().ended.crashed
+      h:write_plugin("bad", { main = crash .. "\nlocal p = parley.plugin() return p" })
+      local ok, err = h.core:reload()
+      assert.is_nil(ok)
+      assert.matches("/plugins/bad/main%.lua:1: this source cannot be compiled safely, LuaJIT itself fails on it: "
+        .. "the plugin's process was ended by signal %d+", err.message)
+      assert.equal(before + 1, isolate.stats().ended.crashed)
+      assert.equal("1 a", h:say("d", "/good a").body.text)
+      h:stop()
+      isolate.keep(0)
+    end)
+  end
+
+  it("of rules that crashes LuaJIT's compiler is refused, too", function()
+    local rules = require "parley.rules"
+    local r, err = rules.new(require("spec.sandbox.attacks.compiler")[3].source, "/etc/rules.lua")
+    assert.is_nil(r)
+    assert.equal("rules", err.code)
+    assert.matches("^/etc/rules.lua:1: this source cannot be compiled safely", err.message)
   end)
 end)

@@ -81,12 +81,6 @@ function modes.short_hello() send(HELLO, 0, "x") end
 function modes.two_hellos() hello() hello() end
 function modes.garbage() write(("\255\1\254garbage"):rep(1000)) end
 function modes.dies() os.exit(3) end
-function modes.dies_compiling()
-  hello()
-  answer(OK, select(2, question()))
-  question()
-  os.exit(3)
-end
 function modes.unfit() send(FAIL, 0, MEMORY .. u32(0, 0) .. "the kernel is too old") end
 
 -- frames
