@@ -3,7 +3,12 @@
 local arena = require "spec.sandbox.arena"
 local attacks = require "spec.sandbox.attacks.compiler"
 local isolate = require "host.isolate"
+local lua_driver = require "parley.plugins.lua_driver"
+local manifest = require "parley.plugins.manifest"
 local programs = require "spec.support.process"
+local rings = require "spec.support.rings"
+
+local MANIFEST = [[{"schema":"v1alpha","name":"evil","version":"1.0.0","api":"1","transport":"lua"}]]
 
 describe("text that crashes LuaJIT's compiler", function()
   local place
@@ -20,6 +25,17 @@ describe("text that crashes LuaJIT's compiler", function()
       assert.same({ "error", "disabled" }, { kind, later.code })
       sb:close()
       assert.is_nil(place:try { source = "return 1", must = { gives = { 1 } } }) -- the neighbour, and a new one
+    end)
+
+    it("is refused in every ring, by the end of a process that is thrown away: " .. attack.name, function()
+      for _, ring in ipairs(rings) do
+        local places = { main = { main = attack.source, lib = {} }, lib = { main = "", lib = { bad = attack.source } } }
+        for slot, files in pairs(places) do
+          local driver, refused = lua_driver.new(assert(manifest.check(MANIFEST)), files, { ring = ring.name })
+          assert.is_nil(driver)
+          assert.is_truthy(refused.message:find("this source cannot be compiled safely", 1, true), slot .. refused.message)
+        end
+      end
     end)
 
     it("would end a process of ours: " .. attack.name, function()

@@ -1,6 +1,6 @@
 -- Text that crashes LuaJIT while it is compiled (LuaJIT #1033: the compiler guesses what a loop calls by the name of a local
--- that was never filled in). Nothing that runs can be held against these: the process has gone. In the isolated ring that is
--- the plugin's own.
+-- that was never filled in). It may only end a process: that of an isolated plugin, or the one that is thrown away, in which
+-- every source is compiled first.
 
 return {
   { name = "loops over a method of nil behind an unused local", source = "local _\nfor _ in (nil):foo() do end" },
