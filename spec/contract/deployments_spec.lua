@@ -140,8 +140,8 @@ describe("a canary", function()
     return r.status, r.body
   end
 
-  local function start(main, more)
-    local status, body = deploy("2.0.0", main, more)
+  local function start(main, more, manifest_more)
+    local status, body = deploy("2.0.0", main, more, manifest_more)
     assert.equal(201, status, body.detail)
     return body.deployment
   end
@@ -276,7 +276,8 @@ describe("a canary", function()
   end)
 
   it("that is slow is rolled back by itself", function()
-    start(source "local t = 0; for i = 1, 3e6 do t = t + i % 7 end; c:reply('two')", { latency_ratio = 1.5 })
+    start(source "local t = 0; for i = 1, 3e6 do t = t + i % 7 end; c:reply('two')", { latency_ratio = 1.5 },
+      { limits = { cpu_ms = 5000 } }) -- slow, and on a busy machine no failure either
     talk(1, false, 40)
     talk(1, true, 12)
     local d = decided()

@@ -11,6 +11,9 @@ local M = {}
 
 local OF_PLUGIN = "/api/v1/admin/plugins/{plugin_id}/deployments"
 
+-- What a path holds is any bytes, and a database takes text only.
+local NAME = "^%l[%l%d_]*$"
+
 -- Keeps the answer for a repetition in the transaction of what the request does.
 local function order_of(ctx, status)
   local order = { by = "token:" .. ctx.who.id, reason = ctx.body.reason }
@@ -61,7 +64,13 @@ end
 function M.register(router, core)
   local function add(method, path, route, handle)
     route.method, route.path, route.auth, route.scopes = method, path, "adm", { "admin" }
-    route.handler = function(ctx) return handle(core, ctx) end
+    route.handler = function(ctx)
+      local id = ctx.params.plugin_id
+      if id and not id:find(NAME) then
+        return nil, { code = "not_found", message = "no plugin has such a name" }
+      end
+      return handle(core, ctx)
+    end
     router:add(route)
   end
   add("POST", OF_PLUGIN, {
