@@ -33,9 +33,9 @@ local function class_of(status, errors)
   return (said:gsub("%d+", "#"))
 end
 
-local function spawn(name, ...)
+local function spawn(script, ...)
   return assert(process.spawn {
-    argv = { EXE, "lua", ("fuzz/%s/run.lua"):format(name), ... }, max_buffer = 16 * 1024 * 1024,
+    argv = { EXE, "lua", script, ... }, max_buffer = 16 * 1024 * 1024,
     env = { ASAN_OPTIONS = "handle_abort=0:allocator_may_return_null=1" },
   })
 end
@@ -48,10 +48,8 @@ local function ended(child, seconds)
   return class_of(status, errors), errors
 end
 
----Runs one case.
----@return string|nil class of its failure
----@return string errors what it has written
-function M.replay(name, path) return ended(spawn(name, "replay", path), REPLAY) end
+-- Runs one case: the class of its failure, and what it has written.
+local function replay(script, path) return ended(spawn(script, "replay", path), REPLAY) end
 
 -- What is in the folder: the cases that were under way.
 local function cases(dir)
@@ -77,13 +75,13 @@ function Hunt:keep(found, class, errors)
     local path = ("build/fuzz/%s-%d-%d.lua"):format(self.name, self.seed, case.number)
     assert(fs.write(path, case.text))
     saved[#saved + 1] = path
-    local again = M.replay(self.name, path)
+    local again = replay(self.script, path)
     if again then
       local deadline = time.mono() + MINIMISING
       local small = minimise.run(case.text, function(text)
         if time.mono() > deadline then return false end
         assert(fs.write(probe, text))
-        return M.replay(self.name, probe) == again
+        return replay(self.script, probe) == again
       end)
       assert(fs.write(path, small))
       print(("  %s: %s\n%s"):format(path, again, small:gsub("[^\n]+", "    %0")))
@@ -96,7 +94,7 @@ end
 
 -- One process until it ends or the time is up. Returns the number to go on with.
 function Hunt:search(first)
-  local child = spawn(self.name, "search", tostring(self.seed), tostring(first), self.dir)
+  local child = spawn(self.script, "search", tostring(self.seed), tostring(first), self.dir)
   local at = first
   while time.mono() < self.deadline do
     local left = math.max(0.01, self.deadline - time.mono())
@@ -125,14 +123,16 @@ function Hunt:add_counts()
   self.counts = {}
 end
 
----@param name string
+---@param name string of a folder here, or the path of another script that is called so
 ---@param seed integer
 ---@param seconds number
 ---@return integer failures
 function M.run(name, seed, seconds)
+  local script = name:find "/" and name or ("fuzz/%s/run.lua"):format(name)
+  name = name:match "([^/]+)%.lua$" or name
   assert(fs.mkdir "build/fuzz")
   local self = setmetatable({
-    name = name, seed = seed, dir = assert(temporary.folder()), deadline = time.mono() + seconds,
+    name = name, script = script, seed = seed, dir = assert(temporary.folder()), deadline = time.mono() + seconds,
     failures = 0, counts = {}, total = {},
   }, Hunt)
   local number = 1
