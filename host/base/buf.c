@@ -66,10 +66,8 @@ void pl_buf_clear(struct pl_buf *b)
     b->len = 0;
 }
 
-void pl_buf_reserve(struct pl_buf *b, size_t more)
+void pl_buf_grow(struct pl_buf *b, size_t more)
 {
-    if (b->cap - b->len >= more)
-        return;
     size_t cap = b->cap ? b->cap : 256;
     while (cap - b->len < more)
         cap *= 2;
@@ -77,24 +75,9 @@ void pl_buf_reserve(struct pl_buf *b, size_t more)
     b->cap = cap;
 }
 
-void pl_buf_append(struct pl_buf *b, const void *data, size_t n)
-{
-    if (n == 0)
-        return;
-    pl_buf_reserve(b, n);
-    memcpy(b->data + b->len, data, n);
-    b->len += n;
-}
-
 void pl_buf_puts(struct pl_buf *b, const char *s)
 {
     pl_buf_append(b, s, strlen(s));
-}
-
-void pl_buf_putc(struct pl_buf *b, char c)
-{
-    pl_buf_reserve(b, 1);
-    b->data[b->len++] = c;
 }
 
 void pl_buf_printf(struct pl_buf *b, const char *fmt, ...)

@@ -97,9 +97,11 @@ static int crypto_hex(lua_State *L)
     size_t len;
     const char *s = luaL_checklstring(L, 1, &len);
     luaL_argcheck(L, len <= 4096, 1, "at most 4096 bytes");
-    char out[2 * 4096 + 1];
-    pl_hex(s, len, out);
-    lua_pushlstring(L, out, 2 * len);
+    struct pl_buf out = {0};
+    pl_buf_reserve(&out, 2 * len + 1);
+    pl_hex(s, len, out.data);
+    lua_pushlstring(L, out.data, 2 * len);
+    pl_buf_free(&out);
     return 1;
 }
 

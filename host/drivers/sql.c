@@ -63,12 +63,20 @@ void pl_sql_param(struct pl_sql_request *r, enum pl_sql_type type, int64_t integ
     r->statements[r->statements_len - 1].count++;
 }
 
-uint64_t pl_sql_hash(const char *s, size_t len) /* FNV-1a */
+/* FNV-1a of eights of bytes, with the high half folded in, which multiplying does not bring down.
+ * The texts of statements are long, and are hashed each time. */
+uint64_t pl_sql_hash(const char *s, size_t len)
 {
-    uint64_t h = 14695981039346656037ull;
-    for (size_t i = 0; i < len; i++)
-        h = (h ^ (unsigned char)s[i]) * 1099511628211ull;
-    return h;
+    uint64_t h = 14695981039346656037ull ^ len, word = 0;
+    for (; len >= sizeof word; s += sizeof word, len -= sizeof word) {
+        memcpy(&word, s, sizeof word);
+        h = (h ^ word) * 1099511628211ull;
+        h ^= h >> 32;
+    }
+    word = 0;
+    memcpy(&word, s, len);
+    h = (h ^ word) * 1099511628211ull;
+    return h ^ h >> 32;
 }
 
 void pl_sql_key(struct pl_sql_request *r, const char *key, size_t len)

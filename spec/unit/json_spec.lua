@@ -136,4 +136,21 @@ describe("writing JSON", function()
       end
     end
   end)
+
+  it("escapes a character wherever it stands in a text", function()
+    for code = 0, 127 do
+      local char = string.char(code)
+      local alone = json.encode(char):sub(2, -2)
+      assert.equal(code < 32 or code == 127 or char == '"' or char == "\\", alone ~= char, "character " .. code)
+      for before = 0, 17 do
+        for _, rest in ipairs { "", "y", ("y"):rep(8), "й" .. ("y"):rep(9), '"' } do
+          local text = ("x"):rep(before) .. char .. rest
+          local encoded = json.encode(text)
+          assert.equal('"' .. ("x"):rep(before) .. alone .. json.encode(rest):sub(2), encoded)
+          assert.equal(text, json.decode(encoded))
+        end
+      end
+      assert.is_nil((json.encode(("x"):rep(code % 20) .. "\xff" .. ("y"):rep(9))))
+    end
+  end)
 end)
