@@ -12,7 +12,8 @@ local function names(list)
 end
 
 local function chosen(plugins, input)
-  local list, trace = assert(choose.compile(plugins)):choose(input)
+  local trace = {}
+  local list = assert(choose.compile(plugins)):choose(input, trace)
   return names(list), trace
 end
 

@@ -6,12 +6,14 @@ local json = require "host.json"
 local limit_headers = require "parley.limits.headers"
 local limits = require "parley.limits"
 local meters = require "parley.ops.meters"
+local new_table = require "table.new"
 local problem = require "parley.http.problem"
 local task = require "host.task"
 local time = require "host.time"
 
 local M = {}
 
+local CONTEXT = 16 -- fields of a request's context in the end: so large from the first on
 local NESTING = 32 -- of a body, as the contract says
 
 local TOKEN_HEADERS = {
@@ -164,10 +166,9 @@ end
 function M.new(deps)
   local self = deps
   return function(req, method, path, query)
-    local ctx = {
-      req = req, method = method, path = path, query = query, trace_id = trace_of(req),
-      verdicts = {},
-    }
+    local ctx = new_table(0, CONTEXT)
+    ctx.req, ctx.method, ctx.path, ctx.query = req, method, path, query
+    ctx.trace_id, ctx.verdicts = trace_of(req), {}
     local since = time.mono()
     task.trace(ctx.trace_id)
     local good, ok, err = xpcall(dispatch, debug.traceback, self, ctx, method, path)

@@ -133,7 +133,7 @@ function M.turn(turn, now)
   M.turns:with(turn.replayed and "replayed" or turn.status):inc()
   M.turn_seconds:observe(now - turn.since)
   M.turn_core_seconds:observe(max(0, now - turn.entered - (turn.plugin_ms or 0) / 1000))
-  for _, event in ipairs(turn.events) do M.audit_events:with(event.severity):inc() end
+  for _, row in ipairs(turn.events) do M.audit_events:with(row[4]):inc() end
 end
 
 -- What the sender is to blame for: the status of the answer counts it, and rate_limited.

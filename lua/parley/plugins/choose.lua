@@ -122,21 +122,22 @@ local function is_degraded(p)
 end
 
 -- Candidates as they are found; a plugin counts by its strongest reason only.
-local function collector(chooser, input)
-  local c = { active = {}, degraded = {}, trace = {}, seen = {} }
-  ---@param detail? string|number what matched
-  function c.add(p, reason, detail)
-    if not p or c.seen[p] then return end
-    c.seen[p] = true
-    local skipped = p.state == "disabled" and "disabled" or obstacle(chooser.when[p], input)
+---@param c table of M:choose
+---@param p parley.Plugin|nil
+---@param reason string
+---@param detail? string|number what matched
+local function add(c, p, reason, detail)
+  if not p or c.seen[p] then return end
+  c.seen[p] = true
+  local skipped = p.state == "disabled" and "disabled" or obstacle(c.chooser.when[p], c.input)
+  if c.trace then
     c.trace[#c.trace + 1] = {
       plugin = p.name, reason = reason, detail = detail, state = p.state, skipped = skipped,
     }
-    if skipped then return end
-    local list = is_degraded(p) and c.degraded or c.active
-    list[#list + 1] = p
   end
-  return c
+  if skipped then return end
+  local list = is_degraded(p) and c.degraded or c.active
+  list[#list + 1] = p
 end
 
 local function command_of(input)
@@ -148,37 +149,40 @@ end
 
 local function add_intent(self, c, name, confidence, reason)
   for _, entry in ipairs(self.intents[name] or {}) do
-    if confidence >= entry.threshold then c.add(entry.plugin, reason, name) end
+    if confidence >= entry.threshold then add(c, entry.plugin, reason, name) end
   end
 end
 
 --- Finds the candidates for a message.
 ---@param input parley.ChooseInput
+---@param trace {plugin: string, reason: string, detail: any, state: string, skipped: string?}[]|nil
+---   gets what was looked at, and why
 ---@return parley.Plugin[] candidates best first
----@return {plugin: string, reason: string, detail: any, state: string, skipped: string?}[] trace
-function M:choose(input)
-  local c = collector(self, input)
+function M:choose(input, trace)
+  local c = {
+    chooser = self, input = input, active = {}, degraded = {}, seen = {}, trace = trace,
+  }
   local verdict, intent = input.verdict, input.intent
   if verdict then
-    if verdict.plugin then c.add(self.by_name[verdict.plugin], "rule") end
+    if verdict.plugin then add(c, self.by_name[verdict.plugin], "rule") end
     if verdict.intent then add_intent(self, c, verdict.intent, 1, "rule") end
   end
   local addressed = input.type == "callback" or input.type == "event"
   if addressed and input.payload and input.payload.plugin then
-    c.add(self.by_name[input.payload.plugin], input.type)
+    add(c, self.by_name[input.payload.plugin], input.type)
   end
   if input.type == "event" and input.payload and type(input.payload.name) == "string" then
-    for _, p in ipairs(self.events[input.payload.name] or {}) do c.add(p, "event") end
+    for _, p in ipairs(self.events[input.payload.name] or {}) do add(c, p, "event") end
   end
   local command = command_of(input)
   if command then
-    for _, p in ipairs(self.commands[command:lower()] or {}) do c.add(p, "command", command) end
+    for _, p in ipairs(self.commands[command:lower()] or {}) do add(c, p, "command", command) end
   end
-  if input.owner then c.add(self.by_name[input.owner], "conversation") end
+  if input.owner then add(c, self.by_name[input.owner], "conversation") end
   if input.text and input.text ~= "" then
     for _, entry in ipairs(self.patterns) do
       if not c.seen[entry.plugin] and entry.matches(input.text) then
-        c.add(entry.plugin, "pattern", entry.source)
+        add(c, entry.plugin, "pattern", entry.source)
       end
     end
   end
@@ -190,7 +194,7 @@ function M:choose(input)
   end
   local list = c.active
   for _, p in ipairs(c.degraded) do list[#list + 1] = p end
-  return list, c.trace
+  return list
 end
 
 --- All intents of the generation, for the classifier; a plugin's `when.locales` are those of its

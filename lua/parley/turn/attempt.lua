@@ -19,6 +19,14 @@ local M = {}
 
 local FIELDS = 48 -- of a turn in the end: a table that grows is built anew at each power of two
 
+-- What a turn is about, and what is done once however often it is attempted. All else of a turn is
+-- of one attempt.
+local GIVEN = {
+  "dialog_id", "trace_id", "received_at", "since", "entered", "message", "message_id", "job",
+  "continued", "late", "source", "key", "keyed", "once", "body_hash", "inbound_text", "verdicts",
+  "refused", "counted", "users_verdict", "again", "maybe_open",
+}
+
 local BUSY = {
   code = "dialog_busy", retryable = true, retry_after = 1,
   message = "another worker takes a turn of this dialog",
@@ -58,14 +66,14 @@ end
 -- counts, and still gets the first answer; one that was taken in before the host went down is
 -- finished.
 local function count(self, turn, user)
-  local given = turn.given
-  if not given.counted then
+  if not turn.counted then
     local verdict, err = self.limits:take("user", user.id)
     if err then return nil, err end
-    given.counted, given.verdict = true, verdict
+    turn.counted, turn.users_verdict = true, verdict
+    turn.given.counted, turn.given.users_verdict = true, verdict
     turn.verdicts[#turn.verdicts + 1] = verdict
   end
-  local verdict = given.verdict
+  local verdict = turn.users_verdict
   if not verdict or verdict.allowed or turn.replayed or turn.admitted then return true end
   return nil, limits.refusal(verdict)
 end
@@ -171,11 +179,21 @@ local function note_stored(turn)
   d.is_new, d.lease_owner = nil, nil
 end
 
-local function once(self, given, generation, again)
-  local turn = new_table(0, FIELDS)
-  turn.given, turn.owner, turn.again = given, self.owner, again
+-- The first attempt has the table itself, which most turns need no copy of.
+local function begin(self, given, again)
+  local turn = given
+  if again then
+    turn = new_table(0, FIELDS)
+    for _, name in ipairs(GIVEN) do turn[name] = given[name] end
+    turn.again = true
+  end
+  turn.given, turn.owner = given, self.owner
   turn.calls, turn.events, turn.jobs, turn.writes, turn.continuations = {}, {}, {}, {}, {}
-  for key, value in pairs(given) do turn[key] = value end
+  return turn
+end
+
+local function once(self, given, generation, again)
+  local turn = begin(self, given, again)
   local ok, err, overtaken = prepare(self, turn, generation)
   if ok and turn.replayed then return turn end
   if ok then
@@ -194,9 +212,20 @@ local function once(self, given, generation, again)
   return turn, nil, nil, turn.guessed
 end
 
+---A turn, to which is added what it is about.
+---@param dialog_id string
+---@param trace_id string
+---@return table turn
+function M.new(dialog_id, trace_id)
+  local turn = new_table(0, FIELDS)
+  turn.dialog_id, turn.trace_id = dialog_id, trace_id
+  turn.received_at, turn.since = time.now_ms(), time.mono()
+  return turn
+end
+
 ---@param self table parley.turn
----@param given table what the turn is about. It is not changed, but for what is counted once, and
----  for `maybe_open`: the message may be durable, and not finished
+---@param given table of M.new, what the turn is about; `maybe_open` afterwards: the message may be
+---  durable, and not finished
 ---@param generation parley.Generation
 ---@param again boolean whether this is not the first attempt
 ---@return table|nil turn

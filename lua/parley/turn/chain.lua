@@ -53,14 +53,14 @@ local function ask(turn, link, action, calls)
   end
   local problem = ("invoke: no plugin that is enabled can take the %s here"):format(
     described(action))
-  for _, plugin in ipairs(calls.find(action)) do
+  for _, plugin in ipairs(calls:find(action)) do
     if stands_in(link, plugin) then
       problem = ("invoke: %s would be invoked in a loop"):format(plugin.name)
     elseif (turn.invited or 0) >= IN_ALL then
       return nil, nil, ("invoke: at most %d in one turn"):format(IN_ALL)
     else
       turn.invited = (turn.invited or 0) + 1
-      local response = calls.invoke(plugin, { by = link.plugin.name, intent = action.intent })
+      local response = calls:invoke(plugin, { by = link.plugin.name, intent = action.intent })
       if not (response and response.declined) then return plugin, response end
       problem = ("invoke: %s has declined"):format(plugin.name)
     end
@@ -79,7 +79,7 @@ local function invite(parts, turn, link, action, calls)
     record.failure(turn, plugin.name, { code = "invalid_response", message = problem })
   end
   local stand_in
-  response, stand_in = calls.instead(plugin)
+  response, stand_in = calls:instead(plugin)
   if not response then return end
   turn.status = stand_in and "fallback" or "failed"
   unfold(parts, turn, { plugin = stand_in, by = link }, response, calls)

@@ -137,25 +137,13 @@ local function calls(turn, out)
   out[#out + 1] = insert(recorded and RECORDED_CALLS or CALLS, recorded and 12 or 10, rows)
 end
 
-local function event_row(turn, e)
-  return {
-    crypto.uuid7(), e.source, e.action, e.severity, turn.trace_id,
-    e.details and json.encode(e.details), e.at,
-  }
-end
-
 local function events(turn, out, shared)
   if #turn.events == 0 then return end
-  local audit, of_plugins = {}, {}
-  for i, e in ipairs(turn.events) do
-    audit[i] = event_row(turn, e)
-    if e.of_plugin then of_plugins[#of_plugins + 1] = event_row(turn, e) end
-  end
-  out[#out + 1] = audit_logs.rows(audit)
-  out[#out + 1] = shared:events(audit)
-  if #of_plugins == 0 then return end
+  out[#out + 1] = audit_logs.rows(turn.events)
+  out[#out + 1] = shared:events(turn.events)
+  if not turn.plugin_events then return end
   out[#out + 1] = insert("INSERT INTO plugin_events (id, plugin_id, event_type, severity, "
-    .. "trace_id, payload, occurred_at) VALUES ", 7, of_plugins)
+    .. "trace_id, payload, occurred_at) VALUES ", 7, turn.plugin_events)
 end
 
 local function jobs(turn, out)

@@ -72,21 +72,21 @@ local REFUSED = {
 }
 
 -- The plugin says that it has failed, after all, or has let its time pass.
-local function failed(turn, plugin, err, instead)
+local function failed(turn, plugin, err, calls)
   turn.status = "failed"
   record.failure(turn, turn.continued.plugin, err, turn.continued.invocation_id)
-  local response = plugin and instead(plugin)
+  local response = plugin and calls:instead(plugin)
   return response and { { actions = response.actions } } or {}
 end
 
 -- Nothing has come in time. Whoever has reset the dialog does not wait for it any more.
-local function overdue(turn, row, plugin, instead)
+local function overdue(turn, row, plugin, calls)
   if row.done_at or row.expires_at > time.now_ms() then
     return nil, { code = "conflict", message = "the actions have come" }
   end
   if row.reset_version ~= turn.dialog.reset_version then plugin = nil end
   return failed(turn, plugin,
-    { code = "timeout", message = "it has answered 202 and brought no actions in time" }, instead)
+    { code = "timeout", message = "it has answered 202 and brought no actions in time" }, calls)
 end
 
 ---Takes the late answer into a turn.
@@ -103,7 +103,7 @@ function M.parts(db, turn, generation, calls)
   local row, failure = M.find(db, turn.continued.token_hash)
   if not row then return nil, failure or { code = "continuation_not_found" } end
   local plugin = generation.chooser.by_name[row.plugin]
-  if not turn.late then return overdue(turn, row, plugin, calls.instead) end
+  if not turn.late then return overdue(turn, row, plugin, calls) end
   local problem = M.problem(row, turn.dialog.reset_version)
   if problem then return nil, problem end
   if not plugin or plugin.state == "disabled" then
@@ -115,12 +115,12 @@ function M.parts(db, turn, generation, calls)
   local response, err = response_of.check(plugin, turn.late, session.of(turn, plugin))
   if not response then
     if REFUSED[err.code] then return nil, { code = REFUSED[err.code], message = err.message } end
-    return failed(turn, plugin, err, calls.instead)
+    return failed(turn, plugin, err, calls)
   end
   turn.status = "answered"
   record.event(turn, plugin.name, "plugin_invocation_completed", "info",
     { invocation_id = row.invocation_id })
-  return calls.settle(response, plugin)
+  return calls:settle(response, plugin)
 end
 
 return M

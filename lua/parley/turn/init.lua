@@ -28,16 +28,10 @@ function M.new(deps)
   return setmetatable(deps, M)
 end
 
-local function new(dialog_id, trace_id)
-  return {
-    dialog_id = dialog_id, trace_id = trace_id, received_at = time.now_ms(), since = time.mono(),
-  }
-end
-
 -- The turn of a message, or of a job, that is durable and not finished.
 ---@param row table of inbox, state 'open'
 local function of_row(row)
-  local turn, payload = new(row.dialog_id, row.trace_id), json.decode(row.payload)
+  local turn, payload = attempt.new(row.dialog_id, row.trace_id), json.decode(row.payload)
   if row.source:find "^job:" then
     turn.job = payload
   else
@@ -120,7 +114,7 @@ end
 ---@return table|nil turn {response_text, status, replayed}
 ---@return table|nil err {code, message, status?}
 function M:receive(dialog_id, message, opts)
-  local turn = new(dialog_id, opts.trace_id)
+  local turn = attempt.new(dialog_id, opts.trace_id)
   turn.message, turn.message_id = message, message.message_id
   turn.verdicts, turn.refused = opts.verdicts, opts.refused
   turn.source, turn.key = "dialog:" .. dialog_id, message.message_id or crypto.uuid7()
@@ -171,7 +165,7 @@ function M:resume(row) return in_lane(self, of_row(row)) end
 ---@return table|nil turn {response_text}
 ---@return table|nil err {code, message}
 function M:continue(row, response, once)
-  local turn = new(row.dialog_id, row.trace_id)
+  local turn = attempt.new(row.dialog_id, row.trace_id)
   turn.continued, turn.late, turn.once = row, response, once
   return in_lane(self, turn)
 end
@@ -179,7 +173,7 @@ end
 ---Runs a scheduled job in the lane of its dialog.
 ---@param job table row of jobs, `data` decoded
 function M:fire(job)
-  local turn = new(job.dialog_id, job.trace_id)
+  local turn = attempt.new(job.dialog_id, job.trace_id)
   turn.job, turn.inbound_text, turn.body_hash = job, json.encode(job), ""
   turn.source, turn.key = "job:" .. job.id, tostring(job.attempts)
   return in_lane(self, turn)

@@ -206,17 +206,25 @@ local function first_answer(self, turn, generation)
   turn.status = "failed"
 end
 
----Takes an answer into the turn, with those of the plugins that it invokes.
----@param response table checked
----@param plugin parley.Plugin|nil that has given it
----@return parley.Part[] parts
-function M.settle(self, turn, generation, response, plugin)
+-- What an answer may need from here: see parley.turn.chain and parley.turn.continue.
+local Calls = {}
+Calls.__index = Calls
+
+function Calls:find(action) return route.invited(self.turn, self.generation, action) end
+
+function Calls:invoke(plugin, invited)
+  return invoke(self.turns, self.turn, self.generation, plugin, invited)
+end
+
+function Calls:instead(failed)
+  return instead(self.turns, self.turn, self.generation, failed)
+end
+
+-- Takes an answer into the turn, with those of the plugins that it invokes.
+function Calls:settle(response, plugin)
+  local turn = self.turn
   turn.plugin = plugin
-  local parts = chain.unfold(turn, plugin, response, {
-    find = function(action) return route.invited(turn, generation, action) end,
-    invoke = function(other, invited) return invoke(self, turn, generation, other, invited) end,
-    instead = function(failed) return instead(self, turn, generation, failed) end,
-  })
+  local parts = chain.unfold(turn, plugin, response, self)
   if #turn.continuations > 0 then turn.status = "queued" end
   return parts
 end
@@ -225,12 +233,8 @@ end
 ---@return parley.Part[]|nil parts
 ---@return table|nil err of a late answer that is refused
 function M.answer(self, turn, generation)
-  if turn.continued then
-    return continue.parts(self.db, turn, generation, {
-      settle = function(late, by) return M.settle(self, turn, generation, late, by) end,
-      instead = function(failed) return instead(self, turn, generation, failed) end,
-    })
-  end
+  local calls = setmetatable({ turns = self, turn = turn, generation = generation }, Calls)
+  if turn.continued then return continue.parts(self.db, turn, generation, calls) end
   local response, plugin
   if turn.message then
     route.rules(turn, generation, self.log)
@@ -239,7 +243,7 @@ function M.answer(self, turn, generation)
   end
   if not response then response, plugin = first_answer(self, turn, generation) end
   if not response then return {} end
-  return M.settle(self, turn, generation, response, plugin)
+  return calls:settle(response, plugin)
 end
 
 return M

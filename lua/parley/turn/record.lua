@@ -1,6 +1,8 @@
 -- What a turn notes on its way: events for the audit, the inbox row that makes it durable early.
 
 local commit = require "parley.turn.commit"
+local crypto = require "host.crypto"
+local json = require "host.json"
 local time = require "host.time"
 local utf8 = require "parley.util.utf8"
 
@@ -11,18 +13,25 @@ M.MESSAGE_MAX = 1024 -- bytes of an error's message in the audit and the log
 ---@return number milliseconds, to the microsecond
 function M.ms_since(mono) return math.floor((time.mono() - mono) * 1e6 + 0.5) / 1e3 end
 
+-- As in parley.store.audit.
+local function row(turn, source, action, severity, details)
+  return {
+    crypto.uuid7(), source, action, severity, turn.trace_id, details and json.encode(details),
+    time.now_ms(), nil,
+  }
+end
+
 ---An event of the turn: a row of audit_logs in its transaction.
 function M.event(turn, source, action, severity, details)
-  turn.events[#turn.events + 1] = {
-    source = source, action = action, severity = severity, details = details, at = time.now_ms(),
-  }
+  turn.events[#turn.events + 1] = row(turn, source, action, severity, details)
 end
 
 ---What a plugin has to tell, or has failed at: a row of plugin_events too. That it was called and
 ---has answered is in plugin_calls already.
 function M.plugin_event(turn, plugin, action, severity, details)
   M.event(turn, plugin, action, severity, details)
-  turn.events[#turn.events].of_plugin = true
+  turn.plugin_events = turn.plugin_events or {}
+  turn.plugin_events[#turn.plugin_events + 1] = row(turn, plugin, action, severity, details)
 end
 
 ---A call of a plugin that came to nothing.

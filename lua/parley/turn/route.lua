@@ -17,6 +17,7 @@ end
 ---@param generation parley.Generation
 ---@param log function
 function M.rules(turn, generation, log)
+  if generation.rules.count == 0 then return end
   local verdict, err = generation.rules:evaluate(rules.view(turn.message, {
     dialog_id = turn.dialog.id, channel = turn.dialog.channel, user = turn.user,
     state = owner(turn) and "conversation" or "idle",
@@ -76,9 +77,9 @@ end
 ---@param action {plugin: string|nil, intent: string|nil}
 ---@return parley.Plugin[]
 function M.invited(turn, generation, action)
-  return (generation.chooser:choose(input_for(turn, {
+  return generation.chooser:choose(input_for(turn, {
     verdict = { plugin = action.plugin, intent = action.intent },
-  })))
+  }))
 end
 
 ---The plugins that may take the message, best first; the fallback is always the last.
