@@ -1,9 +1,9 @@
 #include "base/json.h"
 
+#include "base/decimal.h"
 #include "base/utf8.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -419,29 +419,13 @@ int pl_json_put_number(struct pl_buf *out, double v)
 {
     if (!isfinite(v))
         return -1;
-    if (v == floor(v) && fabs(v) <= EXACT) {
-        char buf[24];
-        char *p = buf + sizeof buf;
-        uint64_t n = (uint64_t)fabs(v);
-        do {
-            *--p = (char)('0' + n % 10);
-            n /= 10;
-        } while (n != 0);
-        if (v < 0)
-            *--p = '-';
-        pl_buf_append(out, p, (size_t)(buf + sizeof buf - p));
-        return 0;
-    }
-    char buf[40];
-    for (int precision = 15; precision <= 17; precision++) {
-        snprintf(buf, sizeof buf, "%.*g", precision, v);
-        if (strtod(buf, NULL) == v)
-            break;
-    }
-    pl_buf_puts(out, buf);
+    bool exact = v == floor(v) && fabs(v) <= EXACT;
+    pl_buf_reserve(out, PL_DECIMAL_MAX + 2);
+    char *text = out->data + out->len;
+    out->len += exact ? pl_decimal((int64_t)v, text) : pl_decimal_real(v, text);
     /* Beyond 2^53 without a fraction it would look like an integer, which no strict reader takes.
      */
-    if (strpbrk(buf, ".e") == NULL)
+    if (!exact && strpbrk(text, ".e") == NULL)
         pl_buf_puts(out, ".0");
     return 0;
 }

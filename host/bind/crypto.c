@@ -60,6 +60,16 @@ static int crypto_uuid7(lua_State *L)
     return 1;
 }
 
+/* timed_uuid7() -> a UUID of version 7, the milliseconds in it */
+static int crypto_timed_uuid7(lua_State *L)
+{
+    char out[PL_UUID_LEN + 1];
+    uint64_t ms = pl_uuid7(out);
+    lua_pushlstring(L, out, PL_UUID_LEN);
+    lua_pushnumber(L, (lua_Number)ms);
+    return 2;
+}
+
 /* uuid7_derived(ms, text, ...) -> a UUID of version 7 that is the same for the same arguments */
 static int crypto_uuid7_derived(lua_State *L)
 {
@@ -241,6 +251,7 @@ int pl_bind_crypto(lua_State *L)
         {"random", crypto_random},
         {"equal", crypto_equal},
         {"uuid7", crypto_uuid7},
+        {"timed_uuid7", crypto_timed_uuid7},
         {"uuid7_derived", crypto_uuid7_derived},
         {"trace_id", crypto_trace_id},
         {"hex", crypto_hex},

@@ -211,8 +211,8 @@ static int submit(lua_State *L, struct pl_sql_request *r, bool write, pl_task_pu
     return pl_task_wait(L, &r->op, push);
 }
 
-/* db:commit{ {sql, ...}, ..., key= } -> {{changes=, rows=}, ...} | nil, err. One transaction; `key`
- * names what it is about, see pl_sql_key. */
+/* db:commit{ {sql, ...}, ..., key=, results= } -> {{changes=, rows=}, ...} | nil, err. One
+ * transaction; `key` names what it is about, see pl_sql_key. `results = false`: -> true */
 static int db_commit(lua_State *L)
 {
     struct pl_sql *db = check_db(L);
@@ -232,7 +232,10 @@ static int db_commit(lua_State *L)
     const char *key = lua_tolstring(L, -1, &len);
     if (key != NULL)
         pl_sql_key(r, key, len);
-    return submit(L, r, true, push_committed);
+    lua_pushliteral(L, "results");
+    lua_rawget(L, 2);
+    bool results = lua_isnil(L, -1) || lua_toboolean(L, -1);
+    return submit(L, r, true, results ? push_committed : push_done);
 }
 
 static int query(lua_State *L, pl_task_push push)

@@ -121,7 +121,7 @@ static void uuid_text(const unsigned char *id, char *out)
     *out = '\0';
 }
 
-void pl_uuid7(char *out)
+uint64_t pl_uuid7(char *out)
 {
     static uint64_t last_ms;
     static uint16_t counter;
@@ -141,6 +141,7 @@ void pl_uuid7(char *out)
     id[7] = (unsigned char)counter;
     id[8] = (unsigned char)((id[8] & 0x3F) | 0x80);
     uuid_text(id, out);
+    return last_ms;
 }
 
 void pl_uuid7_derived(uint64_t ms, const void *data, size_t len, char *out)

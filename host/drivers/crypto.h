@@ -29,8 +29,9 @@ void pl_random(void *out, size_t len);
 bool pl_equal(const void *a, size_t a_len, const void *b, size_t b_len);
 
 /* UUID version 7 (RFC 9562 5.7), growing within this process even inside one millisecond: 12 bits
- * of counter behind the time. Writes PL_UUID_LEN characters and a NUL. */
-void pl_uuid7(char *out);
+ * of counter behind the time. Writes PL_UUID_LEN characters and a NUL; returns the milliseconds in
+ * it, which may be ahead of the clock. */
+uint64_t pl_uuid7(char *out);
 
 /* A new trace id (W3C Trace Context): 32 hex digits and a NUL. */
 void pl_trace_id(char *out);

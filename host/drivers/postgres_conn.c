@@ -1,11 +1,11 @@
 #include "drivers/postgres_conn.h"
 
 #include "base/clock.h"
+#include "base/decimal.h"
 #include "drivers/postgres_error.h"
 #include "drivers/postgres_guard.h"
 
 #include <assert.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,8 +69,7 @@ static struct pl_pg_prepared *prepare(struct pl_pg_conn *c, const char *sql, siz
     return p;
 }
 
-/* Numbers are written into `scratch`, which must not move meanwhile: 32 bytes are enough for one.
- */
+/* Numbers are written into `scratch`, which must not move meanwhile. */
 static const char *text_of(struct pl_pg_conn *c, const struct pl_sql_request *r,
                            const struct pl_sql_value *v)
 {
@@ -79,10 +78,8 @@ static const char *text_of(struct pl_pg_conn *c, const struct pl_sql_request *r,
     if (v->type == PL_SQL_TEXT)
         return r->bytes.data + v->offset;
     char *at = c->scratch.data + c->scratch.len;
-    if (v->type == PL_SQL_INTEGER)
-        c->scratch.len += (size_t)snprintf(at, 32, "%" PRId64, v->integer) + 1;
-    else
-        c->scratch.len += (size_t)snprintf(at, 32, "%.17g", v->real) + 1;
+    c->scratch.len +=
+        1 + (v->type == PL_SQL_INTEGER ? pl_decimal(v->integer, at) : pl_decimal_real(v->real, at));
     return at;
 }
 
@@ -97,7 +94,7 @@ static void execute(struct pl_pg_conn *c, const char *sql, size_t len,
     const char *values[PL_PG_PARAMS_MAX];
     uint32_t n = 0;
     pl_buf_clear(&c->scratch);
-    pl_buf_reserve(&c->scratch, 32 * PL_PG_PARAMS_MAX);
+    pl_buf_reserve(&c->scratch, PL_DECIMAL_MAX * PL_PG_PARAMS_MAX);
     for (uint32_t k = 0; k < parts_len; k++) {
         const struct pl_sql_request *r = parts[k].r;
         const struct pl_sql_statement *s = &r->statements[parts[k].statement];

@@ -139,7 +139,8 @@ describe("the choice of a plugin", function()
     local b = plugin("b", { commands = { { name = "x" } } })
     local c = plugin("c", { commands = { { name = "x" } } }, "disabled")
     local chooser = assert(choose.compile { a, b, c })
-    local list, trace = chooser:choose { text = "/x" }
+    local trace = {}
+    local list = chooser:choose({ text = "/x" }, trace)
     assert.equal("b a", names(list))
     assert.equal("disabled", trace[3].skipped)
     a.state, b.state, c.state = "active", "disabled", "active"

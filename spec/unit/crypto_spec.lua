@@ -33,6 +33,9 @@ describe("host.crypto", function()
       assert.is_true(id > last)
       last = id
     end
+    local id, ms = crypto.timed_uuid7()
+    assert.is_true(id > last)
+    assert.equal(ms, tonumber(id:sub(1, 8) .. id:sub(10, 13), 16))
     assert.matches("^%x+$", crypto.trace_id())
     assert.equal(32, #crypto.trace_id())
   end)

@@ -153,4 +153,21 @@ describe("writing JSON", function()
       assert.is_nil((json.encode(("x"):rep(code % 20) .. "\xff" .. ("y"):rep(9))))
     end
   end)
+
+  it("writes a short number that reads back the same", function()
+    for text in ("0 -1 0.5 -0.5 0.001 -0.001 0.1 12.34 1234567.891 999999999.999 1e-07 0.0001 1.0005 0.30000000000000004"
+      .. " 1.7976931348623157e+308 1e+300 123456789012.345 9007199254740991"):gmatch "%S+" do
+      assert.equal(text, json.encode(tonumber(text)))
+    end
+    local state = 1
+    for _ = 1, 20000 do
+      state = (state * 69069 + 1) % 2 ^ 32
+      local n = (state - 2 ^ 31) / 10 ^ (state % 9)
+      local written = json.encode(n)
+      assert.equal(n, tonumber(written))
+      if n ~= math.floor(n) and tonumber(("%.15g"):format(n)) == n then
+        assert.equal(("%.15g"):format(n), written)
+      end
+    end
+  end)
 end)

@@ -1,7 +1,7 @@
 -- The gate: every call of a plugin to the host passes here. Permission, quota, then the service.
 --
 -- A service is {permission = nil | name, run = function(invocation, ...)}. One with an effect that
--- the outside can see first calls invocation.admit(): the message is durable then, and after a
+-- the outside can see first calls invocation:admit(): the message is durable then, and after a
 -- crash its turn is taken up again, not lost.
 
 local M = {}

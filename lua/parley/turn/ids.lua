@@ -32,8 +32,7 @@ end
 ---@return integer ms
 ---@return boolean made_up it does not sort among others of the same millisecond
 function M.message(at_least)
-  local id = crypto.uuid7()
-  local ms = tonumber(id:sub(1, 8) .. id:sub(10, 13), 16)
+  local id, ms = crypto.timed_uuid7()
   if ms >= at_least then return id, ms, false end
   return derived(at_least, crypto.random(16)), at_least, true
 end

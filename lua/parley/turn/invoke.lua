@@ -61,15 +61,21 @@ local function request_for(turn, plugin, invocation_id, deadline_ms, invited)
 end
 
 -- What the services behind the door know of one invocation.
+local Invocation = {}
+Invocation.__index = Invocation
+
+-- Before anything that the outside can see.
+function Invocation:admit() return record.admit(self.db, self.turn) end
+
+function Invocation:spend(usage) record.usage(self.turn, usage) end
+
 local function invocation_for(self, turn, generation, plugin, id)
-  return {
+  return setmetatable({
     id = id, manifest = plugin.manifest, settings = plugin.settings, db = self.db,
     dialog_id = turn.dialog.id, dialog = turn.dialog, user = turn.user, trace_id = turn.trace_id,
-    config = generation.config, llm = generation.llm, writes = {},
+    config = generation.config, llm = generation.llm, writes = {}, turn = turn,
     deadline = time.mono() + plugin.manifest.limits.timeout_ms / 1000,
-    admit = function() return record.admit(self.db, turn) end,
-    spend = function(usage) record.usage(turn, usage) end,
-  }
+  }, Invocation)
 end
 
 -- A database that does not take the message, or a worker that was faster with it, is no failure of

@@ -138,7 +138,7 @@ local function run(invocation, request)
   body, err = body_of(request, headers)
   if err then return nil, err end
   if not SAFE[method] then
-    ok, err = invocation.admit()
+    ok, err = invocation:admit()
     if not ok then return nil, err end
   end
   local left = invocation.deadline - time.mono()

@@ -68,7 +68,7 @@ gate.register("llm.chat", {
       trace_id = invocation.trace_id,
     }
     if not answer then return nil, err end
-    invocation.spend(answer.usage)
+    invocation:spend(answer.usage)
     return {
       text = answer.text, json = answer.json, model = answer.model, source = answer.source,
       usage = answer.usage,
