@@ -264,6 +264,22 @@ function M.needs_restart(old, new)
   return out
 end
 
+-- Whether a server of PostgreSQL is on this machine.
+local function is_here(url)
+  local host = url:match "[?&]host=([^&]*)"
+    or url:match "^%w+://([^/?]*)":gsub("^.*@", ""):gsub(":%d*$", "")
+  return host == "" or host == "localhost" or host == "[::1]" or host:find "^127%." ~= nil
+    or host:find "^/" ~= nil or host:find "^%%2[fF]" ~= nil -- the folder of its socket
+end
+
+-- A server on this machine needs about as much of it as the workers do, and takes more turns from
+-- half as many: their groups are larger.
+local function workers_for(url)
+  if url:find "^sqlite:" then return 1 end
+  local cores = math.min(fs.cores(), 64)
+  return is_here(url) and math.max(1, math.floor(cores / 2)) or cores
+end
+
 ---Loads and checks the configuration of a home.
 ---@param home string
 ---@param opts {file: string|nil, getenv: function|nil}|nil
@@ -301,7 +317,7 @@ function M.load(home, opts)
       config.database_url:gsub("://[^@/]*@", "://***@"))
   end
   if config.watch == nil then config.watch = config.profile == "dev" end
-  config.workers = config.workers or (scheme == "sqlite" and 1 or math.min(fs.cores(), 64))
+  config.workers = config.workers or workers_for(config.database_url)
   if scheme == "sqlite" and config.workers > 1 then
     return fail("workers: %d workers need PostgreSQL; with SQLite there is one", config.workers)
   end

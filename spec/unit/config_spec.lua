@@ -45,6 +45,25 @@ describe("the configuration", function()
     assert.matches("^PARLEY_REDIS_URL_FILE: .*" .. path:gsub("%p", "%%%0"), err.message)
   end)
 
+  it("has one worker for SQLite, one per core for PostgreSQL, and half of them beside it", function()
+    local cores = math.min(fs.cores(), 64)
+    local function workers(url) return assert(load(nil, { PARLEY_DATABASE_URL = url })).workers end
+    assert.equal(1, workers())
+    for _, url in ipairs {
+      "postgres://db.example.org/parley", "postgresql://u:p@10.0.0.1:5432/parley", "postgres://a,b/parley?host=db",
+      "postgres://u:localhost@db:5432/localhost",
+    } do
+      assert.equal(cores, workers(url), url)
+    end
+    for _, url in ipairs {
+      "postgres://parley@/parley?host=/run/postgresql&port=1", "postgres:///parley", "postgres://localhost/parley",
+      "postgresql://u:p@127.0.0.1:5432/parley", "postgres://u@[::1]:5432/parley", "postgres:///p?host=%2Frun",
+    } do
+      assert.equal(math.max(1, math.floor(cores / 2)), workers(url), url)
+    end
+    assert.equal(3, assert(load(nil, { PARLEY_DATABASE_URL = "postgres:///parley", PARLEY_WORKERS = "3" })).workers)
+  end)
+
   it("refuses a redis_url that is none, without telling its password", function()
     local _, err = load(nil, { PARLEY_REDIS_URL = "redis://:sesame@host:none" })
     assert.matches("^redis_url: the port", err.message)
