@@ -44,6 +44,8 @@ function M:add(route)
   self.routes[#self.routes + 1] = route
 end
 
+local function char_of(hex) return string.char(tonumber(hex, 16)) end
+
 ---@return table|nil route
 ---@return table|string params of the path, or the code of the problem
 ---@return string|nil allow for method_not_allowed
@@ -69,7 +71,8 @@ function M:match(method, path)
   end
   local params = {}
   for i, name in ipairs(route.parameters) do
-    params[name] = values[i]:gsub("%%(%x%x)", function(h) return string.char(tonumber(h, 16)) end)
+    local value = values[i]
+    params[name] = value:find("%", 1, true) and value:gsub("%%(%x%x)", char_of) or value
   end
   return route, params
 end

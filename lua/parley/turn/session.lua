@@ -89,7 +89,7 @@ end
 ---@return table|nil after nil: there is none
 function M.after(before, response)
   if response["end"] then return nil end
-  if not response.state then return before end
+  if not response.state or next(response.state) == nil then return before end
   local after = {}
   for key, value in pairs(before or {}) do after[key] = value end
   for key, value in pairs(response.state) do
