@@ -1,0 +1,91 @@
+-- tools/bench/cost: turns one after the other in this process, on SQLite and without sockets.
+--   cost.lua run N    makes N of them: what a profiler looks at
+--   cost.lua bytes N  prints what N of them allocate, and the lines that do
+
+local app = require "parley.http.app"
+local host = require "spec.support.host"
+local log = require "parley.ops.log"
+
+local WARM, LINES, WORTH = 200, 40, 40 -- turns that are not counted; lines shown, of so many bytes
+
+local h = host.start { config = "return { rate_limits = {} }" }
+local core = h.core
+local answer = app.new {
+  router = core.router, verify = core.verify, limits = core.limits, db = core.db, log = log.write,
+  level = log.level,
+}
+
+-- What a handler needs of a request.
+local Request = {}
+Request.__index = Request
+
+local HEADERS = { ["content-type"] = "application/json", ["x-bot-token"] = h.token }
+local BODY = '{"user":{"external_id":"user-%d"},"type":"text","text":"/echo hello there",'
+  .. '"message_id":"m-%d"}'
+
+function Request.header(_, name) return HEADERS[name:lower()] end
+function Request.count(_, name) return HEADERS[name:lower()] and 1 or 0 end
+function Request:body() return self.text end
+function Request:respond(status, _, text) self.status, self.answered = status, text end
+
+local made = 0
+local function turns(n)
+  for _ = 1, n do
+    made = made + 1
+    local request = setmetatable({ text = BODY:format(made % 20, made) }, Request)
+    answer(request, "POST", "/api/v1/dialogs/cost-" .. made % 20 .. "/messages")
+    if request.status ~= 200 then error(request.answered or "no answer") end
+  end
+end
+
+local function allocated() return collectgarbage "count" * 1024 end
+
+local function without_collector(f)
+  collectgarbage()
+  collectgarbage "stop"
+  f()
+  collectgarbage "restart"
+end
+
+-- Bytes by line. What a function in C makes counts for the line that has called it.
+local function by_line(n)
+  local bytes, last, line = {}, allocated(), "?"
+  debug.sethook(function(_, number)
+    bytes[line] = (bytes[line] or 0) + allocated() - last
+    line = debug.getinfo(2, "S").short_src:match "[^/]*/[^/]*$" .. ":" .. number
+    last = allocated() -- what the hook itself has made counts for nobody
+  end, "l")
+  turns(n)
+  debug.sethook()
+  return bytes
+end
+
+local function print_bytes(n)
+  jit.off() -- what is compiled has no lines, and makes less
+  turns(WARM)
+  local before = allocated()
+  without_collector(function()
+    before = allocated()
+    turns(n)
+    before = allocated() - before
+  end)
+  print(("%.0f bytes a turn"):format(before / n))
+  without_collector(function()
+    local bytes, lines = by_line(n), {}
+    for line in pairs(bytes) do lines[#lines + 1] = line end
+    table.sort(lines, function(a, b) return bytes[a] > bytes[b] end)
+    for i = 1, LINES do
+      if lines[i] and bytes[lines[i]] / n >= WORTH then
+        print(("%8.0f  %s"):format(bytes[lines[i]] / n, lines[i]))
+      end
+    end
+  end)
+end
+
+local what, n = ...
+if what == "run" then
+  turns(tonumber(n))
+elseif what == "bytes" then
+  print_bytes(tonumber(n))
+end
+h:stop()
