@@ -10,6 +10,8 @@
 #define READS_INFLIGHT 64   /* per reader: one slow read delays no more than that */
 #define PARAMS_MAX     1000 /* of one statement */
 #define WATCH_MS       200  /* how soon silence is noticed when it is long enough */
+#define LARGE          8    /* transactions in a group: others had better wait for it */
+#define SLOW_MS        10   /* but not for one that takes longer */
 #define CLOSE_MS       2000 /* what closing waits for commits that are under way */
 
 static struct pl_postgres *of(struct pl_sql *sql)
@@ -237,6 +239,30 @@ static void send_reads(struct pl_postgres *db)
 
 /* A server that is silent for too long is as good as away: what can be refused without harm is, and
  * only commits that were sent are still waited for. */
+/* Whether another writer may take what waits. The larger a group, the less the server has to do for
+ * each of its transactions, by a sixth with 64 clients: so what comes while a group is under way
+ * waits for that writer, as long as that is not for long, and it can take all. Of small groups
+ * there is little to gain, and a lone transaction should not wait. */
+static bool may_join(const struct pl_postgres *db)
+{
+    if (db->writes_len >= db->config.group_max)
+        return true;
+    uint64_t now = pl_now_ns();
+    for (int i = 0; i < db->config.writers; i++) {
+        const struct pl_pg_writer *w = &db->writers[i];
+        if (w->phase != PL_PG_IDLE && w->group_len >= LARGE &&
+            now - w->begin_ns < SLOW_MS * PL_NS_PER_MS)
+            return false;
+    }
+    return true;
+}
+
+static void send_writes(struct pl_postgres *db)
+{
+    for (int i = 0; i < db->config.writers && !pl_list_empty(&db->writes) && may_join(db); i++)
+        pl_pg_writer_go(&db->writers[i]);
+}
+
 static void on_watch(uv_timer_t *timer)
 {
     struct pl_postgres *db = timer->data;
@@ -256,6 +282,7 @@ static void on_watch(uv_timer_t *timer)
     }
     if (!db->closing)
         refuse_queues(db);
+    send_writes(db); /* behind a writer that has become slow */
     if (!owed) {
         db->watching = false;
         uv_timer_stop(&db->watch);
@@ -278,8 +305,7 @@ static void on_start(uv_prepare_t *prepare)
     db->starting = false;
     db->refs++;
     send_reads(db);
-    for (int i = 0; i < db->config.writers && !pl_list_empty(&db->writes); i++)
-        pl_pg_writer_go(&db->writers[i]);
+    send_writes(db);
     watch(db);
     unref(db);
 }
