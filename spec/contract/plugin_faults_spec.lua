@@ -23,7 +23,7 @@ local FAULTS = {
   { "local c c = coroutine.create(function() while true do coroutine.yield() end end) while true do coroutine.resume(c) end",
     "cpu_limit" },
   -- memory
-  { "local t = {} while true do t[#t + 1] = {} end", "memory_limit" },
+  { "local t = {} while true do t[#t + 1] = {} end", { "memory_limit", "cpu_limit" } }, -- whichever comes first
   { "local s = 'x' while true do s = s .. s end", "memory_limit" },
   { "('x'):rep(1e9)", { "memory_limit", "exception" } },
   { "local t = {} while true do pcall(function() t[#t + 1] = ('x'):rep(1e5) .. #t end) end", { "memory_limit", "cpu_limit" } },
