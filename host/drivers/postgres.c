@@ -237,8 +237,6 @@ static void send_reads(struct pl_postgres *db)
             pl_pg_conn_flush(&db->readers[i].conn);
 }
 
-/* A server that is silent for too long is as good as away: what can be refused without harm is, and
- * only commits that were sent are still waited for. */
 /* Whether another writer may take what waits. The larger a group, the less the server has to do for
  * each of its transactions, by a sixth with 64 clients: so what comes while a group is under way
  * waits for that writer, as long as that is not for long, and it can take all. Of small groups
@@ -263,6 +261,8 @@ static void send_writes(struct pl_postgres *db)
         pl_pg_writer_go(&db->writers[i]);
 }
 
+/* A server that is silent for too long is as good as away: what can be refused without harm is, and
+ * only commits that were sent are still waited for. */
 static void on_watch(uv_timer_t *timer)
 {
     struct pl_postgres *db = timer->data;
