@@ -140,7 +140,7 @@ end
 M.show = show
 
 -- What no plugin may ever see: where things lie in memory, what is not its own, files.
-local FORBIDDEN = { "0x%x%x%x%x+", CORE_SECRET, NEIGHBOUR_SECRET, "root:x:", "/lua/parley/", "/work/", "/home/" }
+local FORBIDDEN = { "0x%x%x%x%x+", CORE_SECRET, NEIGHBOUR_SECRET, "root:x:", "/lua/parley/", "/home/" }
 
 ---What is in `seen`, a nested table, of what no plugin may see; nil when there is nothing.
 ---@return string|nil
