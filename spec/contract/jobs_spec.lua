@@ -1,3 +1,4 @@
+local eventually = require "spec.support.eventually"
 local host = require "spec.support.host"
 local task = require "host.task"
 local time = require "host.time"
@@ -13,18 +14,13 @@ p.on.job("ring", function(c, data)
   c.session.rung = (c.session.rung or 0) + 1
   c:reply("ring " .. data.n)
 end)
+p.on.command("alarms", function(c)
+  for i = 1, 8 do c:schedule { ["in"] = 0, job = "ring", data = { n = i } } end
+  c:reply "noted"
+end)
 p.on.command("fail", function(c) c:schedule { ["in"] = 0, job = "nobody" } c:reply "noted" end)
 return p
 ]]
-
-local function wait_for(f)
-  for _ = 1, 300 do
-    local v = f()
-    if v then return v end
-    task.sleep(0.01)
-  end
-  error "it did not happen within 3 s"
-end
 
 local function last_text(h, dialog)
   local messages = h:request("GET", "/api/v1/dialogs/" .. dialog).body.messages
@@ -34,14 +30,16 @@ end
 
 describe("a scheduled job", function()
   local plugins = {
-    alarm = { main = ALARM, manifest = { commands = { { name = "alarm" }, { name = "fail" } }, permissions = { "jobs" } } },
+    alarm = { main = ALARM, manifest = {
+      commands = { { name = "alarm" }, { name = "alarms" }, { name = "fail" } }, permissions = { "jobs" },
+    } },
   }
 
   it("fires once when it is due, as a message of its plugin", function()
     local h = host.start { plugins = plugins }
     assert.equal("noted", h:say("j", "/alarm 0").body.text)
     assert.equal("noted", h:say("j", "/alarm 0").body.text)
-    wait_for(function() return last_text(h, "j") == "ring 2" end)
+    eventually("both rings", function() return last_text(h, "j") == "ring 2" end)
     task.sleep(0.05)
     local dialog = h:request("GET", "/api/v1/dialogs/j").body
     assert.equal(6, #dialog.messages)
@@ -50,19 +48,43 @@ describe("a scheduled job", function()
     h:stop()
   end)
 
+  it("fires after those of its dialog that were due before, also when the database is slow to begin one", function()
+    local h = host.start { plugins = plugins }
+    local db, slow = h.core.db, true
+    h.core.jobs.db = setmetatable({
+      commit = function(_, statements)
+        if slow and statements[1][1]:find "^UPDATE jobs SET starts" then
+          slow = false
+          task.sleep(0.2)
+        end
+        return db:commit(statements)
+      end,
+    }, { __index = function(_, name) return function(_, ...) return db[name](db, ...) end end })
+    h:say("order", "/alarms")
+    h:say("other", "/alarm 0")
+    eventually("all rings", function() return db:first("SELECT count(*) AS n FROM jobs WHERE state = 'done'").n == 9 end)
+    local texts = {}
+    for _, m in ipairs(h:request("GET", "/api/v1/dialogs/order").body.messages) do
+      local action = m.payload.actions and m.payload.actions[1]
+      texts[#texts + 1] = action and action.text:match "^ring (%d)"
+    end
+    assert.equal("12345678", table.concat(texts))
+    h:stop()
+  end)
+
   it("fires after a restart", function()
     local h = host.start { plugins = plugins }
     h:say("j", "/alarm 0.3")
     h:stop()
     local again = host.start { home = h.home }
-    wait_for(function() return last_text(again, "j") == "ring 1" end)
+    eventually("the ring", function() return last_text(again, "j") == "ring 1" end)
     again:stop()
   end)
 
   it("is tried again, and given up, when nobody takes it", function()
     local h = host.start { plugins = plugins }
     h:say("j", "/fail")
-    wait_for(function()
+    eventually("the failure", function()
       local job = h.core.db:first "SELECT attempts, state FROM jobs"
       return job.attempts == 1 and job.state == "open"
     end)
@@ -74,21 +96,21 @@ describe("a scheduled job", function()
     h.core.manager:disable("alarm", "it has hung the host")
     h:say("held", "/alarm 0.2")
     assert(h.core.manager:reload(h.core.config))
-    wait_for(function()
+    eventually("the job is put off", function()
       local job = h.core.db:first "SELECT attempts, state, run_at FROM jobs"
       return job.run_at > time.now_ms() + 50000 and job.attempts == 0 and job.state == "open"
     end)
     assert(h.core:reload())
     time.advance(61)
     h.core.jobs:wake()
-    wait_for(function() return last_text(h, "held") == "ring 1" end)
+    eventually("the ring", function() return last_text(h, "held") == "ring 1" end)
     h:stop()
   end)
 
   it("is set aside for a person when it was given up", function()
     local h = host.start { plugins = plugins }
     h:say("j", "/fail")
-    wait_for(function()
+    eventually("the failure", function()
       time.advance(2000)
       h.core.jobs:wake()
       return h.core.db:first("SELECT state FROM jobs").state == "failed"

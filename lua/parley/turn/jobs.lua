@@ -26,7 +26,7 @@ local LOOK_SHARED_S = 1 -- where other workers schedule jobs, too
 function M.new(deps)
   return setmetatable({
     db = deps.db, turn = deps.turn, manager = deps.manager, log = deps.log, changed = task.cond(),
-    running = {}, count = 0, outlived = {},
+    running = {}, count = 0, outlived = {}, -- running: by their dialogs
     look_s = deps.db:dialect() == "sqlite" and LOOK_S or LOOK_SHARED_S,
   }, M)
 end
@@ -139,27 +139,28 @@ end
 
 local function fire(self, job)
   if not hold(self, job) then run(self, job) end
-  self.running[job.id] = nil
+  self.running[job.dialog_id] = nil
   self.count = self.count - 1
   self:wake()
 end
 
--- Starts what is due; returns how long the next one may sleep.
+-- Starts what is due, one job of a dialog at a time: they fire in the order in which they are due.
+-- Returns how long the next one may sleep.
 local function look(self)
   local now = time.now_ms()
   local rows, err = self.db:query("SELECT id, plugin, job, dialog_id, data, run_at, attempts, "
-    .. "starts, trace_id, data_version FROM jobs WHERE state = 'open' ORDER BY run_at LIMIT $1",
+    .. "starts, trace_id, data_version FROM jobs WHERE state = 'open' ORDER BY run_at, id LIMIT $1",
     2 * AT_ONCE)
   if not rows then
     self.log("error", "jobs cannot be read", { code = err.code, error = err.message })
     return 1
   end
   for _, job in ipairs(rows) do
-    if not self.running[job.id] then
+    if not self.running[job.dialog_id] then
       if job.run_at > now then return math.min((job.run_at - now) / 1000, self.look_s) end
       if self.count >= AT_ONCE then return self.look_s end
       job.data = job.data and json.decode(job.data)
-      self.running[job.id] = true
+      self.running[job.dialog_id] = true
       self.count = self.count + 1
       task.spawn(fire, self, job)
     end
