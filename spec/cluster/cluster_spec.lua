@@ -93,7 +93,7 @@ describe("a cluster", function()
     local guard = lease_a:guard()
     a.runner:cancel() -- it stands still, and will not know
     assert(b:begin())
-    process.eventually("b leads", function() return lease_b end, 15)
+    process.eventually("b leads", function() return lease_b end)
     local ok, err = db:commit { guard, { "DELETE FROM tokens" } }
     assert.is_nil(ok)
     assert.equal("conflict", err.code)
@@ -109,7 +109,7 @@ describe("a cluster", function()
       assert(c:begin())
     end
     b.runner:cancel()
-    process.eventually("b is missed", function() return #dead > 0 end, 20)
+    process.eventually("b is missed", function() return #dead > 0 end)
     task.sleep(1.5)
     assert.same({ "b" }, dead)
     assert.is_nil(db:first "SELECT id FROM instances WHERE id = 'b'")
@@ -120,7 +120,7 @@ describe("a cluster", function()
     local dead = {}
     a:on_dead(function(id) dead[#dead + 1] = id end, function() return { "a", #dead == 0 and "stopped" or nil } end)
     assert(a:begin())
-    process.eventually("it is missed", function() return #dead > 0 end, 20)
+    process.eventually("it is missed", function() return #dead > 0 end)
     assert.same({ "stopped" }, dead)
   end)
 

@@ -122,7 +122,7 @@ describe("a plugin that crashes the host", function()
     start(CRASHER)
     host.write_plugin({ home = h.home }, "crasher", plugin("SEGV()\n" .. CRASHER))
     h:run "reload"
-    serve.eventually("the end of the plugin", function() return states() == everywhere end, 20)
+    serve.eventually("the end of the plugin", function() return states() == everywhere end)
     assert.equal("hi", h:say("d", "/echo hi").body.text)
     local home, before = h.home, restarts()
     assert.is_true(before >= 1)

@@ -140,7 +140,7 @@ describe("parley plugin deploy", function()
     try(h, release("2.0.0", "error 'no stock'"))
     for _, dialog in ipairs(releases.dialogs(1, 50, false, 40)) do h:say(dialog, "/shop") end
     for _, dialog in ipairs(releases.dialogs(1, 50, true, 8)) do h:say(dialog, "/shop") end
-    serve.eventually("a decision", function() return list(h)[1].state == "rolled_back" end, 20)
+    serve.eventually("a decision", function() return list(h)[1].state == "rolled_back" end)
     assert.matches("of %d+ calls failed %(100.0 %%%)", list(h)[1].reason)
     serve.eventually("the stable version everywhere", function()
       return everywhere(h, function(p) return p.canary and "on trial" or p.version end) == all "1.0.0"
@@ -179,7 +179,7 @@ describe("parley plugin deploy", function()
     h = start { home = h.home, env = { PARLEY_WORKERS = tostring(WORKERS) } }
     assert.same({ "running", 40 }, { list(h)[1].state, list(h)[1].counts.stable.calls })
     for _, dialog in ipairs(releases.dialogs(1, 50, true, 4)) do h:say(dialog, "/shop") end
-    serve.eventually("a decision", function() return list(h)[1].state == "rolled_back" end, 20)
+    serve.eventually("a decision", function() return list(h)[1].state == "rolled_back" end)
   end)
 
   if not database.is_postgres then return end

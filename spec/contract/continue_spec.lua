@@ -1,5 +1,6 @@
 -- A REST plugin answers 202 with a token, and brings its actions later: once, in the dialog's lane, in time.
 
+local eventually = require "spec.support.eventually"
 local continue = require "parley.turn.continue"
 local crypto = require "host.crypto"
 local host = require "spec.support.host"
@@ -161,10 +162,9 @@ describe("a REST plugin that answers 202", function()
     local r = h:say("d", "/bad later " .. token())
     h:say("gone", "/bad later " .. token(2))
     h:request("POST", "/api/v1/dialogs/gone/reset", {})
-    for _ = 1, 300 do
-      if h.core.db:first("SELECT count(*) AS n FROM continuations WHERE done_at IS NULL").n == 0 then break end
-      task.sleep(0.01)
-    end
+    eventually("the end of both", function()
+      return h.core.db:first("SELECT count(*) AS n FROM continuations WHERE done_at IS NULL").n == 0
+    end)
     assert.same({ "That did not work just now. Please try again later." }, sent "d")
     assert.same({}, sent "gone") -- it was reset meanwhile
     local late = bring(DONE)

@@ -169,7 +169,7 @@ describe("a canary", function()
   -- Waits until it is decided, and this worker has taken that up.
   local function decided()
     assert(h.core.counts:flush())
-    process.eventually("a decision", function() return last().state ~= "running" and not current().canary end, 10)
+    process.eventually("a decision", function() return last().state ~= "running" and not current().canary end)
     return last()
   end
 
@@ -318,7 +318,7 @@ describe("a canary", function()
     process.eventually("a look", function() return h.core.cluster.leaders.deployments:held() end)
     assert.equal("running", last().state)
     time.advance(600)
-    process.eventually("it is said", function() return last().undecided_at end, 5)
+    process.eventually("it is said", function() return last().undecided_at end)
     assert.equal("running", last().state)
     assert.matches("only 0 calls of the canary version, 50 are needed; promote it or abort it$", last().reason)
     assert.equal("warning", event("deployment_undecided").severity)

@@ -1,5 +1,6 @@
 -- Events of turns are rows of the audit: one for each, with severity and trace, in the transaction of the fact.
 
+local eventually = require "spec.support.eventually"
 local crypto = require "host.crypto"
 local host = require "spec.support.host"
 local json = require "host.json"
@@ -84,12 +85,10 @@ describe("the audit", function()
         return p]],
     } } }
     local r = own:say("d", "/teller").body
-    local list
-    for _ = 1, 300 do
-      list = own.core.db:query("SELECT action, severity FROM audit_logs WHERE trace_id = $1 ORDER BY id", r.trace_id)
-      if #list == 6 then break end
-      require("host.task").sleep(0.01)
-    end
+    local list = eventually("all six", function()
+      local rows = own.core.db:query("SELECT action, severity FROM audit_logs WHERE trace_id = $1 ORDER BY id", r.trace_id)
+      return #rows == 6 and rows
+    end)
     own:stop()
     local names = {}
     for i, row in ipairs(list) do names[i] = row.action .. " " .. row.severity end

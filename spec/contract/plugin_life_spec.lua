@@ -1,20 +1,12 @@
 -- What becomes of registered plugins while they serve: their manifests are polled, their silence is noticed.
 
+local eventually = require "spec.support.eventually"
 local host = require "spec.support.host"
 local http = require "host.http_client"
 local json = require "host.json"
 local python = require "spec.support.python"
 local registration = require "spec.support.registration"
 local task = require "host.task"
-
-local function eventually(what, fn)
-  for _ = 1, 400 do
-    local value = fn()
-    if value then return value end
-    task.sleep(0.01)
-  end
-  error(what .. " did not come", 2)
-end
 
 describe("a registered plugin", function()
   local server, url, h, dice

@@ -40,7 +40,7 @@ for _, example in ipairs(EXAMPLES) do
       return h.core.db:first("SELECT COUNT(*) AS n FROM plugin_events WHERE event_type = 'plugin_heartbeat'").n
     end
     local function wait_for_heartbeat(after)
-      programs.eventually("a heartbeat", function() return heartbeats() > after end, 20)
+      programs.eventually("a heartbeat", function() return heartbeats() > after end)
     end
 
     local function given() return json.decode(fs.read(file)) end

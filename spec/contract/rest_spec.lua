@@ -1,5 +1,6 @@
 -- REST plugins in whole turns, against a plugin that misbehaves over a real socket.
 
+local eventually = require "spec.support.eventually"
 local crypto = require "host.crypto"
 local errors = require "parley.schema.errors"
 local fs = require "host.fs"
@@ -103,12 +104,9 @@ print("v1," + base64.b64encode(hmac.new(b"k" * 32, signed, hashlib.sha256).diges
 
   it("may schedule a job and be called for it", function()
     assert.equal("noted", h:say("job", "/bad schedule").body.text)
-    for _ = 1, 300 do
-      local row = h.core.db:first("SELECT payload FROM messages WHERE dialog_id = 'job' AND payload LIKE '%the job: ring%'")
-      if row then return end
-      task.sleep(0.01)
-    end
-    error "the job did not fire"
+    eventually("the job fires", function()
+      return h.core.db:first("SELECT payload FROM messages WHERE dialog_id = 'job' AND payload LIKE '%the job: ring%'")
+    end)
   end)
 
   it("has been asked nothing but what InvokeRequestV1 says", function()
@@ -277,12 +275,9 @@ print("v1," + base64.b64encode(hmac.new(b"k" * 32, signed, hashlib.sha256).diges
 
   it("is durable before it is called", function()
     local t = task.spawn(function() return h:say("durable", "/bad slow 0.5", { message_id = "once" }).body.text end)
-    local row
-    for _ = 1, 100 do
-      row = h.core.db:first "SELECT state FROM inbox WHERE source = 'dialog:durable'"
-      if row then break end
-      task.sleep(0.005)
-    end
+    local row = eventually("its row", function()
+      return h.core.db:first "SELECT state FROM inbox WHERE source = 'dialog:durable'"
+    end)
     assert.equal("open", row.state)
     local _, text = t:join(5)
     assert.equal("slow and sure", text)
@@ -293,18 +288,12 @@ print("v1," + base64.b64encode(hmac.new(b"k" * 32, signed, hashlib.sha256).diges
     local own = start(GOOD)
     local before = #calls() + 1
     local t = task.spawn(function() own:say("cut", "/bad slow 0.5", { message_id = "once" }) end)
-    for _ = 1, 400 do
-      if #calls() == before then break end
-      task.sleep(0.005)
-    end
+    eventually("the call", function() return #calls() == before end)
     assert.equal("open", own.core.db:first("SELECT state FROM inbox WHERE key = 'once'").state)
     t:cancel()
     own.core:close() -- with the turn in the middle: all that the next start finds is the inbox
     local again = host.start { home = own.home }
-    for _ = 1, 300 do
-      if again.core.db:first "SELECT 1 FROM inbox WHERE state = 'done'" then break end
-      task.sleep(0.01)
-    end
+    eventually("its end", function() return again.core.db:first "SELECT 1 FROM inbox WHERE state = 'done'" end)
     local list = calls()
     assert.equal(before + 1, #list)
     assert.equal(list[before].headers["webhook-id"], list[before + 1].headers["webhook-id"])

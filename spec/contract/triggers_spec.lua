@@ -1,5 +1,6 @@
 -- Triggers at work: what events lead to, once, and what an administrator hears of it.
 
+local eventually = require "spec.support.eventually"
 local config = require "parley.config"
 local core = require "parley.core"
 local database = require "spec.support.database"
@@ -14,15 +15,6 @@ local task = require "host.task"
 local webhook = require "parley.plugins.webhook"
 
 local OPEN = "return { allow_private_plugins = true }"
-
-local function eventually(what, fn)
-  for _ = 1, 400 do
-    local value = fn()
-    if value then return value end
-    task.sleep(0.01)
-  end
-  error(what .. " did not come", 2)
-end
 
 describe("triggers", function()
   local h

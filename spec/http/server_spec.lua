@@ -1,3 +1,4 @@
+local eventually = require "spec.support.eventually"
 local fs = require "host.fs"
 local http = require "host.http_server"
 local task = require "host.task"
@@ -255,11 +256,7 @@ describe("the server", function()
     c:write "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
     task.sleep(0.02)
     c:close()
-    for _ = 1, 100 do
-      if finished then break end
-      task.sleep(0.01)
-    end
-    assert.is_true(finished)
+    eventually("the end of the request", function() return finished end)
     assert.equal("closed", gone)
     server:close()
   end)

@@ -102,7 +102,7 @@ describe("the metrics of several workers", function()
     local n = count_everywhere()
     shows(n)
     host:get("stop", 0.2)
-    eventually("one less that works", function() return scrape().workers == WORKERS - 1 end, 20)
+    eventually("one less that works", function() return scrape().workers == WORKERS - 1 end)
     assert.equal(n, scrape()[COUNTED])
     for _, w in ipairs(host:status().workers) do programs.kill(w.pid, "CONT") end
     eventually("all again", function() return scrape().workers == WORKERS end)

@@ -1,5 +1,6 @@
 -- The simulator of Telegram says what the Bot API says (https://core.telegram.org/bots/api).
 
+local eventually = require "spec.support.eventually"
 local http = require "host.http_client"
 local http_server = require "host.http_server"
 local json = require "host.json"
@@ -228,10 +229,7 @@ describe("the simulated Telegram", function()
       url = "http://127.0.0.1:" .. server:port() .. "/x", secret_token = "S-1", max_connections = 1,
     }))
     write "two"
-    for _ = 1, 200 do
-      if #got == 4 and call("getWebhookInfo").pending_update_count == 0 then break end
-      task.sleep(0.02)
-    end
+    eventually("all four", function() return #got == 4 and call("getWebhookInfo").pending_update_count == 0 end)
     assert.same({ { "S-1", "one" }, { "S-1", "one" }, { "S-1", "one" }, { "S-1", "two" } }, got)
     assert.equal("Wrong response from the webhook: 500", call("getWebhookInfo").last_error_message)
     refused("Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook "

@@ -2,8 +2,6 @@
 
 local fs = require "host.fs"
 local process = require "host.process"
-local task = require "host.task"
-local time = require "host.time"
 
 local M = {}
 
@@ -12,19 +10,7 @@ M.EXE = fs.realpath "/proc/self/exe"
 
 local SECONDS = 60
 
----Waits until f() gives something, and returns it.
----@param what string for the message when it does not happen
----@param f fun(): any
----@param seconds number|nil default 10
-function M.eventually(what, f, seconds)
-  local deadline = time.mono() + (seconds or 10)
-  while true do
-    local v = f()
-    if v then return v end
-    if time.mono() > deadline then error(what .. ": it did not happen", 2) end
-    task.sleep(0.01)
-  end
-end
+M.eventually = require "spec.support.eventually"
 
 ---Is there a process of this number that has not ended?
 function M.alive(pid)
