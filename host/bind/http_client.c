@@ -2,6 +2,7 @@
 #include "drivers/http_client.h"
 #include "base/address.h"
 #include "bind/bind.h"
+#include "bind/http_form.h"
 #include "drivers/http_head.h"
 #include "engine/engine.h"
 
@@ -14,6 +15,7 @@
 #define DEFAULT_TIMEOUT_S         30.0
 #define DEFAULT_CONNECT_TIMEOUT_S 10.0
 #define DEFAULT_MAX_BODY          (1u << 20)
+#define DEFAULT_MAX_UPLOAD        (50u << 20)
 
 /* --- the client of this state --------------------------------------------------------------------
  */
@@ -172,15 +174,23 @@ static int add_request_headers(lua_State *L, struct pl_fetch *fetch, struct pl_e
     return 0;
 }
 
-/* request{url=, method="GET", headers={Name=value}, body=, timeout=30, connect_timeout=10,
- * max_body=1 MiB, allow_private=false, stream=false, once=false}
+/* request{url=, method="GET", headers={Name=value}, body=, multipart={part, ...}, timeout=30,
+ * connect_timeout=10, max_body=1 MiB, max_upload=50 MiB, allow_private=false, stream=false,
+ * once=false}
  *   -> {status=, headers={name=value}, body=} | nil, err
  *
  * Seconds and bytes. Names in the response's headers are in lower case, repeated ones joined by a
  * comma. With `stream` the call returns at the end of the head and `body` has read([timeout_s]) and
  * close(). Codes of err: resolve, connect, tls, timeout, connection (cut off), invalid_response,
- * too_large, private_address, invalid_url, invalid (a header or the method), busy, cancelled. Any
- * status is a response: 404 and 500 too; a redirect is not followed. */
+ * too_large, private_address, invalid_url, invalid (a header, the method, a part), busy, cancelled.
+ * Any status is a response: 404 and 500 too; a redirect is not followed.
+ *
+ * `multipart` makes the body a form (multipart/form-data; the method is POST unless said
+ * otherwise), of at most 64 parts {name=, data= | file=, filename=, content_type=}. `data` is a
+ * text; `file` the path of a regular file, which is opened by the call and streamed from the disk,
+ * never in memory as a whole; its name without folders is the filename unless there is one. A file
+ * that cannot be opened is not_found, permission or io, as is one that becomes shorter on its way.
+ */
 static int client_request(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -196,20 +206,25 @@ static int client_request(lua_State *L)
     double timeout = pl_lua_opt_number(L, 1, "timeout", DEFAULT_TIMEOUT_S);
     double connect = pl_lua_opt_number(L, 1, "connect_timeout", DEFAULT_CONNECT_TIMEOUT_S);
     double max_body = pl_lua_opt_number(L, 1, "max_body", DEFAULT_MAX_BODY);
-    luaL_argcheck(L, timeout > 0 && connect > 0 && connect < 1e6 && max_body >= 0, 1,
-                  "timeout, connect_timeout and max_body are positive");
+    double max_upload = pl_lua_opt_number(L, 1, "max_upload", DEFAULT_MAX_UPLOAD);
+    luaL_argcheck(L, timeout > 0 && connect > 0 && connect < 1e6, 1,
+                  "timeout and connect_timeout are positive");
+    luaL_argcheck(L, max_body >= 0 && max_upload >= 0, 1, "max_body and max_upload are positive");
+    lua_getfield(L, 1, "multipart");
+    const char *method = lua_isnil(L, -1) ? "GET" : "POST";
     struct pl_fetch_options o = {
-        .method = text_field(L, "method", "GET"),
+        .method = text_field(L, "method", method),
         .url = text_field(L, "url", NULL),
         .connect_timeout_ms = (uint64_t)(connect * 1000) + 1,
         .max_body = (uint64_t)max_body,
+        .max_upload = (uint64_t)max_upload,
         .allow_private = pl_lua_opt_boolean(L, 1, "allow_private", 0),
         .stream = pl_lua_opt_boolean(L, 1, "stream", 0),
         .once = pl_lua_opt_boolean(L, 1, "once", 0),
     };
     o.body = pl_lua_opt_string(L, 1, "body", &o.body_len);
     b->fetch = pl_fetch_new(client);
-    if (add_request_headers(L, b->fetch, &err) < 0)
+    if (add_request_headers(L, b->fetch, &err) < 0 || pl_lua_add_parts(L, 1, b->fetch, &err) < 0)
         return pl_lua_push_fail(L, &err);
     struct pl_task *task = pl_task_current();
     struct pl_op *op = pl_fetch_start(b->fetch, &o, pl_task_owner(task),

@@ -16,6 +16,7 @@
 #define PL_DRIVERS_HTTP_CLIENT_H
 
 #include "base/buf.h"
+#include "drivers/http_form.h"
 #include "loop/loop.h"
 
 #define PL_E_TLS              "tls"
@@ -33,7 +34,8 @@ struct pl_fetch_options {
     const char *body;   /* copied; NULL: none */
     size_t body_len;
     uint64_t connect_timeout_ms;
-    uint64_t max_body; /* bytes that the body may have */
+    uint64_t max_body;   /* bytes that the body may have */
+    uint64_t max_upload; /* bytes that the parts may have in all */
     bool allow_private;
     bool stream;
     bool once; /* never sent again, not even on a pooled connection that dies without an answer */
@@ -63,6 +65,10 @@ struct pl_fetch *pl_fetch_new(struct pl_http_client *client);
  */
 int pl_fetch_header(struct pl_fetch *fetch, const char *name, const char *value, size_t len,
                     struct pl_err *err);
+
+/* Adds a part of a form (pl_http_form_add), which is then the body; without a body of another kind
+ * and a Content-Type. */
+int pl_fetch_part(struct pl_fetch *fetch, const struct pl_http_part *part, struct pl_err *err);
 
 /* Starts it; NULL with `err` when it cannot begin. Once per fetch. */
 struct pl_op *pl_fetch_start(struct pl_fetch *fetch, const struct pl_fetch_options *options,

@@ -33,7 +33,8 @@ struct pl_fetch {
     struct pl_http_pool *pool; /* NULL: not running */
     CURL *easy;
     struct curl_slist *request_headers;
-    struct pl_op *waiting; /* a reference is held */
+    struct pl_http_form *form; /* NULL: none */
+    struct pl_op *waiting;     /* a reference is held */
     uint32_t refs;
     int status;
     struct pl_http_head head;
@@ -64,8 +65,9 @@ void pl_http_client_unref(struct pl_http_client *client);
 
 bool pl_fetch_is_token(const char *s); /* RFC 9110 section 5.6.2 */
 
-/* Tells libcurl what to send. */
-void pl_fetch_set_request(struct pl_fetch *fetch, const struct pl_fetch_options *options);
+/* Tells libcurl what to send. -1 with `err`. */
+int pl_fetch_set_request(struct pl_fetch *fetch, const struct pl_fetch_options *options,
+                         struct pl_err *err);
 
 /* http_fetch.c */
 

@@ -226,6 +226,9 @@ void pl_fetch_done(struct pl_fetch *fetch, CURLcode result)
     else if (fetch->refused_kind != NULL && result != CURLE_OK)
         pl_fail(&fetch->err, PL_E_PRIVATE_ADDRESS, false, OP,
                 "the host has a %s address, which may not be called", fetch->refused_kind);
+    else if (result == CURLE_ABORTED_BY_CALLBACK && fetch->form != NULL &&
+             pl_http_form_problem(fetch->form) != NULL)
+        pl_fail(&fetch->err, PL_E_IO, false, OP, "%s", pl_http_form_problem(fetch->form));
     else if (result != CURLE_OK)
         explain(fetch, result);
     if (fetch->refused_kind != NULL && result != CURLE_OK)
@@ -259,7 +262,7 @@ static bool names_web_server(const char *url)
     return strncasecmp(url, "http://", 7) == 0 || strncasecmp(url, "https://", 8) == 0;
 }
 
-static void set_options(struct pl_fetch *fetch, const struct pl_fetch_options *o)
+static int set_options(struct pl_fetch *fetch, const struct pl_fetch_options *o, struct pl_err *err)
 {
     CURL *easy = fetch->easy;
     curl_easy_setopt(easy, CURLOPT_PRIVATE, fetch);
@@ -280,7 +283,7 @@ static void set_options(struct pl_fetch *fetch, const struct pl_fetch_options *o
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, fetch);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, fetch);
-    pl_fetch_set_request(fetch, o);
+    return pl_fetch_set_request(fetch, o, err);
 }
 
 struct pl_op *pl_fetch_start(struct pl_fetch *fetch, const struct pl_fetch_options *o,
@@ -302,10 +305,10 @@ struct pl_op *pl_fetch_start(struct pl_fetch *fetch, const struct pl_fetch_optio
     fetch->max_body = o->max_body;
     fetch->allow_private = o->allow_private;
     fetch->stream = o->stream;
-    set_options(fetch, o);
-    if (pl_http_pool_add(fetch, err) < 0)
+    if (set_options(fetch, o, err) < 0 || pl_http_pool_add(fetch, err) < 0)
         return NULL;
-    fetch->client->stats.bytes_out += o->body_len;
+    fetch->client->stats.bytes_out +=
+        fetch->form != NULL ? pl_http_form_size(fetch->form) : o->body_len;
     return start_op(fetch, OP, owner, deadline_ns);
 }
 
@@ -355,6 +358,7 @@ void pl_fetch_unref(struct pl_fetch *fetch)
         return;
     if (fetch->easy != NULL)
         curl_easy_cleanup(fetch->easy);
+    pl_http_form_free(fetch->form);
     curl_slist_free_all(fetch->request_headers);
     pl_buf_free(&fetch->head.lines);
     pl_buf_free(&fetch->body);

@@ -45,6 +45,13 @@ int pl_fetch_header(struct pl_fetch *fetch, const char *name, const char *value,
     return 0;
 }
 
+int pl_fetch_part(struct pl_fetch *fetch, const struct pl_http_part *part, struct pl_err *err)
+{
+    if (fetch->form == NULL)
+        fetch->form = pl_http_form_new();
+    return pl_http_form_add(fetch->form, part, err);
+}
+
 /* libcurl sends a request again when a pooled connection has died before a byte of the answer came,
  * also one that the server has carried out. It cannot when the body comes from a function that
  * nothing rewinds. */
@@ -76,24 +83,44 @@ static void set_body(struct pl_fetch *fetch, const struct pl_fetch_options *o)
     curl_easy_setopt(easy, CURLOPT_READDATA, &fetch->sending);
 }
 
+static int set_form(struct pl_fetch *fetch, const struct pl_fetch_options *o, struct pl_err *err)
+{
+    uint64_t size = pl_http_form_size(fetch->form);
+    if (fetch->typed || o->body != NULL)
+        return pl_fail(err, PL_E_INVALID, false, OP,
+                       "a form has no other body, and a Content-Type of its own");
+    if (size > o->max_upload)
+        return pl_fail(err, PL_E_TOO_LARGE, false, OP,
+                       "the form has %llu bytes, more than the %llu that are allowed",
+                       (unsigned long long)size, (unsigned long long)o->max_upload);
+    if (o->once)
+        curl_easy_setopt(fetch->easy, CURLOPT_MAXAGE_CONN, FRESH_S);
+    return pl_http_form_send(fetch->form, fetch->easy, o->once, err);
+}
+
 static void set_method(struct pl_fetch *fetch, const struct pl_fetch_options *o)
 {
     CURL *easy = fetch->easy;
     bool head = strcmp(o->method, "HEAD") == 0;
     if (head)
         curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
-    else if (o->body != NULL || strcmp(o->method, "POST") == 0 || strcmp(o->method, "PUT") == 0 ||
-             strcmp(o->method, "PATCH") == 0)
+    else if (fetch->form == NULL &&
+             (o->body != NULL || strcmp(o->method, "POST") == 0 || strcmp(o->method, "PUT") == 0 ||
+              strcmp(o->method, "PATCH") == 0))
         set_body(fetch, o);
     if (!head)
         curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, o->method);
 }
 
-void pl_fetch_set_request(struct pl_fetch *fetch, const struct pl_fetch_options *o)
+int pl_fetch_set_request(struct pl_fetch *fetch, const struct pl_fetch_options *o,
+                         struct pl_err *err)
 {
+    if (fetch->form != NULL && set_form(fetch, o, err) < 0)
+        return -1;
     add_header(fetch, "Expect:"); /* no round trip before a large body */
-    if (!fetch->typed)
+    if (!fetch->typed && fetch->form == NULL)
         add_header(fetch, "Content-Type:"); /* libcurl would call it a form */
     curl_easy_setopt(fetch->easy, CURLOPT_HTTPHEADER, fetch->request_headers);
     set_method(fetch, o);
+    return 0;
 }

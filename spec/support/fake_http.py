@@ -1,5 +1,8 @@
 """An HTTP server that misbehaves as the path says, on raw sockets. Prints its port."""
 
+import email
+import email.policy
+import hashlib
 import json
 import os
 import socket
@@ -56,6 +59,13 @@ def answer(c, n, method, path, headers, body):
         plain(c, json.dumps({
             "method": method, "headers": headers, "body": body.decode("latin-1"), "connection": n}),
             Content_Type="application/json")
+    elif path == "/form":
+        text = b"Content-Type: " + headers["content-type"].encode() + b"\r\n\r\n" + body
+        parts = email.message_from_bytes(text, policy=email.policy.HTTP).iter_parts()
+        plain(c, json.dumps([{
+            "name": p.get_param("name", header="content-disposition"), "filename": p.get_filename(),
+            "type": p.get("content-type"), "length": len(p.get_payload(decode=True)),
+            "sha256": hashlib.sha256(p.get_payload(decode=True)).hexdigest(), "connection": n} for p in parts]))
     elif path == "/length":
         plain(c, str(len(body)))
     elif path.startswith("/status/"):
