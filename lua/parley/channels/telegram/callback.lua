@@ -40,4 +40,37 @@ function M.unpack(key, dialog_id, data)
   return { plugin = plugin, data = json.decode(value) }
 end
 
+-- What was kept for a button that is too small for it.
+local function kept(db, dialog_id, id)
+  local row, err = db:first("SELECT plugin, data FROM callbacks WHERE id = $1 AND dialog_id = $2",
+    id, dialog_id)
+  if row then row.data = json.decode(row.data) end
+  return row, err
+end
+
+---Puts what a button brings back where a plugin looks for it; what was not made here is nothing.
+---`payload.raw` stays until it is read.
+---@param db table
+---@param key string secret of this host
+---@param dialog_id string
+---@param message table of type callback; a plain button makes it the text that it says
+---@return boolean|nil ok
+---@return table|nil err the database could not be asked: the message is as it was
+function M.read(db, key, dialog_id, message)
+  local payload = message.payload
+  local found = M.unpack(key, dialog_id, payload.raw)
+  if found and found.kept then
+    local err
+    found, err = kept(db, dialog_id, found.kept)
+    if err then return nil, err end
+  end
+  payload.raw = nil
+  if found and found.plugin == "-" then
+    message.type, message.text = "text", found.data.text
+  elseif found then
+    payload.plugin, payload.data = found.plugin, found.data
+  end
+  return true
+end
+
 return M

@@ -3,16 +3,15 @@
 
 local address = require "parley.channels.telegram.address"
 local api = require "parley.channels.telegram.api"
-local callback = require "parley.channels.telegram.callback"
 local cluster = require "parley.cluster"
 local crypto = require "host.crypto"
+local intake = require "parley.channels.telegram.intake"
 local json = require "host.json"
 local outbox = require "parley.channels.outbox"
 local poller = require "parley.channels.telegram.poller"
 local render = require "parley.channels.telegram.render"
 local sender = require "parley.channels.telegram.sender"
 local task = require "host.task"
-local time = require "host.time"
 
 local M = {}
 M.__index = M
@@ -28,43 +27,13 @@ function M.new(deps)
   return self
 end
 
--- What a button brings back is put where a plugin looks for it; what was not made here is nothing.
-local function read_callback(self, dialog_id, message)
-  local payload = message.payload
-  local found = callback.unpack(self.key, dialog_id, payload.raw)
-  payload.raw = nil
-  if found and found.kept then
-    found = self.db:first("SELECT plugin, data FROM callbacks WHERE id = $1 AND dialog_id = $2",
-      found.kept, dialog_id)
-    if found then found.data = json.decode(found.data) end
-  end
-  if not found then return end
-  if found.plugin == "-" then
-    message.type, message.text = "text", found.data.text
-  else
-    payload.plugin, payload.data = found.plugin, found.data
-  end
-end
-
--- Makes messages durable in one transaction, then lets their turns run.
-local function accept(self, bot, rows)
-  local now, trace = time.now_ms(), crypto.trace_id
-  for _, row in ipairs(rows) do
-    if row.message.type == "callback" then read_callback(self, row.dialog_id, row.message) end
-    row.source, row.trace_id, row.received_at = "tg:" .. bot.name, trace(), now
-  end
-  local taken, err = self.turn:accept(rows)
-  if not taken then return nil, err end
-  for _, row in ipairs(taken) do
-    self.at_work[bot.name] = (self.at_work[bot.name] or 0) + 1
-    task.spawn(function()
-      local good, problem = pcall(self.turn.resume, self.turn, row)
-      self.at_work[bot.name] = self.at_work[bot.name] - 1
-      if not good then error(problem, 0) end
-    end)
-  end
-  return #taken
-end
+---Makes updates durable and starts their turns: as parley.channels.telegram.intake says. Polls and
+---webhooks bring them here.
+---@param bot table
+---@param updates table[]
+---@return integer|nil taken
+---@return table|nil err
+function M:take(bot, updates) return intake.take(self, bot, updates) end
 
 -- What there is to send for a bot, from a worker that cannot send.
 local function look(self)
@@ -99,7 +68,7 @@ local function lead(self, bot, lease)
   -- A task of its own, so that a poll can be cut off when the host stops.
   local polling = task.spawn(poller.run, {
     bot = bot, api = client, lease = lease, log = self.log,
-    accept = function(rows) return accept(self, bot, rows) end,
+    take = function(updates) return self:take(bot, updates) end,
     busy = function() return self.at_work[bot.name] or 0 end,
   })
   self.polling[bot.name] = polling

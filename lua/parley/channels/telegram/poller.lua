@@ -2,7 +2,6 @@
 -- the inbox: whatever happens before that, Telegram brings it again, and the inbox knows it.
 
 local meters = require "parley.ops.meters"
-local normalise = require "parley.channels.telegram.normalise"
 local task = require "host.task"
 
 local M = {}
@@ -25,31 +24,12 @@ local EXPLAINED = {
   unauthorized = "Telegram does not know the token of this bot",
 }
 
-local function rows_of(bot, updates)
-  local rows = {}
-  for _, update in ipairs(updates) do
-    local found, kind = normalise.update(bot, update)
-    meters.telegram_updates:with(bot.name, kind or "unknown"):inc()
-    if found then
-      rows[#rows + 1] = {
-        dialog_id = found.dialog_id, message = found.message, key = tostring(update.update_id),
-      }
-    end
-  end
-  return rows
-end
-
 -- Until they are durable nothing of them is confirmed.
-local function take(self, rows)
+local function take(self, updates)
   local pause = PAUSE_S
   while self.lease:held() do
-    local taken, err = self.accept(rows)
-    if taken then
-      for _ = taken + 1, #rows do
-        meters.telegram_updates:with(self.bot.name, "duplicate"):inc()
-      end
-      return true
-    end
+    local taken, err = self.take(updates)
+    if taken then return true end
     self.log("error", "updates could not be stored; Telegram keeps them", {
       bot = self.bot.name, error = err.message,
     })
@@ -60,8 +40,8 @@ end
 
 ---Polls as long as the lease is held.
 ---@param self {bot: table, api: table, lease: parley.Lease, log: function,
----  accept: (fun(rows: table[]): integer|nil, table|nil), busy: fun(): integer}
----  accept: makes messages durable and starts their turns; how many were new. busy: turns under way
+---  take: (fun(updates: table[]): integer|nil, table|nil), busy: fun(): integer}
+---  take: makes updates durable and starts their turns. busy: turns under way
 function M.run(self)
   local offset, pause, told = 0, PAUSE_S, nil
   while self.lease:held() do
@@ -71,7 +51,7 @@ function M.run(self)
     if updates then
       pause, told = PAUSE_S, nil
       local last = updates[#updates]
-      if last and take(self, rows_of(self.bot, updates)) then offset = last.update_id + 1 end
+      if last and take(self, updates) then offset = last.update_id + 1 end
       while self.busy() >= AT_WORK and self.lease:held() do task.sleep(0.01) end
     else
       meters.telegram_polls:with(self.bot.name, err.code):inc()
