@@ -74,6 +74,12 @@ M.types = {
     ["in"] = { type = "number", minimum = 0, maximum = 315360000, description = "seconds" },
   }, { "job" }),
   invoke = closed("invoke", { plugin = name, intent = name }),
+  set_locale = closed("set_locale", {
+    locale = {
+      type = "string", pattern = "^%a%a%a?[%-_%w]*$", maxLength = 35,
+      description = "BCP 47, like uk-UA; absent: that of the user's channel again",
+    },
+  }),
   handoff = closed("handoff", { reason = { type = "string", maxLength = 256 } }),
   close = closed("close", { reason = { type = "string", maxLength = 256 } }),
 }
@@ -81,8 +87,8 @@ M.types = {
 ---Any of them, for people and their tools; M.problem says more precisely what is wrong with one.
 M.ActionV1 = { title = "ActionV1", anyOf = {} }
 for _, kind in ipairs {
-  "send", "edit", "delete", "answer_callback", "typing", "event", "schedule", "invoke", "handoff",
-  "close",
+  "send", "edit", "delete", "answer_callback", "typing", "event", "schedule", "invoke",
+  "set_locale", "handoff", "close",
 } do table.insert(M.ActionV1.anyOf, M.types[kind]) end
 
 -- What a closed schema cannot say.

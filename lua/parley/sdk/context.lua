@@ -170,6 +170,15 @@ end
 
 function C:handoff() add(self, { type = "handoff" }) end
 function C:close() add(self, { type = "close" }) end
+---The user's language from now on, in all dialogs; nil: that of their channel again.
+function C:set_locale(locale)
+  if locale ~= nil and (type(locale) ~= "string" or not locale:find "^%a%a%a?[%-_%w]*$") then
+    misuse(2, "set_locale: a locale like 'uk' or 'uk-UA' expected, or nil")
+  end
+  add(self, { type = "set_locale", locale = locale })
+  if locale then self.locale = locale end
+end
+
 ---The conversation is over: nothing of its session is kept.
 function C:finish() self._end = true end
 ---Not for this plugin after all: the next one is asked, and nothing that was done here counts.

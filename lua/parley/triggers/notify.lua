@@ -10,8 +10,8 @@ local M = {}
 
 local DIALOGS_MAX = 100 -- of all administrators, the newest first
 
-local FIND = "SELECT d.id, d.reset_version, u.locale FROM users u "
-  .. "JOIN dialogs d ON d.user_id = u.id WHERE u.role = 'admin' "
+local FIND = "SELECT d.id, d.reset_version, COALESCE(u.chosen_locale, u.locale) AS locale "
+  .. "FROM users u JOIN dialogs d ON d.user_id = u.id WHERE u.role = 'admin' "
   .. "AND d.status <> 'closed' ORDER BY d.last_message_at DESC LIMIT $1"
 
 -- What is said when a trigger has no text of its own.

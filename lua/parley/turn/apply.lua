@@ -31,6 +31,8 @@ local function part_of(turn, plugin, actions, out, texts)
       schedule(turn, plugin, action)
     elseif action.type == "event" then
       record.plugin_event(turn, plugin.name, action.name, "info", action.data)
+    elseif action.type == "set_locale" then
+      turn.choice = { locale = action.locale }
     elseif action.type == "handoff" then
       turn.dialog.status = "handoff"
     elseif action.type == "close" then

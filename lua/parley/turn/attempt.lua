@@ -134,7 +134,8 @@ local function prepare(self, turn, generation)
   if not ok or turn.replayed then return ok, err end
   turn.dialog, turn.user = loaded.dialog, loaded.user
   turn.users_locale = turn.user.locale
-  turn.user.locale = locale or turn.users_locale or generation.config.locale
+  turn.user.locale = turn.user.chosen_locale or locale or turn.users_locale
+    or generation.config.locale
   session.expire(turn.dialog)
   place(turn)
   return true
@@ -177,6 +178,7 @@ local function note_stored(turn)
   local d = turn.dialog
   d.version, d.last_message_at, d.user_id = d.version + 1, turn.last_at, d.user_id or turn.user.id
   d.is_new, d.lease_owner = nil, nil
+  if turn.choice then turn.user.chosen_locale = turn.choice.locale end
 end
 
 -- The first attempt has the table itself, which most turns need no copy of.

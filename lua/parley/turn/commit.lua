@@ -168,6 +168,19 @@ local function continuations(turn, out)
   end
 end
 
+-- The user's other dialogs get another version, so that nobody goes on with the user as they were;
+-- one that is held is stored whatever happens.
+local CHOOSE = "UPDATE users SET chosen_locale = $2, "
+  .. "updated_at = CASE WHEN updated_at < $3 THEN $3 ELSE updated_at + 1 END WHERE id = $1"
+local OUTDATE = "UPDATE dialogs SET version = version + 1 WHERE user_id = $1 AND id <> $2 "
+  .. "AND lease_owner IS NULL"
+
+local function choice(turn, out)
+  if not turn.choice or turn.choice.locale == turn.user.chosen_locale then return end
+  out[#out + 1] = { CHOOSE, turn.user.id, turn.choice.locale, turn.finished_at, n = 3 }
+  out[#out + 1] = { OUTDATE, turn.user.id, turn.dialog.id }
+end
+
 ---@param turn table
 ---@param shared table parley.shared: its events go out by the same transaction
 ---@param deliveries table[]|nil statements of the dialog's channel
@@ -184,6 +197,7 @@ function M.statements(turn, shared, deliveries)
   jobs(turn, out)
   continuations(turn, out)
   session.statements(turn, out)
+  choice(turn, out)
   if turn.once then out[#out + 1] = turn.once(200, turn.response_text) end
   for _, write in ipairs(turn.writes) do out[#out + 1] = write end
   for _, s in ipairs(deliveries or {}) do out[#out + 1] = s end

@@ -12,7 +12,7 @@ local DIALOG = {
   "user_id", "channel", "locale", "status", "reset_version", "state", "version",
   "last_message_at", "lease_owner",
 }
-local USER = { "id", "telegram_id", "external_id", "role", "locale", "name" }
+local USER = { "id", "telegram_id", "external_id", "role", "locale", "name", "chosen_locale" }
 local EARLIER = { "state", "body_hash", "response", "received_at" }
 
 local function columns(out, prefix, names)

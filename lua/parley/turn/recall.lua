@@ -39,7 +39,7 @@ end
 function M:find(turn)
   local id = turn.dialog_id
   local version, source, key, state, channel, locale, status, reset_version, last_message_at,
-    user_id, telegram_id, external_id, role, users_locale, name = self.shelf:get(id)
+    user_id, telegram_id, external_id, role, users_locale, name, chosen_locale = self.shelf:get(id)
   -- The last message once more has an answer already.
   if not version or key == turn.key and source == turn.source then return nil end
   if not is_of(turn.message.user, user_id, telegram_id, external_id) then return nil end
@@ -53,7 +53,7 @@ function M:find(turn)
     },
     user = {
       id = user_id, telegram_id = telegram_id, external_id = external_id, role = role,
-      locale = users_locale, name = name,
+      locale = users_locale, name = name, chosen_locale = chosen_locale,
     },
   }
 end
@@ -82,7 +82,8 @@ function M:keep(turn)
   if turn.leased or user.id ~= dialog.user_id then return self:forget(dialog.id) end
   local kept = self.shelf:put(dialog.id, dialog.version, turn.source, turn.key, turn.state_text,
     dialog.channel, dialog.locale, dialog.status, dialog.reset_version, dialog.last_message_at,
-    user.id, user.telegram_id, user.external_id, user.role, turn.users_locale, user.name)
+    user.id, user.telegram_id, user.external_id, user.role, turn.users_locale, user.name,
+    user.chosen_locale)
   if not kept then self:forget(dialog.id) end
 end
 

@@ -113,6 +113,10 @@ function Context:answer(text) end
 ---@return string text the key, when no language has it
 function Context:t(key, params) end
 
+---The user's language from now on, in all their dialogs.
+---@param locale? string like "uk"; nil: that of their channel again
+function Context:set_locale(locale) end
+
 -- the conversation --------------------------------------------------------------------------------
 
 ---The next message of this dialog goes to p.on.state(name).

@@ -138,8 +138,8 @@ local function snapshot(deps, ctx)
   local limit = ctx.args.limit or 50
   local d
   d, err = deps.db:first("SELECT d.*, u.telegram_id, u.external_id, u.role, u.name, "
-    .. "u.locale AS user_locale FROM dialogs d JOIN users u ON u.id = d.user_id "
-    .. "WHERE d.id = $1", id)
+    .. "COALESCE(u.chosen_locale, u.locale) AS user_locale FROM dialogs d "
+    .. "JOIN users u ON u.id = d.user_id WHERE d.id = $1", id)
   if err then return nil, err end
   if not d then return nil, { code = "dialog_not_found", message = "no dialog '" .. id .. "'" } end
   -- Newest first out of the index, one more than asked for to know whether there are older ones.
