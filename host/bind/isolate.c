@@ -114,7 +114,7 @@ static int state_start(lua_State *L)
     const char *slot = luaL_checklstring(L, 2, &len);
     struct pl_frame_start start = {pl_wall_advanced(), luaL_optnumber(L, 3, 0), 0};
     double timeout_ms = luaL_optnumber(L, 4, 0) * 1000;
-    uint64_t now = pl_now_ns(), deadline = pl_task_deadline(pl_task_current(), timeout_ms);
+    uint64_t now = pl_live_ns(), deadline = pl_task_deadline(pl_task_current(), timeout_ms);
     if (deadline != 0) /* at once, when it has passed: 0 would mean none */
         start.timeout_ms = deadline > now ? (double)(deadline - now) / 1e6 : 0.001;
     struct pl_buf body = {0};

@@ -302,7 +302,7 @@ static int task_deadline(lua_State *L)
         lua_pushnil(L);
         return 1;
     }
-    lua_pushnumber(L, ((double)due - (double)pl_now_ns()) / 1e9);
+    lua_pushnumber(L, ((double)due - (double)pl_live_ns()) / 1e9);
     return 1;
 }
 

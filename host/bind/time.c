@@ -25,6 +25,14 @@ static int time_mono(lua_State *L)
     return 1;
 }
 
+/* live() -> as mono(), without what this process has stood still: for the deadlines of what it does
+ * itself (pl_live_ns) */
+static int time_live(lua_State *L)
+{
+    lua_pushnumber(L, (double)pl_live_ns() / 1e9);
+    return 1;
+}
+
 /* rfc3339([ms]) -> "2026-01-02T03:04:05.678Z", of now when `ms` is absent */
 static int time_rfc3339(lua_State *L)
 {
@@ -49,8 +57,9 @@ static int time_advance(lua_State *L)
 int pl_bind_time(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"now", time_now},         {"now_ms", time_now_ms},   {"mono", time_mono},
-        {"rfc3339", time_rfc3339}, {"advance", time_advance}, {NULL, NULL},
+        {"now", time_now},   {"now_ms", time_now_ms},   {"mono", time_mono},
+        {"live", time_live}, {"rfc3339", time_rfc3339}, {"advance", time_advance},
+        {NULL, NULL},
     };
     lua_newtable(L);
     luaL_register(L, NULL, functions);

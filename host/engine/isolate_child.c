@@ -362,8 +362,11 @@ static void receive(void)
 {
     C.loop.turns.number++;
     int flags = C.engine.idle_active ? MSG_DONTWAIT : 0;
+    if (flags == 0)
+        pl_live_wait(-1); /* what the worker takes its time for is no standing still */
     pl_buf_reserve(&C.in, READ_CHUNK);
     ssize_t n = recv(SOCKET, C.in.data + C.in.len, C.in.cap - C.in.len, flags);
+    pl_live_wait(0);
     if (n > 0)
         C.in.len += (size_t)n;
     else if (n == 0 || (errno != EAGAIN && errno != EINTR))

@@ -53,7 +53,7 @@ static void charge(struct pl_task *task, uint64_t now)
     pl_share_charge(task->state->share, ran);
 }
 
-static const char *over_limit(struct pl_task *task, uint64_t now)
+static const char *over_limit(struct pl_task *task)
 {
     if (task->stop_code != NULL)
         return task->stop_code;
@@ -61,16 +61,15 @@ static const char *over_limit(struct pl_task *task, uint64_t now)
         return pl_state_broken_code(task->state);
     if (task->cpu_limit_ns != 0 && task->cpu_ns > task->cpu_limit_ns)
         return "cpu_limit";
-    if (task->deadline_ns != 0 && now > task->deadline_ns)
+    if (task->deadline_ns != 0 && pl_live_ns() > task->deadline_ns)
         return PL_E_TIMEOUT;
     return NULL;
 }
 
 const char *pl_preempt_account(struct pl_task *task)
 {
-    uint64_t now = pl_now_ns();
-    charge(task, now);
-    task->stop_code = over_limit(task, now);
+    charge(task, pl_now_ns());
+    task->stop_code = over_limit(task);
     return task->stop_code;
 }
 
@@ -184,13 +183,13 @@ bool pl_preempt_used_slice(struct pl_task *task, uint64_t began)
 {
     if (task->cpu_ns - began < PL_SLICE_NS)
         return false;
-    task->stop_code = over_limit(task, pl_now_ns());
+    task->stop_code = over_limit(task);
     return true;
 }
 
 bool pl_preempt_is_over(struct pl_task *task)
 {
-    task->stop_code = over_limit(task, pl_now_ns());
+    task->stop_code = over_limit(task);
     return task->stop_code != NULL;
 }
 

@@ -39,7 +39,7 @@ uint64_t pl_task_deadline(const struct pl_task *task, double timeout_ms)
 {
     if (!(timeout_ms > 0))
         return task->deadline_ns;
-    uint64_t own = pl_now_ns() + (uint64_t)(timeout_ms * 1e6);
+    uint64_t own = pl_live_ns() + (uint64_t)(timeout_ms * 1e6);
     return task->deadline_ns != 0 && task->deadline_ns < own ? task->deadline_ns : own;
 }
 

@@ -57,7 +57,7 @@ static void arm(struct pl_loop *loop)
     uint64_t due = loop->heap[0]->deadline_ns;
     if (loop->armed_ns != 0 && loop->armed_ns <= due)
         return;
-    uint64_t now = pl_now_ns();
+    uint64_t now = pl_live_ns();
     uint64_t ms = due > now ? (due - now + PL_NS_PER_MS - 1) / PL_NS_PER_MS : 0;
     uv_update_time(&loop->uv);
     uv_timer_start(&loop->deadline_timer, on_deadline, ms, 0);
@@ -68,7 +68,7 @@ static void on_deadline(uv_timer_t *timer)
 {
     struct pl_loop *loop = timer->data;
     loop->armed_ns = 0;
-    uint64_t now = pl_now_ns();
+    uint64_t now = pl_live_ns();
     while (loop->heap_len > 0 && loop->heap[0]->deadline_ns <= now)
         pl_op_expire(loop->heap[0]);
     arm(loop);

@@ -64,7 +64,7 @@ struct pl_op {
     const struct pl_op_class *class;
     const char *label; /* static storage, e.g. "sqlite.commit" */
     struct pl_loop *loop;
-    uint64_t deadline_ns; /* pl_now_ns() scale; 0: none */
+    uint64_t deadline_ns; /* pl_live_ns() scale; 0: none */
     uint32_t heap_index;  /* place in the loop's deadline heap + 1; 0: not in it */
     uint32_t refs;
     enum pl_op_state state;

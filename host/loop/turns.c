@@ -24,6 +24,7 @@ static void on_prepare(uv_prepare_t *handle)
     turns->number++;
     turns->began_ns = now;
     turns->waited_ns = waited;
+    pl_live_wait(uv_backend_timeout(handle->loop));
 }
 
 void pl_turns_init(struct pl_turns *turns, uv_loop_t *uv)

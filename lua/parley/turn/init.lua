@@ -58,7 +58,7 @@ end
 
 -- Attempts until one goes through, as long as they fail because another worker was faster.
 function run(self, given, seconds)
-  local pause, until_s, again = PAUSE_MIN_S, time.mono() + seconds, false
+  local pause, until_s, again = PAUSE_MIN_S, time.live() + seconds, false
   while true do
     local generation = self.manager:hold(given)
     local good, turn, err, overtaken = pcall(attempt.run, self, given,
@@ -66,7 +66,7 @@ function run(self, given, seconds)
     self.manager:release(generation, given)
     if not good then error(turn, 0) end
     if turn or not overtaken then return turn, err end
-    if time.mono() + pause > until_s then
+    if time.live() + pause > until_s then
       return nil, { code = "dialog_busy", message = err.message, retry_after = 1 }
     end
     if err == attempt.LEFT then

@@ -74,7 +74,7 @@ local function invocation_for(self, turn, generation, plugin, id)
     id = id, manifest = plugin.manifest, settings = plugin.settings, db = self.db,
     dialog_id = turn.dialog.id, dialog = turn.dialog, user = turn.user, trace_id = turn.trace_id,
     config = generation.config, llm = generation.llm, writes = {}, turn = turn,
-    deadline = time.mono() + plugin.manifest.limits.timeout_ms / 1000,
+    deadline = time.live() + plugin.manifest.limits.timeout_ms / 1000,
   }, Invocation)
 end
 

@@ -141,7 +141,7 @@ local function run(invocation, request)
     ok, err = invocation:admit()
     if not ok then return nil, err end
   end
-  local left = invocation.deadline - time.mono()
+  local left = invocation.deadline - time.live()
   local wanted = type(request.timeout) == "number" and request.timeout or TIMEOUT
   local r
   r, err = http.request {

@@ -64,7 +64,7 @@ gate.register("llm.chat", {
       messages = request.messages, temperature = request.temperature,
       max_tokens = request.max_tokens,
       json_schema = request.json_schema,
-      timeout = math.max(0.001, invocation.deadline - time.mono()),
+      timeout = math.max(0.001, invocation.deadline - time.live()),
       trace_id = invocation.trace_id,
     }
     if not answer then return nil, err end
