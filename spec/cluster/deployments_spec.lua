@@ -7,6 +7,7 @@ local json = require "host.json"
 local programs = require "spec.support.process"
 local releases = require "spec.support.release"
 local serve = require "spec.support.serve"
+local task = require "host.task"
 
 local WORKERS = database.is_postgres and 2 or 1
 
@@ -163,6 +164,36 @@ describe("parley plugin deploy", function()
     end, 30)
     assert.same({ "rolled_back", "it has crashed the host (SIGSEGV)" }, { d.state, d.reason })
     -- A worker that has not heard of the decision yet would try the version once more.
+    serve.eventually("the plugin", function()
+      local function field(p) return p.canary and "on trial" or p.version .. " " .. p.state end
+      return everywhere(h, field) == all "1.0.0 active"
+    end)
+    assert.equal("1.0.0", version(h, inside))
+  end)
+
+  it("rolls a version back that hangs a worker, and the plugin goes on", function()
+    local h = start_shop()
+    host.write_plugin(h, "shop", {
+      manifest = { version = "2.0.0", limits = { cpu_ms = 5000, timeout_ms = 20000 } },
+      main = releases.source "while true do end",
+    })
+    try(h, "shop")
+    local inside = releases.dialogs(1, 50, true, 1)[1]
+    local asking = task.spawn(function() return h:say(inside, "/shop") end)
+    local pid = serve.eventually("the loop", function()
+      for _, w in ipairs((h:status() or {}).workers or {}) do
+        if type(w.running) == "string" and w.running:find "^shop" then return w.pid end
+      end
+    end)
+    -- A worker that is stopped looks the same from outside as one that is stuck inside C.
+    programs.kill(pid, "STOP")
+    local d = serve.eventually("a decision", function()
+      local code, out = h:run "plugin deployments shop -o json"
+      local last = code == 0 and json.decode(out)[1]
+      return last and last.state ~= "running" and last
+    end)
+    asking:join()
+    assert.same({ "rolled_back", "it has hung the host" }, { d.state, d.reason })
     serve.eventually("the plugin", function()
       local function field(p) return p.canary and "on trial" or p.version .. " " .. p.state end
       return everywhere(h, field) == all "1.0.0 active"

@@ -10,6 +10,7 @@ local json = require "host.json"
 local meters = require "parley.ops.meters"
 local programs = require "spec.support.process"
 local promql = require "spec.support.promql"
+local releases = require "spec.support.release"
 local redis = require "spec.support.redis"
 
 local eventually = programs.eventually
@@ -33,6 +34,15 @@ local function rest_plugin()
       [[{"actions": [{"type": "send", "text": "far away"}], "mood": "good"}]])
   end))
   return server, ("http://127.0.0.1:%d"):format(server:port())
+end
+
+-- A new version on trial, in a process of its own: what comes by the API is not the operator's.
+local function deploy(h)
+  local r = h:client("adm", { "admin" })("POST", "/api/v1/admin/plugins/shop/deployments", {
+    files = releases.files("2.0.0", releases.source "c:reply 'two'"), share_percent = 50,
+  })
+  assert.equal(201, r.status, r.text)
+  for _, inside in ipairs { true, false } do h:say(releases.dialogs(1, 50, inside, 1)[1], "/shop") end
 end
 
 -- Metrics: name (of its samples): label: values.
@@ -66,12 +76,15 @@ local function a_busy_day()
         { name = "later" }, { name = "poem" }, { name = "broken" },
       } } },
       far = { manifest = { transport = "rest", endpoint = endpoint } },
+      shop = { main = releases.source "c:reply 'one'", manifest = { commands = { { name = "shop" } } } },
       gone = { main = "return parley.plugin()" }, ill = { main = "return parley.plugin()" },
     },
   }
   local ops = assert(http_server.listen({ host = "127.0.0.1", port = 0 }, endpoints.new(h.core)))
   local public = h.port
   local function scrape()
+    local plugins = h.core.manager.current.chooser.by_name -- of whatever generation serves by now
+    plugins.gone.state, plugins.ill.state = "disabled", "degraded"
     h.port = ops:port()
     local r = h:request("GET", "/metrics", nil, { token = false })
     h.port = public
@@ -82,6 +95,7 @@ local function a_busy_day()
   for _, text in ipairs { "/echo hi", "/poem a rose", "/broken", "/far", "/later ring", "/later nobody", "what is this?" } do
     assert.equal(200, h:say("d", text).status)
   end
+  deploy(h)
   h:say("d", "/echo hi", { message_id = "again" })
   h:say("d", "/echo hi", { message_id = "again" })
   h:request("GET", "/api/v1/dialogs/d", nil, { token = "prl_bot_nobody" })
@@ -92,8 +106,6 @@ local function a_busy_day()
   })
   h:say("d", "/echo not now")
   h.core.turn.db = db
-  local plugins = h.core.manager.current.chooser.by_name
-  plugins.gone.state, plugins.ill.state = "disabled", "degraded"
   local function shows(what)
     return eventually(what, function()
       local text = scrape()
