@@ -80,13 +80,23 @@ function M.begin(db, delivery)
   }
 end
 
----@param reference string|nil what the channel calls the message
+---Notes that something else is delivered in its place, from the next attempt on.
+---@return table statement
+function M.replace(delivery)
+  return {
+    "UPDATE outbox SET method = $2, params = $3 WHERE id = $1", delivery.id, delivery.method,
+    json.encode(delivery.params),
+  }
+end
+
+---@param reference string|number|nil what the channel calls the message
 ---@return table statement
 function M.sent(delivery, reference, at_ms)
   return {
     "UPDATE outbox SET state = 'sent', attempts = $2, uncertain = $3, reference = $4, "
       .. "done_at = $5 WHERE id = $1",
-    delivery.id, delivery.attempts, delivery.uncertain and 1 or 0, reference, at_ms, n = 5,
+    delivery.id, delivery.attempts, delivery.uncertain and 1 or 0,
+    reference and tostring(reference), at_ms, n = 5,
   }
 end
 

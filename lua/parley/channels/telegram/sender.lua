@@ -6,6 +6,7 @@ local address = require "parley.channels.telegram.address"
 local audit = require "parley.store.audit"
 local meters = require "parley.ops.meters"
 local outbox = require "parley.channels.outbox"
+local reference = require "parley.channels.telegram.reference"
 local task = require "host.task"
 local time = require "host.time"
 
@@ -113,8 +114,30 @@ local function is_done(err)
     or said:find("query is too old", 1, true)
 end
 
+-- Puts another call in the place of one that cannot be made. Returns whether there is one.
+local function replace(self, delivery, params)
+  local method
+  method, params = reference.instead(delivery.method, params)
+  if not method then
+    store(self, { outbox.sent(delivery, nil, time.now_ms()) })
+    return false
+  end
+  delivery.method, delivery.params = method, params
+  store(self, { outbox.replace(delivery) })
+  return true
+end
+
+-- What is called, when it is about the message of an earlier delivery: nil without err when nothing
+-- is left to be done.
+local function resolve(self, delivery)
+  local params, err = reference.resolve(self.db, delivery.params)
+  if err then return nil, err end
+  if params then return params end
+  return replace(self, delivery, delivery.params) and delivery.params or nil
+end
+
 -- How the failure of an attempt is met: the seconds until the next, or nil when it is over.
-local function after_failure(self, delivery, err)
+local function after_failure(self, delivery, err, params)
   if err.code == "rate_limited" then
     meters.telegram_waits:with(self.bot):inc(err.retry_after)
     delivery.attempts = delivery.attempts - 1 -- it was not taken, and is no failure
@@ -137,8 +160,12 @@ local function after_failure(self, delivery, err)
     return 60
   end
   if err.code == "bad_request" and is_done(err) then
-    store(self, { outbox.sent(delivery, nil, time.now_ms()) })
+    store(self, { outbox.sent(delivery, params.message_id, time.now_ms()) })
     return nil
+  end
+  if err.code == "bad_request" and reference.is_in(delivery.params) then
+    delivery.attempts = delivery.attempts - 1
+    return replace(self, delivery, params) and 0 or nil
   end
   delivery.uncertain = delivery.uncertain or err.unknown == true
   if not err.retryable or delivery.attempts >= ATTEMPTS then
@@ -149,12 +176,16 @@ local function after_failure(self, delivery, err)
 end
 
 local function reference_of(result)
-  return type(result) == "table" and result.message_id and tostring(result.message_id) or nil
+  return type(result) == "table" and result.message_id or nil
 end
 
 -- One attempt at a delivery. Returns the seconds until the next; nil: it is over.
 local function attempt(self, delivery)
-  local ok, err = true, nil
+  local ok, err, params = true, nil, delivery.params
+  if reference.is_in(params) then
+    params, err = resolve(self, delivery)
+    if not params then return err and PAUSE_S or nil end
+  end
   if not delivery.begun then ok, err = outbox.begin(self.db, delivery) end
   delivery.begun = false
   if not ok then
@@ -164,13 +195,12 @@ local function attempt(self, delivery)
     delivery.attempts = delivery.attempts - 1
     return PAUSE_S
   end
-  local params = delivery.params
   params.chat_id = self.moved[tostring(params.chat_id)] or params.chat_id
   local since = time.mono()
   local result
   result, err = self.api:call(delivery.method, params)
   meters.telegram_send(self.bot, delivery.method, err and err.code, time.mono() - since)
-  if err then return after_failure(self, delivery, err) end
+  if err then return after_failure(self, delivery, err, params) end
   local statements = { outbox.sent(delivery, reference_of(result), time.now_ms()) }
   if delivery.uncertain and not api_of.repeatable(delivery.method) then
     statements[2] = audit.insert {
