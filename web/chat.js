@@ -161,7 +161,8 @@ function showActions(actions, trace) {
     const bubble = element("div", "bubble");
     bubble.append(formatted(action));
     message.append(bubble);
-    if (action.buttons && action.buttons.length) message.append(buttons(action.buttons));
+    const rows = action.buttons || (action.keyboard && action.keyboard.rows);
+    if (rows && rows.length) message.append(buttons(rows));
   }
   if (!message.firstChild) message.append(element("div", "bubble hint", t("no_reply")));
   if (trace) message.append(trace);

@@ -69,7 +69,7 @@ end
 local function with_buttons(self, reply)
   reply.buttons = {}
   for _, action in ipairs(reply.actions) do
-    for _, row in ipairs(action.buttons or {}) do
+    for _, row in ipairs(action.buttons or action.keyboard and action.keyboard.rows or {}) do
       for _, button in ipairs(row) do reply.buttons[#reply.buttons + 1] = button end
     end
   end

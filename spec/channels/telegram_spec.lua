@@ -20,6 +20,10 @@ end)
 p.on.callback({ go = 'string' }, function(c, data)
   c:edit(c.message.payload.message_id, 'You have chosen ' .. #data.go)
 end)
+p.on.command('keys', function(c, what)
+  local rows = { { { text = 'Tea' }, { text = 'Where I am', request = 'location' } } }
+  c:reply { text = 'Here', keyboard = what == 'off' and { remove = true } or { rows = rows, persistent = true } }
+end)
 p.on.command('mark', function(c) c:reply { text = '**bold** & <b>no</b>', format = 'markdown' } end)
 p.on.command('long', function(c) c:reply(('word '):rep(2000)) end)
 p.on.command('later', function(c) c:schedule { job = 'ring', ['in'] = 0 } end)
@@ -33,7 +37,7 @@ return p
 ]]
 
 local COMMANDS = json.array()
-for _, name in ipairs { "say", "count", "ask", "mark", "long", "later" } do COMMANDS[#COMMANDS + 1] = { name = name } end
+for _, name in ipairs { "say", "count", "ask", "keys", "mark", "long", "later" } do COMMANDS[#COMMANDS + 1] = { name = name } end
 
 describe("a bot of Telegram", function()
   local s, h, bot, ann
@@ -125,6 +129,21 @@ describe("a bot of Telegram", function()
     -- Made up, and of another chat: nothing of it reaches the plugin.
     press { stale = row[1].callback_data:gsub("tea", "pot") }
     assert.is_nil(messages()[1].text:find "pot")
+  end)
+
+  it("brings buttons in the place of the keyboard, and takes them away", function()
+    local function keyboard()
+      return s:view("messages", { bot = "shop_bot", chat = tostring(ann.id) }).keyboard
+    end
+    write "/keys"
+    answers(1)
+    assert.same({
+      keyboard = { { { text = "Tea" }, { text = "Where I am", request_location = true } } }, is_persistent = true,
+      resize_keyboard = true,
+    }, keyboard())
+    write "/keys off"
+    answers(2)
+    assert.is_nil(keyboard())
   end)
 
   it("sends entities, never markup, and long texts in pieces", function()

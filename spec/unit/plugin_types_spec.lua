@@ -128,6 +128,9 @@ describe("the definitions for editors", function()
     local button = keys(actions.types.send.properties.buttons.items.items.properties)
     button.plugin = nil -- the host's
     assert.same(button, keys(classes["parley.Button"]))
+    local keyboard = actions.types.send.properties.keyboard.properties
+    assert.same(keys(keyboard), keys(classes["parley.Keyboard"]))
+    assert.same(keys(keyboard.rows.items.items.properties), keys(classes["parley.Key"]))
     assert.same(keys(schema.DialogMessageCreateV1.properties), keys(classes["parley.Message"]))
   end)
 

@@ -38,7 +38,8 @@ function M.lines(actions, buttons, t)
     if action.type == "send" or action.type == "edit" then
       if action.text then out[#out + 1] = plain(action.text) end
       media_lines(out, action)
-      if action.buttons and #action.buttons > 0 then button_lines(out, action.buttons, buttons) end
+      local rows = action.buttons or action.keyboard and action.keyboard.rows
+      if rows and #rows > 0 then button_lines(out, rows, buttons) end
     elseif action.type == "answer_callback" and action.text then
       out[#out + 1] = plain(action.text)
     elseif action.type == "handoff" or action.type == "close" then

@@ -42,6 +42,35 @@ local buttons = {
   },
 }
 
+local keyboard = {
+  type = "object", additionalProperties = false, ["x-max-bytes"] = 4096,
+  description = "buttons in the place of the phone's keyboard, until another one comes",
+  properties = {
+    rows = {
+      type = "array", minItems = 1, maxItems = 20,
+      items = {
+        type = "array", minItems = 1, maxItems = 8,
+        items = {
+          type = "object", additionalProperties = false, required = { "text" },
+          description = "a press writes the text, or gives what is asked for with `request`",
+          properties = {
+            text = { type = "string", minLength = 1, maxLength = 128 },
+            request = { type = "string", enum = { "contact", "location" } },
+          },
+        },
+      },
+    },
+    remove = { type = "boolean", description = "instead of rows: no such buttons any more" },
+    persistent = { type = "boolean", description = "shown also while the person types" },
+    once = { type = "boolean", description = "hidden after a press" },
+    placeholder = { type = "string", minLength = 1, maxLength = 64 },
+  },
+}
+
+local MEDIA = {
+  "photo", "document", "voice", "audio", "video", "sticker", "location", "contact",
+}
+
 -- A file, by a reference that the channel knows or by address.
 local media = {
   type = "object", ["x-max-bytes"] = 4096,
@@ -52,17 +81,17 @@ local function message(type_name, required, more)
   local properties = {
     text = text, format = { type = "string", enum = { "plain", "markdown", "entities" } },
     entities = { type = "array", maxItems = 500, items = { type = "object" } },
-    buttons = buttons, photo = media, document = media, voice = media, audio = media,
-    video = media, sticker = media, location = media, contact = media, reply_to = message_id,
-    lane = { type = "string", maxLength = 64 }, silent = { type = "boolean" },
+    buttons = buttons, reply_to = message_id, lane = { type = "string", maxLength = 64 },
+    silent = { type = "boolean" },
   }
+  for _, kind in ipairs(MEDIA) do properties[kind] = media end
   for k, v in pairs(more or {}) do properties[k] = v end
   return closed(type_name, properties, required)
 end
 
 ---@type table<string, table> JSON Schema of each type of action
 M.types = {
-  send = message "send",
+  send = message("send", {}, { keyboard = keyboard }),
   edit = message("edit", { "message_id" }, { message_id = message_id }),
   delete = closed("delete", { message_id = message_id }, { "message_id" }),
   answer_callback = closed("answer_callback", { text = { type = "string", maxLength = 200 } }),
@@ -91,8 +120,19 @@ for _, kind in ipairs {
   "set_locale", "handoff", "close",
 } do table.insert(M.ActionV1.anyOf, M.types[kind]) end
 
+local function keyboard_problem(action)
+  local k = action.keyboard
+  if not k then return nil end
+  if (k.rows == nil) == (k.remove ~= true) then return "keyboard: 'rows' or 'remove' is needed" end
+  if action.buttons then return "a message has 'buttons' or a 'keyboard', not both" end
+end
+
 -- What a closed schema cannot say.
 local function lacks(action)
+  if action.keyboard then
+    local problem = keyboard_problem(action)
+    if problem then return problem end
+  end
   if action.type == "schedule" and not (action.at or action["in"]) then
     return "'at' or 'in' is missing"
   end
@@ -100,8 +140,8 @@ local function lacks(action)
     return "'plugin' or 'intent' is needed, not both"
   end
   if action.type ~= "send" or action.text then return nil end
-  for key in pairs(action) do
-    if key ~= "type" and M.types.send.properties[key].properties then return nil end -- a medium
+  for _, kind in ipairs(MEDIA) do
+    if action[kind] then return nil end
   end
   return "'text', or a medium, is missing"
 end

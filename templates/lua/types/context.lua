@@ -68,6 +68,7 @@ local Context = {}
 ---@field format? "plain"|"markdown"|"entities"
 ---@field entities? table[] parley.text() makes them
 ---@field buttons? parley.Button[][] rows: at most 20, of at most 8
+---@field keyboard? parley.Keyboard in the place of `buttons`
 ---@field photo? parley.Medium
 ---@field document? parley.Medium
 ---@field voice? parley.Medium
@@ -85,6 +86,19 @@ local Context = {}
 ---@field text string
 ---@field data? table<string, string|number|boolean>
 ---@field url? string
+
+---Buttons in the place of the phone's keyboard, until another one comes.
+---@class parley.Keyboard
+---@field rows? parley.Key[][] at most 20, of at most 8
+---@field remove? boolean instead of rows: no such buttons any more
+---@field persistent? boolean shown also while the person types
+---@field once? boolean hidden after a press
+---@field placeholder? string of the field for the text
+
+---A press writes the text, or gives what is asked for.
+---@class parley.Key
+---@field text string
+---@field request? "contact"|"location"
 
 ---@class parley.Medium
 ---@field url? string

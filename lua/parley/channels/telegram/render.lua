@@ -23,6 +23,7 @@ for _, name in ipairs {
 ---@field method string
 ---@field params table
 ---@field lane string "answer", "reply" or what the action asks for
+---@field action table|nil what it comes of
 
 -- Entities are the plugin's own; one that Telegram does not know would lose the whole message.
 local function known_entities(list)
@@ -61,6 +62,30 @@ local function keyboard_of(ctx, rows)
   return { inline_keyboard = out }
 end
 
+-- Buttons in the place of the phone's keyboard: a press writes the text.
+local function reply_keyboard(keyboard)
+  if keyboard.remove then return { remove_keyboard = true } end
+  local rows = json.array()
+  for i, row in ipairs(keyboard.rows) do
+    rows[i] = json.array()
+    for k, b in ipairs(row) do
+      rows[i][k] = {
+        text = b.text, request_contact = b.request == "contact" or nil,
+        request_location = b.request == "location" or nil,
+      }
+    end
+  end
+  return {
+    keyboard = rows, resize_keyboard = true, is_persistent = keyboard.persistent,
+    one_time_keyboard = keyboard.once, input_field_placeholder = keyboard.placeholder,
+  }
+end
+
+local function markup_of(ctx, action)
+  if action.keyboard then return reply_keyboard(action.keyboard) end
+  return keyboard_of(ctx, action.buttons)
+end
+
 local function list(entities) return #entities > 0 and json.array(entities) or nil end
 
 local function add(ctx, method, params, action)
@@ -69,7 +94,9 @@ local function add(ctx, method, params, action)
     params.message_thread_id = ctx.place.thread_id
     if action.silent then params.disable_notification = true end
   end
-  ctx.calls[#ctx.calls + 1] = { method = method, params = params, lane = action.lane or "reply" }
+  ctx.calls[#ctx.calls + 1] = {
+    method = method, params = params, lane = action.lane or "reply", action = action,
+  }
   return params
 end
 
@@ -110,7 +137,7 @@ end
 local renderers = {}
 
 function renderers.send(ctx, action)
-  local keyboard = keyboard_of(ctx, action.buttons)
+  local keyboard = markup_of(ctx, action)
   for kind in pairs(MEDIA) do
     if action[kind] then return send_media(ctx, action, kind, keyboard) end
   end
