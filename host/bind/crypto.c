@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define GCM_MAX (1024 * 1024) /* of what is sealed: on the loop's own thread */
+
 /* sha256(s) -> 32 bytes */
 static int crypto_sha256(lua_State *L)
 {
@@ -50,6 +52,61 @@ static int crypto_equal(lua_State *L)
     const char *b = luaL_checklstring(L, 2, &b_len);
     lua_pushboolean(L, pl_equal(a, a_len, b, b_len));
     return 1;
+}
+
+/* What both ways of AES-256-GCM take: key, nonce, text, extra (default ""). */
+struct gcm_args {
+    const unsigned char *key, *nonce;
+    const char *text, *extra;
+    size_t len, extra_len;
+};
+
+static void check_gcm(lua_State *L, struct gcm_args *a)
+{
+    size_t key_len, nonce_len;
+    a->key = (const unsigned char *)luaL_checklstring(L, 1, &key_len);
+    a->nonce = (const unsigned char *)luaL_checklstring(L, 2, &nonce_len);
+    a->text = luaL_checklstring(L, 3, &a->len);
+    a->extra = luaL_optlstring(L, 4, "", &a->extra_len);
+    luaL_argcheck(L, key_len == PL_GCM_KEY, 1, "32 bytes expected");
+    luaL_argcheck(L, nonce_len == PL_GCM_NONCE, 2, "12 bytes expected");
+    luaL_argcheck(L, a->len <= GCM_MAX, 3, "at most 1 MiB");
+    luaL_argcheck(L, a->extra_len <= GCM_MAX, 4, "at most 1 MiB");
+}
+
+static int push_and_wipe(lua_State *L, struct pl_buf *out)
+{
+    lua_pushlstring(L, out->len > 0 ? out->data : "", out->len);
+    if (out->len > 0)
+        explicit_bzero(out->data, out->len);
+    pl_buf_free(out);
+    return 1;
+}
+
+/* aes_gcm_seal(key, nonce, text[, extra]) -> what is encrypted, with its tag. A nonce is used once
+ * for a key; opening needs the same `extra`, which is not in the result. */
+static int crypto_aes_gcm_seal(lua_State *L)
+{
+    struct gcm_args a;
+    struct pl_buf out = {0};
+    check_gcm(L, &a);
+    pl_gcm_seal(a.key, a.nonce, a.text, a.len, a.extra, a.extra_len, &out);
+    return push_and_wipe(L, &out);
+}
+
+/* aes_gcm_open(key, nonce, sealed[, extra]) -> text | nil, err */
+static int crypto_aes_gcm_open(lua_State *L)
+{
+    struct gcm_args a;
+    struct pl_buf out = {0};
+    check_gcm(L, &a);
+    if (pl_gcm_open(a.key, a.nonce, a.text, a.len, a.extra, a.extra_len, &out) == 0)
+        return push_and_wipe(L, &out);
+    pl_buf_free(&out);
+    struct pl_err err;
+    pl_fail(&err, PL_E_INVALID, false, "crypto.aes_gcm_open",
+            "it was sealed with another key, or has been changed since");
+    return pl_lua_push_fail(L, &err);
 }
 
 static int crypto_uuid7(lua_State *L)
@@ -250,6 +307,8 @@ int pl_bind_crypto(lua_State *L)
         {"hmac_sha256", crypto_hmac},
         {"random", crypto_random},
         {"equal", crypto_equal},
+        {"aes_gcm_seal", crypto_aes_gcm_seal},
+        {"aes_gcm_open", crypto_aes_gcm_open},
         {"uuid7", crypto_uuid7},
         {"timed_uuid7", crypto_timed_uuid7},
         {"uuid7_derived", crypto_uuid7_derived},

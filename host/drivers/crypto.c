@@ -55,6 +55,59 @@ void pl_hmac_sha256(const void *key, size_t key_len, const void *data, size_t le
     must_work(ok);
 }
 
+/* Rare enough to look the algorithm up each time. */
+static EVP_CIPHER_CTX *gcm_start(bool seal, const unsigned char *key, const unsigned char *nonce,
+                                 const void *extra, size_t extra_len)
+{
+    int done;
+    EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+    bool ok = EVP_CipherInit_ex(ctx, EVP_aes_256_gcm(), NULL, key, nonce, seal) == 1 &&
+              EVP_CipherUpdate(ctx, NULL, &done, extra, (int)extra_len) == 1;
+    must_work(ok);
+    return ctx;
+}
+
+void pl_gcm_seal(const unsigned char key[PL_GCM_KEY], const unsigned char nonce[PL_GCM_NONCE],
+                 const void *data, size_t len, const void *extra, size_t extra_len,
+                 struct pl_buf *out)
+{
+    int done;
+    EVP_CIPHER_CTX *ctx = gcm_start(true, key, nonce, extra, extra_len);
+    pl_buf_reserve(out, len + PL_GCM_TAG);
+    unsigned char *at = (unsigned char *)out->data + out->len;
+    bool ok = EVP_CipherUpdate(ctx, at, &done, data, (int)len) == 1 &&
+              EVP_CipherFinal_ex(ctx, at + len, &done) == 1 &&
+              EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_GET_TAG, PL_GCM_TAG, at + len) == 1;
+    must_work(ok);
+    out->len += len + PL_GCM_TAG;
+    EVP_CIPHER_CTX_free(ctx);
+}
+
+int pl_gcm_open(const unsigned char key[PL_GCM_KEY], const unsigned char nonce[PL_GCM_NONCE],
+                const void *data, size_t len, const void *extra, size_t extra_len,
+                struct pl_buf *out)
+{
+    int done;
+    unsigned char tag[PL_GCM_TAG];
+    if (len < PL_GCM_TAG)
+        return -1;
+    len -= PL_GCM_TAG;
+    memcpy(tag, (const char *)data + len, sizeof tag);
+    EVP_CIPHER_CTX *ctx = gcm_start(false, key, nonce, extra, extra_len);
+    pl_buf_reserve(out, len + 1);
+    unsigned char *at = (unsigned char *)out->data + out->len;
+    bool ok = EVP_CipherUpdate(ctx, at, &done, data, (int)len) == 1 &&
+              EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_SET_TAG, PL_GCM_TAG, tag) == 1;
+    must_work(ok);
+    bool same = EVP_CipherFinal_ex(ctx, at + len, &done) == 1;
+    if (same)
+        out->len += len;
+    else
+        explicit_bzero(at, len);
+    EVP_CIPHER_CTX_free(ctx);
+    return same ? 0 : -1;
+}
+
 void pl_sha1_hex(const void *data, size_t len, char *out)
 {
     unsigned char hash[SHA_DIGEST_LENGTH];

@@ -13,6 +13,9 @@
 #define PL_SHA1_HEX   40 /* text, without the NUL */
 #define PL_UUID_LEN   36 /* text, without the NUL */
 #define PL_BCRYPT_MAX 72 /* bcrypt ignores what follows: longer secrets are refused */
+#define PL_GCM_KEY    32
+#define PL_GCM_NONCE  12
+#define PL_GCM_TAG    16
 
 void pl_sha256(const void *data, size_t len, unsigned char out[PL_SHA256_LEN]);
 void pl_hmac_sha256(const void *key, size_t key_len, const void *data, size_t len,
@@ -47,6 +50,19 @@ void pl_hex(const void *data, size_t len, char *out);
  * no stray bits, the padding that belongs there. Returns -1 when the text is not that. */
 void pl_base64_put(struct pl_buf *out, const void *data, size_t len, bool url);
 int pl_base64_get(struct pl_buf *out, const char *text, size_t len, bool url);
+
+/* AES-256-GCM (NIST SP 800-38D): encrypts `len` bytes and appends them, then the tag of
+ * PL_GCM_TAG bytes, to `out`. `extra` is not encrypted, but opening needs the same. A nonce is used
+ * once for a key. Up to 2 GiB. */
+void pl_gcm_seal(const unsigned char key[PL_GCM_KEY], const unsigned char nonce[PL_GCM_NONCE],
+                 const void *data, size_t len, const void *extra, size_t extra_len,
+                 struct pl_buf *out);
+
+/* The other way round: -1 when the key, the nonce, `extra` or any bit of `data` is another one;
+ * nothing is appended then. */
+int pl_gcm_open(const unsigned char key[PL_GCM_KEY], const unsigned char nonce[PL_GCM_NONCE],
+                const void *data, size_t len, const void *extra, size_t extra_len,
+                struct pl_buf *out);
 
 /* bcrypt ($2b$), for a thread of the pool: cost 10 takes 50 ms. `out` holds 64. */
 int pl_bcrypt_hash(const char *secret, size_t len, int cost, char *out, struct pl_err *err);

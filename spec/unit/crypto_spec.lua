@@ -51,6 +51,50 @@ describe("host.crypto", function()
     assert.equal("invalid", err.code)
   end)
 
+  -- The GCM specification (McGrew, Viega), appendix B, test cases 13, 14 and 16.
+  local GCM = {
+    { key = ("00"):rep(32), nonce = ("00"):rep(12), text = "", extra = "",
+      sealed = "530f8afbc74536b9a963b4f1c4cb738b" },
+    { key = ("00"):rep(32), nonce = ("00"):rep(12), text = ("00"):rep(16), extra = "",
+      sealed = "cea7403d4d606b6e074ec5d3baf39d18d0d1c8a799996bf0265b98b5d48ab919" },
+    { key = ("feffe9928665731c6d6a8f9467308308"):rep(2), nonce = "cafebabefacedbaddecaf888",
+      text = "d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a721c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de657"
+        .. "ba637b39", extra = "feedfacedeadbeeffeedfacedeadbeefabaddad2",
+      sealed = "522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa8cb08e48590dbb3da7b08b1056828838c5f61e6393ba7a0a"
+        .. "bcc9f66276fc6ece0f4e1768cddf8853bb2d551b" },
+  }
+  local function raw(hex) return (hex:gsub("%x%x", function(h) return string.char(tonumber(h, 16)) end)) end
+
+  it("seals and opens with AES-256-GCM as published", function()
+    for _, v in ipairs(GCM) do
+      local key, nonce, text, extra = raw(v.key), raw(v.nonce), raw(v.text), raw(v.extra)
+      local sealed = crypto.aes_gcm_seal(key, nonce, text, extra)
+      assert.equal(v.sealed, crypto.hex(sealed))
+      assert.equal(text, crypto.aes_gcm_open(key, nonce, sealed, extra))
+    end
+  end)
+
+  it("opens nothing that was changed, cut, or sealed with other things", function()
+    local key, nonce = ("k"):rep(32), ("n"):rep(12)
+    local sealed = crypto.aes_gcm_seal(key, nonce, "secret", "name")
+    local function refused(...)
+      local text, err = crypto.aes_gcm_open(...)
+      assert.is_nil(text)
+      assert.equal("invalid", err.code)
+    end
+    for i = 1, #sealed do
+      local byte = string.char(bit.bxor(sealed:byte(i), 1))
+      refused(key, nonce, sealed:sub(1, i - 1) .. byte .. sealed:sub(i + 1), "name")
+      refused(key, nonce, sealed:sub(1, i - 1), "name")
+    end
+    refused(("j"):rep(32), nonce, sealed, "name")
+    refused(key, ("m"):rep(12), sealed, "name")
+    refused(key, nonce, sealed, "other")
+    refused(key, nonce, sealed)
+    assert.has_error(function() crypto.aes_gcm_seal("short", nonce, "x") end)
+    assert.has_error(function() crypto.aes_gcm_seal(key, "short", "x") end)
+  end)
+
   it("compares in constant time", function()
     assert.is_true(crypto.equal("a\0b", "a\0b"))
     assert.is_false(crypto.equal("a", "ab"))
