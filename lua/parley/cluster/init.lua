@@ -44,6 +44,7 @@ function M.new(deps)
   return setmetatable({
     db = deps.db, id = deps.id, info = deps.info and json.encode(deps.info), log = deps.log,
     handlers = {}, versions = nil, leaders = {}, seen = {}, shared = deps.db:dialect() ~= "sqlite",
+    workers = 1,
   }, M)
 end
 
@@ -71,8 +72,10 @@ end
 ---before, it is called again.
 ---@param name string
 ---@param fn fun(lease: parley.Lease)
-function M:lead(name, fn)
-  local l = lease.new(self, name, fn)
+---@param wants (fun(free_s: number): boolean)|nil whether this worker takes the lease, which has
+---  been free so long; default: always
+function M:lead(name, fn, wants)
+  local l = lease.new(self, name, fn, wants)
   self.leaders[name] = l
   if self.runner then task.spawn(l.step, l) end -- not only at the next look
 end
@@ -183,6 +186,40 @@ function M:on_dead(fn, owners)
   if self.shared then self:lead("recovery", function(l) watch(self, l) end) end
 end
 
+-- How many workers there are, for work that is to be shared among them.
+local function count(self)
+  local row, err = self.db:first "SELECT count(*) AS n FROM instances"
+  if not row then return nil, err end
+  self.workers = row.n
+  return true
+end
+
+local function read_leases(self)
+  local missing = false
+  for _, l in pairs(self.leaders) do missing = missing or not l:held() end
+  if not missing then return {} end
+  local rows, err = self.db:query "SELECT name, owner, fence, renewals FROM leases"
+  if not rows then return nil, err end
+  local by_name = {}
+  for _, row in ipairs(rows) do by_name[row.name] = row end
+  return by_name
+end
+
+-- One query for all leases, and one group of transactions: with a few dozen of them a slow database
+-- would else take longer than a lease lasts.
+local function step_all(self)
+  local rows, err = read_leases(self)
+  if not rows then return nil, err end
+  local steps, all = {}, true
+  for _, l in pairs(self.leaders) do steps[#steps + 1] = task.child(l.step, l, rows) end
+  for _, step in ipairs(steps) do
+    local good, ok, problem = step:join()
+    if not good then error(ok, 0) end
+    if not ok then all, err = nil, problem end
+  end
+  return all, err
+end
+
 local function report(self, err)
   -- Said once for an outage: every request that it fails says so too.
   if err and not self.away then
@@ -198,12 +235,8 @@ local function run(self)
   while not self.stopped do
     local ok, err = self:look()
     if ok and self.shared and n % BEAT_EVERY == 0 then ok, err = beat(self) end
-    if ok then
-      for _, l in pairs(self.leaders) do
-        ok, err = l:step()
-        if not ok then break end
-      end
-    end
+    if ok and self.shared and n % BEAT_EVERY == 0 then ok, err = count(self) end
+    if ok then ok, err = step_all(self) end
     report(self, not ok and err or nil)
     n = n + 1
     task.sleep(LOOK_S)
@@ -217,6 +250,7 @@ function M:begin()
   self.started_at = time.now_ms()
   local ok, err = self:look()
   if ok and self.shared then ok, err = beat(self) end
+  if ok and self.shared then ok, err = count(self) end
   if not ok then return nil, err end
   self.runner = task.spawn(run, self)
   return true

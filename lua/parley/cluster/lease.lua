@@ -22,15 +22,24 @@ local AGAIN_S = 1  -- between two runs of a function that has returned or failed
 ---@param cluster table
 ---@param name string
 ---@param fn fun(lease: parley.Lease)
+---@param wants (fun(free_s: number): boolean)|nil whether to take it, after it was free so long
 ---@return parley.Lease
-function M.new(cluster, name, fn)
-  return setmetatable({ cluster = cluster, name = name, fn = fn, changed = task.cond() }, Lease)
+function M.new(cluster, name, fn, wants)
+  return setmetatable({
+    cluster = cluster, name = name, fn = fn, wants = wants, changed = task.cond(),
+  }, Lease)
 end
 
 ---Whether this worker may go on.
 ---@return boolean
 function Lease:held()
   return self.fence ~= nil and time.mono() < self.until_s
+end
+
+---How long it is held without being renewed.
+---@return number seconds
+function Lease:left()
+  return self.fence and math.max(0, self.until_s - time.mono()) or 0
 end
 
 ---A statement for the beginning of a transaction: it fails ("conflict") when somebody else has
@@ -104,29 +113,40 @@ local function take(self, fence)
   return true
 end
 
-local function step(self)
+local function read(self)
+  return self.cluster.db:first("SELECT owner, fence, renewals FROM leases WHERE name = $1",
+    self.name)
+end
+
+local function step(self, rows)
   if self:held() then return renew(self) end
   if self.fence then lose(self) end
   if self.running then return true end -- what was lost is still being wound up
-  local row, err = self.cluster.db:first(
-    "SELECT owner, fence, renewals FROM leases WHERE name = $1", self.name)
+  local row, err
+  if rows then row = rows[self.name] else row, err = read(self) end
   if err then return nil, err end
-  if not row then return take(self, 1) end
+  if not row then
+    if self.wants and not self.wants(0) then return true end
+    return take(self, 1)
+  end
   local now, mark = time.mono(), row.fence .. ":" .. row.renewals
   if self.mark ~= mark then self.mark, self.mark_since = mark, now end
   -- Its own name in the row: this worker has had it before a restart.
   local free = row.owner == "" or row.owner == self.cluster.id or not self.cluster.shared
     or now - self.mark_since >= STALE_S
-  return not free or take(self, row.fence + 1)
+  if not free then return true end
+  if self.wants and not self.wants(now - self.mark_since) then return true end
+  return take(self, row.fence + 1)
 end
 
 ---Renews the lease, or takes it when nobody has it. Called by the cluster, a few times a second.
+---@param rows table<string, table>|nil of leases, by name; nil: it looks itself
 ---@return boolean|nil ok
 ---@return table|nil err of the database
-function Lease:step()
+function Lease:step(rows)
   if self.stepping then return true end
   self.stepping = true
-  local good, ok, err = pcall(step, self)
+  local good, ok, err = pcall(step, self, rows)
   self.stepping = false
   if not good then error(ok, 0) end
   return ok, err
