@@ -1,16 +1,16 @@
--- Telegram: a bot is polled, and sends, in one worker of all; whoever else has something for its
+-- Telegram: each bot is polled, and sends, in one worker of all; whoever else has something for its
 -- people stores it, and says so.
 
 local address = require "parley.channels.telegram.address"
-local api = require "parley.channels.telegram.api"
 local cluster = require "parley.cluster"
 local crypto = require "host.crypto"
+local fleet = require "parley.channels.telegram.fleet"
 local intake = require "parley.channels.telegram.intake"
 local json = require "host.json"
 local outbox = require "parley.channels.outbox"
-local poller = require "parley.channels.telegram.poller"
 local render = require "parley.channels.telegram.render"
-local sender = require "parley.channels.telegram.sender"
+local runner = require "parley.channels.telegram.runner"
+local shards = require "parley.channels.telegram.shards"
 local task = require "host.task"
 
 local M = {}
@@ -23,7 +23,18 @@ local RETRY_S = 5
 function M.new(deps)
   local self = setmetatable(deps, M)
   self.key = crypto.hmac_sha256(deps.master, "callbacks")
-  self.senders, self.polling, self.at_work = {}, {}, {}
+  self.senders, self.at_work = {}, {}
+  self.fleet = fleet.new { db = deps.db, master = deps.master, config = deps.config }
+  self.shards = shards.new {
+    cluster = deps.cluster, log = deps.log, each = function() return self.fleet:each() end,
+    open = function(bot, lease)
+      return runner.new {
+        bot = bot, lease = lease, fleet = self.fleet, db = self.db, log = self.log,
+        senders = self.senders, take = function(...) return self:take(...) end,
+        busy = function() return self.at_work[bot.name] or 0 end,
+      }
+    end,
+  }
   return self
 end
 
@@ -35,7 +46,7 @@ end
 ---@return table|nil err
 function M:take(bot, updates) return intake.take(self, bot, updates) end
 
--- What there is to send for a bot, from a worker that cannot send.
+-- What there is to send for bots, from workers that cannot send.
 local function look(self)
   for _, s in pairs(self.senders) do
     local n, err = s:take_up()
@@ -43,60 +54,44 @@ local function look(self)
   end
 end
 
-local function lead(self, bot, lease)
-  local client = api.new { token = bot.token, url = self.config.api }
-  while lease:held() and not bot.username do
-    local me, err = client:call("getMe", {})
-    if me then
-      bot.username = me.username
-    else
-      self.log("error", "the bot cannot be reached", { bot = bot.name, error = err.message })
-      lease:sleep(math.max(RETRY_S, err.retry_after or 0))
+-- Follows what has changed of bots; once more when something has changed meanwhile.
+local function follow(self)
+  self.changed = true
+  if self.following then return end
+  self.following = true
+  while self.changed and not self.stopped do
+    self.changed = false
+    local changes, err = self.fleet:sync()
+    for _, change in ipairs(changes or {}) do self.shards:follow(change) end
+    if err then
+      self.log("error", "the bots cannot be read", { error = err.message })
+      self.changed = true
+      task.sleep(RETRY_S)
     end
   end
-  local s = sender.new {
-    bot = bot.name, sender = "tg:" .. bot.name, api = client, db = self.db, log = self.log,
-  }
-  while lease:held() do
-    local n, err = s:take_up()
-    if n then break end
-    self.log("error", "the outbox cannot be read", { bot = bot.name, error = err.message })
-    lease:sleep(RETRY_S)
-  end
-  self.senders[bot.name] = s
-  self.log("info", "polling Telegram", { bot = bot.name, username = bot.username })
-  -- A task of its own, so that a poll can be cut off when the host stops.
-  local polling = task.spawn(poller.run, {
-    bot = bot, api = client, lease = lease, log = self.log,
-    take = function(updates) return self:take(bot, updates) end,
-    busy = function() return self.at_work[bot.name] or 0 end,
-  })
-  self.polling[bot.name] = polling
-  local good, problem = polling:join()
-  self.polling[bot.name], self.senders[bot.name] = nil, nil
-  s:close()
-  if not good and not self.stopped then error(problem, 0) end
+  self.following = false
 end
 
----Starts the bots of the configuration.
+---Starts the bots.
 function M:begin()
   self.cluster:on("outbox", function() look(self) end)
-  if self.config.token then
-    local bot = { name = "main", token = self.config.token }
-    self.cluster:lead("telegram:" .. bot.name, function(lease) lead(self, bot, lease) end)
-  end
+  self.cluster:on("bots", function() follow(self) end)
+  task.spawn(function()
+    follow(self)
+    if not self.stopped then self.shards:begin() end
+  end)
 end
 
 ---Takes no more updates; what was taken goes on.
 function M:stop()
   self.stopped = true
-  for _, t in pairs(self.polling) do t:cancel() end
+  self.shards:stop()
 end
 
 ---Sends nothing more. What is left is sent by whoever comes after.
 function M:close()
-  self:stop()
-  for _, s in pairs(self.senders) do s:close() end
+  self.stopped = true
+  self.shards:close()
 end
 
 -- Messages that came another way were answered there.

@@ -1,0 +1,183 @@
+-- One bot at work in the worker that holds its lease: it finds out who it is, sends, and polls.
+
+local bots = require "parley.store.bots"
+local explain = require "parley.channels.telegram.explain"
+local poller = require "parley.channels.telegram.poller"
+local sender = require "parley.channels.telegram.sender"
+local task = require "host.task"
+local time = require "host.time"
+
+local M = {}
+M.__index = M
+
+local RETRY_S, RETRY_MAX_S = 5, 300
+local CALM_S = 60
+
+---@class parley.BotRunner
+---@field bot parley.Bot
+---@field state "starting"|"polling"|"sending"|"failing"|"stopped" sending: its updates come
+---  otherwise
+---@field problem {code: string, message: string, since: integer}|nil
+
+---@param deps {bot: parley.Bot, lease: parley.Lease, fleet: table, db: table, log: function,
+---  senders: table, take: (fun(bot: parley.Bot, updates: table[]): integer|nil, table|nil),
+---  busy: fun(): integer} take: makes updates durable; busy: turns of the bot under way
+---@return parley.BotRunner
+function M.new(deps)
+  local self = setmetatable(deps, M)
+  self.state = "starting"
+  return self
+end
+
+---Whether it may go on: what the poller asks.
+---@return boolean
+function M:held() return not self.stopped and self.lease:held() end
+
+---@param seconds number
+function M:sleep(seconds)
+  if self:held() then self.lease:sleep(seconds) end
+end
+
+-- What became of a call that says how the bot is. What is the bot's own is kept in its row, what is
+-- the network's is not: it concerns all, and passes.
+local function note(self, err)
+  local before, now = self.problem, time.mono()
+  if err then
+    self.state, self.failed_at = "failing", now
+    if before and before.code == err.code then return end
+    self.problem = { code = err.code, message = err.message, since = time.now_ms() }
+  elseif before then
+    -- Two pollers get 409 in turn: one poll that goes well says nothing.
+    if before.code == "conflict" and now - self.failed_at < CALM_S then return end
+    self.problem = nil
+  else
+    return
+  end
+  local bot = self.bot
+  local is = self.problem and explain[self.problem.code] and self.problem or nil
+  if bot.revision == 0 or (not is and not bot.problem) then return end
+  bot.problem = is
+  task.spawn(self.db.commit, self.db, { bots.note(bot.name, is) })
+end
+
+-- Who Telegram says the bot is.
+local function introduce(self)
+  local bot, pause, told = self.bot, RETRY_S, nil
+  while self:held() and not bot.username do
+    local me, err = self.api:call("getMe", {})
+    note(self, err)
+    if me then
+      bot.username, bot.id = me.username, me.id
+      if bot.revision > 0 then self.db:commit(bots.named(bot.name, me.username)) end
+    else
+      if told ~= err.code then
+        self.log("error", explain[err.code] or "Telegram cannot be asked who a bot is", {
+          bot = bot.name, code = err.code, error = err.message,
+        })
+        told = err.code
+      end
+      self:sleep(math.max(pause, err.retry_after or 0))
+      pause = math.min(pause * 2, RETRY_MAX_S)
+    end
+  end
+  return bot.username ~= nil
+end
+
+local function open_sender(self)
+  local bot = self.bot
+  local s = sender.new {
+    bot = bot.name, sender = "tg:" .. bot.name, api = self.api, db = self.db, log = self.log,
+  }
+  while self:held() do
+    local n, err = s:take_up()
+    if n then break end
+    self.log("error", "the outbox cannot be read", { error = err.message })
+    self:sleep(RETRY_S)
+  end
+  self.sender, self.senders[bot.name] = s, s
+end
+
+-- The client as the poller has it: what it hears is noted, and a token that Telegram does not know
+-- is not tried again and again.
+local function watched(self)
+  local pause = RETRY_S
+  return {
+    call = function(_, ...)
+      local result, err = self.api:call(...)
+      note(self, err)
+      if not err then
+        self.state, pause = "polling", RETRY_S
+      elseif err.code == "unauthorized" then
+        self:sleep(pause)
+        pause = math.min(pause * 2, RETRY_MAX_S)
+      end
+      return result, err
+    end,
+  }
+end
+
+local function poll(self)
+  poller.run {
+    bot = self.bot, api = watched(self), lease = self, log = self.log, busy = self.busy,
+    -- In a task of its own: what is stored has its turn, also when the polling ends meanwhile.
+    take = function(...)
+      local good, n, err = task.spawn(self.take, self.bot, ...):join()
+      if not good then error(n, 0) end
+      return n, err
+    end,
+  }
+end
+
+local function run(self)
+  if not introduce(self) then return end
+  open_sender(self)
+  if self.bot.transport == "webhook" then
+    self.state = "sending"
+    return
+  end
+  self.log("info", "polling Telegram", { bot = self.bot.name, username = self.bot.username })
+  while self:held() do
+    local good, problem = pcall(poll, self)
+    if not good and not self.stopped then
+      self.log("error", "polling has failed in the host", {
+        bot = self.bot.name, error = tostring(problem),
+      })
+      self:sleep(RETRY_S)
+    end
+  end
+end
+
+---Begins.
+function M:start()
+  self.api = self.fleet:api(self.bot.name)
+  if not self.api then
+    self.state = "failing"
+    return
+  end
+  self.task = task.spawn(run, self)
+end
+
+---Takes no more updates, at once; what is to be sent goes out.
+function M:stop_polling()
+  self.stopped = true
+  if self.task then self.task:cancel() end
+end
+
+---Ends: nothing new is begun from here on.
+function M:stop()
+  self:stop_polling()
+  if self.sender then
+    self.sender:close()
+    if self.senders[self.bot.name] == self.sender then self.senders[self.bot.name] = nil end
+  end
+  self.state = "stopped"
+end
+
+---Waits for what was begun before it was stopped: nobody else begins with it meanwhile.
+---@param deadline number of time.mono()
+function M:drain(deadline)
+  if self.task then self.task:join(math.max(0, deadline - time.mono())) end
+  while self.sender and self.sender.at_work > 0 and time.mono() < deadline do task.sleep(0.02) end
+end
+
+return M
