@@ -35,7 +35,7 @@ to it as to the real one. The page at http://ADDRESS/ has the people who write t
 function M.run(o)
   local host, port = config.split_address(o.listen)
   local limits
-  if o["no-limits"] then limits = false end
+  if o.no_limits then limits = false end
   local s, err = sim.start { host = host, port = port, limits = limits }
   if not s then return exit.failed(err) end
   local bot = s.world:add_bot { token = o.token or sim.new_token(), username = "sim_bot" }

@@ -1,6 +1,7 @@
 -- How specs, loads and the page steer the simulator: /sim/... in JSON.
 
 local json = require "host.json"
+local load = require "parley.sim.telegram.load"
 local pace = require "parley.sim.telegram.pace"
 local people = require "parley.sim.telegram.people"
 local query = require "parley.sim.telegram.params"
@@ -47,6 +48,14 @@ function actions.limits(sim, given)
     end
   end
   return { limits = sim.limits }
+end
+
+-- Many people who write all the time (load.lua); the number that comes back is for the view.
+function actions.load(sim, given)
+  local l, problem = load.start(sim.world, #sim.loads + 1, given)
+  if not l then return nil, problem end
+  sim.loads[#sim.loads + 1] = l
+  return { load = #sim.loads, people = #l.people }
 end
 
 for _, name in ipairs {
@@ -106,6 +115,14 @@ function views.calls(sim, given)
     end
   end
   return { calls = out, last = sim.last_call, counts = sim.counts }
+end
+
+-- What a load has seen; with `stop` its people write no more.
+function views.load(sim, given)
+  local l = sim.loads[tonumber(given.load) or #sim.loads]
+  if not l then return nil, "there is no such load" end
+  if given.stop then l:stop() end
+  return l:view(given.each ~= nil)
 end
 
 local function answer(req, status, value)

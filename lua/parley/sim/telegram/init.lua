@@ -163,7 +163,7 @@ function M.start(opts)
   opts = opts or {}
   local self = setmetatable({
     world = world.new(opts.clock), faults = faults.new(), calls = {}, last_call = 0, counts = {},
-    calls_max = CALLS_MAX, any_webhook = opts.any_webhook ~= false,
+    calls_max = CALLS_MAX, loads = {}, any_webhook = opts.any_webhook ~= false,
   }, M)
   if opts.limits == nil then self.limits = pace.DEFAULTS else self.limits = opts.limits end
   self.webhooks = webhooks.new(self,

@@ -171,6 +171,10 @@ function M:put(entry, from, content)
   }
   entry.next_message = entry.next_message + 1
   for key, value in pairs(content) do message[key] = value end
+  if entry.listener then -- of a load, which keeps nothing
+    entry.listener(message)
+    return message
+  end
   entry.messages[#entry.messages + 1] = message
   entry.by_id[message.message_id] = message
   self:tell { type = "message", chat_id = entry.chat.id, message = message }
