@@ -32,6 +32,7 @@
     X(task)                                                                                        \
     X(tcp)                                                                                         \
     X(time)                                                                                        \
+    X(tls)                                                                                         \
     X(watch)                                                                                       \
     X(worker)
 

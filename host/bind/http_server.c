@@ -6,6 +6,7 @@
  * The task goes on when the client leaves: a message that was received is not taken back. */
 #include "drivers/http_server.h"
 #include "bind/bind.h"
+#include "bind/tls.h"
 #include "engine/engine.h"
 
 #include <lauxlib.h>
@@ -268,6 +269,7 @@ static void read_config(lua_State *L, struct pl_http_config *c)
     OPTION(body_ms, "body_ms");
     OPTION(idle_ms, "idle_ms");
     OPTION(write_ms, "write_ms");
+    OPTION(handshake_ms, "handshake_ms");
     OPTION(body_rate, "body_rate");
     OPTION(body_grace_ms, "body_grace_ms");
     OPTION(connections, "connections");
@@ -280,7 +282,7 @@ static void read_config(lua_State *L, struct pl_http_config *c)
         c->limits.head_lines = 100;
 }
 
-/* listen({fd=|host=, port=, limits...}, handler) -> server | nil, err */
+/* listen({fd=|host=, port=, tls=context of host.tls, limits...}, handler) -> server | nil, err */
 static int listen_on(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -290,6 +292,8 @@ static int listen_on(lua_State *L)
     int fd = (int)pl_lua_opt_number(L, 1, "fd", -1);
     int port = (int)pl_lua_opt_number(L, 1, "port", 0);
     const char *host = pl_lua_opt_string(L, 1, "host", NULL);
+    lua_getfield(L, 1, "tls");
+    struct pl_tls_context *tls = lua_isnil(L, -1) ? NULL : pl_lua_check_tls(L, -1);
     struct server *s = lua_newuserdata(L, sizeof *s);
     s->http = NULL;
     s->engine = pl_state_of(L)->engine;
@@ -300,6 +304,8 @@ static int listen_on(lua_State *L)
                                    &config, on_request, s, &err);
     if (s->http == NULL)
         return pl_lua_push_fail(L, &err);
+    if (tls != NULL)
+        pl_http_server_use_tls(s->http, tls);
     lua_pushvalue(L, 2);
     s->handler = luaL_ref(L, LUA_REGISTRYINDEX);
     return 1;
@@ -309,6 +315,13 @@ static int server_port(lua_State *L)
 {
     lua_pushinteger(L, pl_http_server_port(check_server(L)->http));
     return 1;
+}
+
+/* server:use_tls(context): for connections that are opened from now on */
+static int server_use_tls(lua_State *L)
+{
+    pl_http_server_use_tls(check_server(L)->http, pl_lua_check_tls(L, 2));
+    return 0;
 }
 
 static int server_drain(lua_State *L)
@@ -321,7 +334,7 @@ static int server_stats(lua_State *L)
 {
     struct pl_http_stats s;
     pl_http_server_stats(check_server(L)->http, &s);
-    lua_createtable(L, 0, 10);
+    lua_createtable(L, 0, 15);
 #define FIELD(name)                                                                                \
     lua_pushnumber(L, (double)s.name);                                                             \
     lua_setfield(L, -2, #name)
@@ -333,6 +346,11 @@ static int server_stats(lua_State *L)
     FIELD(refused_address);
     FIELD(bad);
     FIELD(slow);
+    FIELD(handshakes);
+    FIELD(resumed);
+    FIELD(handshakes_failed);
+    FIELD(handshakes_slow);
+    FIELD(handshakes_http);
     FIELD(open);
     FIELD(busy);
 #undef FIELD
@@ -359,11 +377,8 @@ int pl_bind_http_server(lua_State *L)
         {"finish", request_finish},   {"abort", request_abort},   {NULL, NULL},
     };
     static const luaL_Reg server_methods[] = {
-        {"port", server_port},
-        {"drain", server_drain},
-        {"stats", server_stats},
-        {"close", server_close},
-        {NULL, NULL},
+        {"port", server_port},   {"use_tls", server_use_tls}, {"drain", server_drain},
+        {"stats", server_stats}, {"close", server_close},     {NULL, NULL},
     };
     static const luaL_Reg functions[] = {
         {"listen", listen_on},

@@ -7,17 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define READ_SIZE 65536
-
 /* Bytes of a pipelined request that may wait while one is served. */
 #define IN_MAX (64 * 1024)
 
-/* Who has been idle for so long makes room for a newcomer when the server is full. */
-#define SPARED_NS PL_NS_PER_S
-
 static void process(struct pl_http_conn *conn);
 
-static void set_phase(struct pl_http_conn *conn, enum pl_http_phase phase)
+void pl_http_conn_set_phase(struct pl_http_conn *conn, enum pl_http_phase phase)
 {
     const struct pl_http_config *c = &conn->server->config;
     static const uint64_t linger_ms = 2000;
@@ -25,6 +20,9 @@ static void set_phase(struct pl_http_conn *conn, enum pl_http_phase phase)
     switch (phase) {
     case PL_HTTP_IDLE:
         ms = c->idle_ms;
+        break;
+    case PL_HTTP_HANDSHAKE:
+        ms = c->handshake_ms;
         break;
     case PL_HTTP_HEAD:
         ms = c->head_ms;
@@ -51,7 +49,7 @@ static void set_phase(struct pl_http_conn *conn, enum pl_http_phase phase)
 /* --- closing
  * ----------------------------------------------------------------------------------------- */
 
-static void on_closed(uv_handle_t *handle)
+void pl_http_conn_free(uv_handle_t *handle)
 {
     struct pl_http_conn *conn = handle->data;
     struct pl_http_server *server = conn->server;
@@ -59,6 +57,8 @@ static void on_closed(uv_handle_t *handle)
     pl_buf_free(&conn->in);
     pl_buf_free(&conn->out);
     pl_buf_free(&conn->writing);
+    pl_buf_free(&conn->sealed);
+    pl_tls_free(conn->tls);
     free(conn);
     pl_http_server_unref(server);
 }
@@ -94,11 +94,12 @@ void pl_http_conn_close(struct pl_http_conn *conn)
 {
     if (conn->closing)
         return;
+    pl_http_conn_goodbye(conn);
     conn->closing = true;
     conn->server->stats.open--;
     pl_list_remove(&conn->link);
     pl_http_peers_leave(conn->peer);
-    uv_close((uv_handle_t *)&conn->tcp, on_closed);
+    uv_close((uv_handle_t *)&conn->tcp, pl_http_conn_free);
     detach(conn);
 }
 
@@ -115,7 +116,7 @@ static void on_shutdown(uv_shutdown_t *req, int status)
  * might lose the answer: send our end, and read theirs away for a moment. */
 static void linger(struct pl_http_conn *conn)
 {
-    set_phase(conn, PL_HTTP_LINGER);
+    pl_http_conn_set_phase(conn, PL_HTTP_LINGER);
     uv_shutdown_t *req = pl_xmalloc(sizeof *req);
     if (uv_shutdown(req, (uv_stream_t *)&conn->tcp, on_shutdown) < 0) {
         free(req);
@@ -127,7 +128,7 @@ static void after_write(struct pl_http_conn *conn)
 {
     if (conn->exchange != NULL && !pl_http_stream_full(conn->exchange))
         end_drains(conn->exchange, false);
-    if (conn->closing || conn->write_pending || conn->out.len > 0)
+    if (conn->closing || conn->write_pending || pl_http_conn_unsent(conn) > 0)
         return;
     if (conn->phase == PL_HTTP_BUSY)
         conn->deadline = 0;
@@ -151,8 +152,9 @@ void pl_http_conn_flush(struct pl_http_conn *conn)
 {
     if (conn->closing || conn->write_pending)
         return;
-    if (conn->out.len > 0) {
-        uv_buf_t buf = uv_buf_init(conn->out.data, (unsigned)conn->out.len);
+    struct pl_buf *wire = pl_http_conn_wire(conn);
+    if (wire->len > 0) {
+        uv_buf_t buf = uv_buf_init(wire->data, (unsigned)wire->len);
         int n = uv_try_write((uv_stream_t *)&conn->tcp, &buf, 1);
         if (n < 0 && n != UV_EAGAIN) {
             pl_http_conn_close(conn);
@@ -160,13 +162,13 @@ void pl_http_conn_flush(struct pl_http_conn *conn)
         }
         if (n > 0) {
             conn->server->stats.bytes_out += (uint64_t)n;
-            pl_buf_consume(&conn->out, (size_t)n);
+            pl_buf_consume(wire, (size_t)n);
         }
     }
-    if (conn->out.len > 0) {
+    if (wire->len > 0) {
         struct pl_buf t = conn->writing;
-        conn->writing = conn->out;
-        conn->out = t;
+        conn->writing = *wire;
+        *wire = t;
         uv_buf_t buf = uv_buf_init(conn->writing.data, (unsigned)conn->writing.len);
         conn->write.data = conn;
         conn->write_pending = true;
@@ -184,7 +186,7 @@ void pl_http_conn_flush(struct pl_http_conn *conn)
 /* --- reading
  * ----------------------------------------------------------------------------------------- */
 
-static void refuse(struct pl_http_conn *conn, int status, const char *detail)
+void pl_http_conn_refuse(struct pl_http_conn *conn, int status, const char *detail)
 {
     conn->server->stats.bad++;
     pl_http_put_problem(&conn->out, status, detail);
@@ -209,7 +211,7 @@ static void begin_exchange(struct pl_http_conn *conn)
     x->http_10 = x->request.minor == 0;
     x->close = !x->request.keep_alive || server->draining;
     conn->exchange = x;
-    set_phase(conn, PL_HTTP_BUSY);
+    pl_http_conn_set_phase(conn, PL_HTTP_BUSY);
     server->stats.requests++;
     server->stats.busy++;
     pl_http_exchange_ref(x);
@@ -227,7 +229,7 @@ static void process(struct pl_http_conn *conn)
     while (!conn->closing && !conn->close_after_write && conn->exchange == NULL &&
            conn->in.len > 0) {
         if (conn->phase == PL_HTTP_IDLE)
-            set_phase(conn, PL_HTTP_HEAD);
+            pl_http_conn_set_phase(conn, PL_HTTP_HEAD);
         size_t used;
         enum pl_http_progress progress =
             pl_http_request_feed(&conn->request, conn->in.data, conn->in.len, &used);
@@ -238,7 +240,7 @@ static void process(struct pl_http_conn *conn)
             return;
         case PL_HTTP_HEAD_DONE:
             if (conn->phase == PL_HTTP_HEAD) {
-                set_phase(conn, PL_HTTP_BODY);
+                pl_http_conn_set_phase(conn, PL_HTTP_BODY);
                 conn->body_since = pl_now_ns();
                 if (conn->request.expects_continue && conn->in.len == 0)
                     pl_buf_append(&conn->out, go_on, sizeof go_on - 1);
@@ -248,7 +250,7 @@ static void process(struct pl_http_conn *conn)
             begin_exchange(conn);
             break;
         case PL_HTTP_REFUSED:
-            refuse(conn, conn->request.status, conn->request.detail);
+            pl_http_conn_refuse(conn, conn->request.status, conn->request.detail);
             break;
         }
     }
@@ -259,15 +261,18 @@ static void on_alloc(uv_handle_t *handle, size_t size, uv_buf_t *buf)
 {
     (void)size;
     struct pl_http_conn *conn = handle->data;
+    if (conn->tls != NULL) {
+        *buf = uv_buf_init(conn->server->scratch, PL_HTTP_READ_SIZE);
+        return;
+    }
     pl_buf_reserve(&conn->in, conn->in.cap > 0 ? 4096 : 16384);
     size_t room = conn->in.cap - conn->in.len;
-    *buf =
-        uv_buf_init(conn->in.data + conn->in.len, (unsigned)(room < READ_SIZE ? room : READ_SIZE));
+    *buf = uv_buf_init(conn->in.data + conn->in.len,
+                       (unsigned)(room < PL_HTTP_READ_SIZE ? room : PL_HTTP_READ_SIZE));
 }
 
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
-    (void)buf;
     struct pl_http_conn *conn = stream->data;
     if (n == 0)
         return;
@@ -278,18 +283,23 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     conn->server->stats.bytes_in += (uint64_t)n;
     if (conn->phase == PL_HTTP_LINGER || conn->close_after_write)
         return; /* into the same free room again and again */
-    conn->in.len += (size_t)n;
+    if (conn->tls == NULL)
+        conn->in.len += (size_t)n;
+    else if (!pl_http_conn_decipher(conn, buf->base, (size_t)n))
+        return;
     process(conn);
     if (conn->closing)
         return;
     pl_http_conn_flush(conn);
+    if (conn->tls != NULL && pl_tls_state(conn->tls) == PL_TLS_CLOSED)
+        pl_http_conn_close(conn); /* like the end of a plain connection */
     if (!conn->closing && conn->exchange != NULL && conn->in.len > IN_MAX && conn->reading) {
         uv_read_stop(stream);
         conn->reading = false;
     }
 }
 
-static void start_reading(struct pl_http_conn *conn)
+void pl_http_conn_start_reading(struct pl_http_conn *conn)
 {
     if (conn->reading || conn->closing)
         return;
@@ -307,9 +317,9 @@ void pl_http_conn_next(struct pl_http_conn *conn)
         pl_buf_clear(&conn->in);
         conn->phase = PL_HTTP_IDLE;
     } else {
-        set_phase(conn, PL_HTTP_IDLE);
+        pl_http_conn_set_phase(conn, PL_HTTP_IDLE);
     }
-    start_reading(conn);
+    pl_http_conn_start_reading(conn);
     if (conn->processing)
         return; /* answers to pipelined requests leave in one write */
     pl_http_conn_flush(conn);
@@ -323,94 +333,20 @@ void pl_http_conn_expire(struct pl_http_conn *conn)
     switch (conn->phase) {
     case PL_HTTP_HEAD:
         conn->server->stats.slow++;
-        refuse(conn, 408, "the headers did not come in time");
+        pl_http_conn_refuse(conn, 408, "the headers did not come in time");
         break;
     case PL_HTTP_BODY:
         conn->server->stats.slow++;
-        refuse(conn, 408, "the body did not come in time");
+        pl_http_conn_refuse(conn, 408, "the body did not come in time");
+        break;
+    case PL_HTTP_HANDSHAKE:
+        conn->server->stats.handshakes_slow++;
+        pl_http_conn_close(conn);
         break;
     case PL_HTTP_IDLE:
     case PL_HTTP_BUSY:
     case PL_HTTP_LINGER:
         pl_http_conn_close(conn);
         break;
-    }
-}
-
-/* --- accepting
- * --------------------------------------------------------------------------------------- */
-
-static void name_peer(struct pl_http_conn *conn)
-{
-    struct sockaddr_storage ss = {.ss_family = AF_UNSPEC};
-    int len = sizeof ss;
-    strcpy(conn->remote, "unknown");
-    if (uv_tcp_getpeername(&conn->tcp, (struct sockaddr *)&ss, &len) < 0)
-        ss.ss_family = AF_UNSPEC;
-    if (ss.ss_family == AF_INET)
-        uv_ip4_name((struct sockaddr_in *)&ss, conn->remote, sizeof conn->remote);
-    else if (ss.ss_family == AF_INET6)
-        uv_ip6_name((struct sockaddr_in6 *)&ss, conn->remote, sizeof conn->remote);
-    conn->peer = pl_http_peers_enter(&conn->server->peers, (struct sockaddr *)&ss);
-}
-
-/* Closes the connection that has been idle for longest: many that say nothing must not keep out
- * one that has something to say. */
-static bool make_room(struct pl_http_server *server)
-{
-    struct pl_list *pos, *tmp;
-    pl_list_each (pos, tmp, &server->connections) {
-        struct pl_http_conn *conn = pl_container_of(pos, struct pl_http_conn, link);
-        if (conn->phase != PL_HTTP_IDLE || conn->out.len + conn->writing.len > 0)
-            continue;
-        if (pl_now_ns() - conn->idle_since < SPARED_NS)
-            return false; /* so are all behind it */
-        pl_http_conn_close(conn);
-        return true;
-    }
-    return false;
-}
-
-/* Why there is no place for the connection, NULL when there is. */
-static const char *refusal(struct pl_http_server *server, const struct pl_http_conn *conn)
-{
-    const struct pl_http_config *c = &server->config;
-    if (server->draining)
-        return "the host is stopping";
-    /* First: an address that is refused anyway must not drive out others. */
-    if (c->per_address != 0 && conn->peer->connections > c->per_address) {
-        server->stats.refused_address++;
-        return "too many connections from this address";
-    }
-    if (server->stats.open >= c->connections && !make_room(server))
-        return "too many connections";
-    return NULL;
-}
-
-void pl_http_conn_accept(struct pl_http_server *server)
-{
-    struct pl_http_conn *conn = pl_xcalloc(1, sizeof *conn);
-    conn->server = server;
-    pl_list_init(&conn->link);
-    uv_tcp_init(&server->loop->uv, &conn->tcp);
-    conn->tcp.data = conn;
-    server->handles++;
-    pl_http_request_init(&conn->request, &server->config.limits);
-    if (uv_accept((uv_stream_t *)&server->tcp, (uv_stream_t *)&conn->tcp) < 0) {
-        conn->closing = true;
-        uv_close((uv_handle_t *)&conn->tcp, on_closed);
-        return;
-    }
-    name_peer(conn);
-    const char *refused = refusal(server, conn);
-    server->stats.accepted++;
-    server->stats.open++;
-    uv_tcp_nodelay(&conn->tcp, 1);
-    set_phase(conn, PL_HTTP_IDLE);
-    conn->deadline = pl_now_ns() + server->config.head_ms * PL_NS_PER_MS;
-    start_reading(conn);
-    if (refused != NULL) {
-        server->stats.refused++;
-        refuse(conn, 503, refused);
     }
 }

@@ -128,7 +128,7 @@ void pl_http_abort(struct pl_http_exchange *x)
 bool pl_http_stream_full(const struct pl_http_exchange *x)
 {
     const struct pl_http_conn *conn = x->conn;
-    return conn != NULL && conn->out.len + conn->writing.len > conn->server->config.high_water;
+    return conn != NULL && pl_http_conn_unsent(conn) > conn->server->config.high_water;
 }
 
 /* --- waiting for the client

@@ -16,8 +16,11 @@
 void pl_http_server_unref(struct pl_http_server *server)
 {
     assert(server->handles > 0);
-    if (--server->handles == 0)
-        free(server);
+    if (--server->handles > 0)
+        return;
+    pl_tls_context_unref(server->tls);
+    free(server->scratch);
+    free(server);
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -129,6 +132,15 @@ void pl_http_server_stats(const struct pl_http_server *server, struct pl_http_st
     *out = server->stats;
 }
 
+void pl_http_server_use_tls(struct pl_http_server *server, struct pl_tls_context *context)
+{
+    struct pl_tls_context *before = server->tls;
+    server->tls = pl_tls_context_ref(context);
+    pl_tls_context_unref(before);
+    if (server->scratch == NULL)
+        server->scratch = pl_xmalloc(PL_HTTP_READ_SIZE);
+}
+
 void pl_http_server_drain(struct pl_http_server *server)
 {
     if (server->draining)
@@ -138,7 +150,7 @@ void pl_http_server_drain(struct pl_http_server *server)
     struct pl_list *pos, *tmp;
     pl_list_each (pos, tmp, &server->connections) {
         struct pl_http_conn *conn = pl_container_of(pos, struct pl_http_conn, link);
-        if (conn->phase == PL_HTTP_IDLE && conn->out.len + conn->writing.len == 0)
+        if (conn->phase == PL_HTTP_IDLE && pl_http_conn_unsent(conn) == 0)
             pl_http_conn_close(conn);
     }
 }

@@ -7,6 +7,7 @@
 #define PL_DRIVERS_HTTP_SERVER_H
 
 #include "drivers/http_request.h"
+#include "drivers/tls_context.h"
 #include "loop/loop.h"
 
 struct pl_http_server;
@@ -15,6 +16,7 @@ struct pl_http_exchange;
 struct pl_http_config {
     struct pl_http_limits limits;
     uint32_t head_ms, body_ms, idle_ms, write_ms;
+    uint32_t handshake_ms;  /* from the first byte of a connection over TLS until it can be used */
     uint32_t body_rate;     /* bytes per second that a body must reach on average */
     uint32_t body_grace_ms; /* before it is looked at */
     uint32_t connections; /* in all, and no more than descriptors allow. When there are so many, who
@@ -26,8 +28,8 @@ struct pl_http_config {
 #define PL_HTTP_CONFIG_DEFAULT                                                                     \
     {                                                                                              \
         .limits = PL_HTTP_LIMITS_DEFAULT, .head_ms = 10000, .body_ms = 30000, .idle_ms = 30000,    \
-        .write_ms = 30000, .body_rate = 1024, .body_grace_ms = 5000, .connections = 10000,         \
-        .per_address = 0, .high_water = 256 * 1024                                                 \
+        .write_ms = 30000, .handshake_ms = 10000, .body_rate = 1024, .body_grace_ms = 5000,        \
+        .connections = 10000, .per_address = 0, .high_water = 256 * 1024                           \
     }
 
 struct pl_http_stats {
@@ -35,6 +37,9 @@ struct pl_http_stats {
     uint64_t refused_address; /* of those refused: their address had too many */
     uint64_t bad;             /* requests that were not let through */
     uint64_t slow;            /* of those: they did not come in time */
+    /* Over TLS: handshakes that have been completed, of those the ones that went on with an earlier
+     * session; that have failed, that did not come in time; peers that spoke plain HTTP. */
+    uint64_t handshakes, resumed, handshakes_failed, handshakes_slow, handshakes_http;
     uint32_t open, busy;
 };
 
@@ -49,6 +54,10 @@ struct pl_http_server *pl_http_server_start(struct pl_loop *loop, int fd, const 
                                             pl_http_handler handler, void *arg, struct pl_err *err);
 int pl_http_server_port(const struct pl_http_server *server);
 void pl_http_server_stats(const struct pl_http_server *server, struct pl_http_stats *out);
+
+/* Speaks TLS with everybody who connects from now on, by `context`; connections that are there go
+ * on as they are. The server takes a reference of its own. */
+void pl_http_server_use_tls(struct pl_http_server *server, struct pl_tls_context *context);
 
 /* Accepts no more, closes what is idle, lets running exchanges finish with "Connection: close". */
 void pl_http_server_drain(struct pl_http_server *server);

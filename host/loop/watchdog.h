@@ -16,8 +16,9 @@
 #include <stdint.h>
 #include <string.h>
 
-#define PL_WATCHDOG_NAME_MAX  48 /* with the NUL */
-#define PL_WATCHDOG_TRACE_MAX 33
+#define PL_WATCHDOG_NAME_MAX   48 /* with the NUL */
+#define PL_WATCHDOG_TRACE_MAX  33
+#define PL_WATCHDOG_SECRET_LEN 32
 
 enum pl_worker_state {
     PL_WORKER_DOWN,     /* no process, or none yet */
@@ -52,6 +53,12 @@ struct pl_watchdog_slot *pl_watchdog_create(uint32_t slots, int *fd, struct pl_e
 
 /* Maps the page that `fd` stands for, closes `fd` and makes slot `index` this process's own. */
 int pl_watchdog_attach(int fd, uint32_t index, uint32_t slots, struct pl_err *err);
+
+/* PL_WATCHDOG_SECRET_LEN random bytes that the workers of a host share, and nobody else has: they
+ * are on the page behind the slots, and gone with the host. A process that is no worker has its
+ * own.
+ */
+const unsigned char *pl_watchdog_secret(void);
 
 /* Says that the plugin `name` (NULL: none) runs from `now_ns` on, for `trace`. Cheap: it is called
  * around every slice of every plugin. Longer texts are cut. */
