@@ -33,6 +33,14 @@ local KEYS = {
   http_listen = {
     "string", "127.0.0.1:8080", env = "PARLEY_HTTP_LISTEN", address = true, restart = true,
   },
+  -- the same over TLS, and its certificate; paths are of the home
+  https_listen = {
+    "string", nil, env = "PARLEY_HTTPS_LISTEN", address = true, restart = true,
+  },
+  tls = { "table", {}, keys = {
+    certificate = { "string", nil, env = "PARLEY_TLS_CERTIFICATE_FILE" },
+    key = { "string", nil, env = "PARLEY_TLS_KEY_FILE" },
+  } },
   -- connections of a worker: in all, and of one address (0: any number)
   http_connections = { "number", 10000, min = 10, max = 1e6, integer = true, restart = true },
   http_connections_per_address = {
@@ -280,6 +288,21 @@ local function workers_for(url)
   return is_here(url) and math.max(1, math.floor(cores / 2)) or cores
 end
 
+-- Paths are of the home, wherever the host was started.
+local function check_tls(config)
+  local files = config.tls
+  if (config.https_listen or files.certificate or files.key)
+    and not (config.https_listen and files.certificate and files.key) then
+    return fail("https_listen, tls.certificate and tls.key belong together: '%s' is missing",
+      not config.https_listen and "https_listen"
+        or not files.certificate and "tls.certificate" or "tls.key")
+  end
+  for name, path in pairs(files) do
+    if path:sub(1, 1) ~= "/" then files[name] = config.home .. "/" .. path end
+  end
+  return true
+end
+
 ---Loads and checks the configuration of a home.
 ---@param home string
 ---@param opts {file: string|nil, getenv: function|nil}|nil
@@ -310,6 +333,8 @@ function M.load(home, opts)
     local default = spec.profiles and given[key] == nil and spec.profiles[config.profile]
     if default then config[key] = default end
   end
+  ok, err = check_tls(config)
+  if not ok then return nil, err end
   config.database_url = config.database_url or "sqlite:" .. home .. "/data/parley.db"
   local scheme = config.database_url:match "^(%w+):"
   if scheme ~= "sqlite" and scheme ~= "postgres" and scheme ~= "postgresql" then

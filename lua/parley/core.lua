@@ -2,6 +2,7 @@
 
 local app = require "parley.http.app"
 local catalogue = require "parley.plugins.catalogue"
+local certificate = require "parley.ops.certificate"
 local cluster = require "parley.cluster"
 local config = require "parley.config"
 local copies = require "parley.deployments.copies"
@@ -18,6 +19,7 @@ local json = require "host.json"
 local lanes = require "parley.turn.lanes"
 local limits = require "parley.limits"
 local limits_store = require "parley.limits.either"
+local listeners = require "parley.http.listeners"
 local log = require "parley.ops.log"
 local manager = require "parley.plugins.manager"
 local meters = require "parley.ops.meters"
@@ -77,7 +79,7 @@ end
 ---@return table|nil err
 function M.open(cfg, opts)
   opts = opts or {}
-  local self = setmetatable({ config = cfg }, M)
+  local self = setmetatable({ config = cfg, listeners = listeners.new() }, M)
   local ok, err
   self.master, err = secrets.master(cfg)
   if not self.master then return nil, err end
@@ -251,24 +253,44 @@ function M:reload_everywhere() return self:reload() end
 ---@return table
 function M:status() return status.of(self) end
 
+local function listen(self, where, address)
+  if not where.fd and not where.port then where.host, where.port = config.split_address(address) end
+  where.connections = self.config.http_connections
+  where.per_address = self.config.http_connections_per_address
+  self.app = self.app or app.new {
+    router = self.router, verify = self.verify, limits = self.limits, db = self.db,
+    log = log.write, level = log.level,
+  }
+  local server, err = http_server.listen(where, self.app)
+  if not server then return nil, err end
+  self.listeners:add(server)
+  meters.watch("server", self.listeners)
+  return server
+end
+
 ---Listens for the public API.
 ---@param where {fd: integer}|{host: string, port: integer}|nil default: the configured address
 ---@return table|nil server
 ---@return table|nil err
 function M:listen(where)
-  if not where then
-    local host, port = config.split_address(self.config.http_listen)
-    where = { host = host, port = port }
-  end
-  where.connections = self.config.http_connections
-  where.per_address = self.config.http_connections_per_address
   local err
-  self.server, err = http_server.listen(where, app.new {
-    router = self.router, verify = self.verify, limits = self.limits, db = self.db,
-    log = log.write, level = log.level,
-  })
-  if self.server then meters.watch("server", self.server) end
+  self.server, err = listen(self, where or {}, self.config.http_listen)
   return self.server, err
+end
+
+---Listens for the public API over TLS.
+---@param where {fd: integer}|{host: string, port: integer}|nil default: the configured address
+---@return table|nil server
+---@return table|nil err
+function M:listen_tls(where)
+  local err
+  self.certificate, err = certificate.open(self.config)
+  if not self.certificate then return nil, err end
+  where = where or {}
+  where.tls = self.certificate.context
+  self.tls_server, err = listen(self, where, self.config.https_listen)
+  if self.tls_server then self.certificate:watch(self.tls_server) end
+  return self.tls_server, err
 end
 
 ---Listens for metrics and probes.
@@ -292,9 +314,9 @@ function M:drain(seconds)
   self.draining = true
   self.jobs:stop()
   self.telegram:stop()
-  self.server:drain()
+  self.listeners:drain()
   local deadline = time.mono() + seconds
-  while (self.server:stats().busy > 0 or self.lanes:busy()) and time.mono() < deadline do
+  while (self.listeners:stats().busy > 0 or self.lanes:busy()) and time.mono() < deadline do
     task.sleep(0.02)
   end
   self.limits:configure {}
@@ -313,7 +335,8 @@ function M:close()
     meters.watch(kind, nil)
   end
   signals.follow(self.manager, nil)
-  if self.server then self.server:close() end
+  self.listeners:close()
+  if self.certificate then self.certificate:close() end
   if self.ops_server then self.ops_server:close() end
   self.recall:close()
   self.cluster:close() -- the work that only one worker does ends before what it works with

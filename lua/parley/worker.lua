@@ -38,6 +38,10 @@ local function listen(c)
   local sockets = worker.listeners()
   local server, err = c:listen { fd = sockets.public }
   if not server then return nil, err end
+  if sockets.secure then
+    server, err = c:listen_tls { fd = sockets.secure }
+    if not server then return nil, err end
+  end
   return c:listen_ops { fd = sockets.ops }
 end
 

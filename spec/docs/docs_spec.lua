@@ -29,6 +29,7 @@ local POSTGRES_DIR, POSTGRES_PORT = POSTGRES:match "host=([^&]+)&port=(%d+)"
 local function shell(dir, text, ports)
   text = text:gsub("tools/run", "build/parley serve"):gsub("127%.0%.0%.1:5432", "127.0.0.1:" .. (POSTGRES_PORT or 0))
   if ports then text = text:gsub("127%.0%.0%.1:8080", ports.public):gsub("127%.0%.0%.1:8081", ports.ops) end
+  text = text:gsub("127%.0%.0%.1:8443", ports and ports.secure or "127.0.0.1:0")
   return { "bash", "-ec", text }, {
     cwd = dir, stderr = "stdout", env = {
       PATH = dir .. "/bin:" .. os.getenv "PATH", PARLEY_HTTP_LISTEN = "127.0.0.1:0",
@@ -41,16 +42,17 @@ local function start_server(dir, text)
   local argv, o = shell(dir, text)
   o.argv = argv
   local server = assert(process.spawn(o))
-  local public, ops
+  local public, secure, ops
   local said = ""
   repeat
     local line, err = server:read_line(30)
     assert(line, ("%s: %s\n%s"):format(text, err and err.message, said))
     said = said .. line .. "\n"
     public = public or line:match "listens on http://(%S+)"
+    secure = secure or line:match "over TLS on https://(%S+)"
     ops = line:match "probes on http://(%S+)"
   until ops
-  return server, { public = public, ops = ops }
+  return server, { public = public, secure = secure, ops = ops }
 end
 
 local function check_output(where, block, last, ports)
@@ -87,7 +89,7 @@ end
 describe("the page", function()
   for _, page in ipairs {
     "quick-start", "plugin-guide", "rest-plugins", "operator-guide", "cli", "http-api", "events", "operate/backup",
-    "operate/deploy", "telegram-simulator", "sandbox",
+    "operate/deploy", "operate/tls", "telegram-simulator", "sandbox",
   } do
     it("docs/" .. page .. ".md does what it says", function() run("docs/" .. page .. ".md") end)
   end

@@ -124,8 +124,8 @@ local function a_busy_day()
   return text
 end
 
--- What a host on SQLite has no series of; Prometheus' own.
-local ELSEWHERE = { parley_db_connections = true }
+-- What a host on SQLite, without TLS, has no series of; Prometheus' own.
+local ELSEWHERE = { parley_db_connections = true, parley_tls_certificate_expires_timestamp_seconds = true }
 local OF_PROMETHEUS = { up = { job = true, instance = true } }
 local OF_TARGETS = { job = true, instance = true }
 

@@ -1,5 +1,5 @@
-"""A TLS client that does what WHAT says to 127.0.0.1:PORT, and prints JSON about it. `python3 tls_client.py WHAT PORT
-CERTIFICATE`."""
+"""A TLS client that does what WHAT says to 127.0.0.1:PORT, and prints JSON about it.
+`python3 tls_client.py WHAT PORT CERTIFICATE [PATH]`."""
 
 import json
 import socket
@@ -8,6 +8,7 @@ import sys
 import time
 
 what, port, certificate = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+path = sys.argv[4] if len(sys.argv) > 4 else "/"
 
 
 def context(version=None):
@@ -23,8 +24,8 @@ def connect(c=None, session=None):
     return (c or context()).wrap_socket(s, server_hostname="localhost", session=session)
 
 
-def request(s, text=b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"):
-    s.sendall(text)
+def request(s):
+    s.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
     return answer(s)
 
 

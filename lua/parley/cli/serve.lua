@@ -1,5 +1,6 @@
 -- parley serve: sets the home up and becomes the supervisor.
 
+local certificate = require "parley.ops.certificate"
 local cluster = require "parley.cluster"
 local config = require "parley.config"
 local exit = require "parley.cli.exit"
@@ -23,10 +24,8 @@ SIGINT stop it when running turns have finished, SIGHUP reloads.]],
 }
 
 -- The words of the log are printed by the workers; this is for the person who has started it.
-local READY = [[
-Parley listens on http://{public}
-metrics and probes on http://{ops}
-]]
+local READY, SECURE, OPS = "Parley listens on http://{public}\n",
+  "and over TLS on https://{secure}\n", "metrics and probes on http://{ops}\n"
 
 local CURL = [[
 
@@ -85,7 +84,7 @@ local function prepare(cfg)
   if not db then return nil, err end
   id, err = cluster.identity(cfg.home) -- made once, before there are workers that share it
   if not id then return nil, err end
-  local greeting = READY
+  local greeting = READY .. (cfg.https_listen and SECURE or "") .. OPS
   if cfg.profile == "dev" then
     local text
     text, err = dev_token(db, cfg.home)
@@ -111,11 +110,16 @@ function M.run(o)
   cfg, err = config.load(dir, { file = o.config })
   if not cfg then return exit.failed(err) end
   log.setup { level = cfg.log_level, form = cfg.log_format }
+  if cfg.https_listen then -- before anything is prepared: a mistake here is the most likely one
+    ok, err = certificate.read(cfg)
+    if not ok then return exit.failed(err) end
+  end
   local greeting
   greeting, err = prepare(cfg)
   if not greeting then return exit.failed(err) end
   ok, err = worker.supervise {
-    listen = { public = cfg.http_listen, ops = cfg.ops_listen }, home = dir,
+    listen = { public = cfg.http_listen, ops = cfg.ops_listen, secure = cfg.https_listen },
+    home = dir,
     argv_for_worker = worker_arguments(o, dir), workers = cfg.workers,
     drain_ms = math.floor(cfg.drain_seconds * 1000), ready_message = greeting,
     env = { PARLEY_LOG_LEVEL = fs.getenv "PARLEY_LOG_LEVEL" },

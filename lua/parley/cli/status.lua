@@ -57,6 +57,12 @@ local function print_worker(out, w)
   if type(s) ~= "table" then return end
   out(("  %d requests running, %d messages waiting, %d rules\n"):format(s.requests, s.turns_waiting,
     s.rules))
+  if s.certificate then
+    out(("  certificate of %s: %d days left\n"):format(s.certificate.subject, s.certificate.days))
+    if s.certificate.problem then
+      out(("  the next one cannot be used: %s\n"):format(s.certificate.problem))
+    end
+  end
   if s.behind then out(("  is to serve something else, but: %s\n"):format(s.behind)) end
   for _, g in ipairs(s.generations) do
     print_generation(out, g)
@@ -87,8 +93,8 @@ local function print_all(r)
   local function out(text) io.stdout:write(text) end
   out(("parley %s: %s, pid %d, %s, home %s\n"):format(r.version, r.state, r.pid,
     duration(r.uptime_s), r.home))
-  for _, name in ipairs { "public", "ops" } do
-    out(("%s on %s\n"):format(name, r.listen[name]))
+  for _, name in ipairs { "public", "secure", "ops" } do
+    if r.listen[name] then out(("%s on %s\n"):format(name, r.listen[name])) end
   end
   local plugins
   for _, w in ipairs(r.workers) do

@@ -90,6 +90,13 @@ M.llm_cost = r:counter("parley_llm_cost_total",
   "What language models have cost, by the configured prices, in their currency.",
   { "provider", "model" })
 
+M.tls_reloads = r:counter("parley_tls_certificate_reloads_total",
+  "Certificates that were read: ok (a new one is in service) or failed (the one before goes on).",
+  { "result" })
+M.tls_expiry = r:gauge("parley_tls_certificate_expires_timestamp_seconds",
+  "When the certificate in service ends, in seconds since 1970.", { "listener" },
+  { merge = "max" })
+
 M.auth_failures = r:counter("parley_auth_failures_total",
   "Requests that were refused before their route: unauthorized, forbidden, busy or unavailable.",
   { "reason" })
@@ -111,6 +118,7 @@ begin(M.turn_errors, { "dialog_busy", "timeout", "conflict" })
 begin(M.jobs, { "done", "retried", "failed", "held" })
 begin(M.dead_letters, { "message", "job" })
 begin(M.deployments, { "started", "promoted", "rolled_back", "cancelled" })
+begin(M.tls_reloads, { "ok", "failed" })
 begin(M.auth_failures, { "unauthorized", "forbidden", "busy", "unavailable" })
 begin(M.rate_limited, { "user", "bot", "plugin" })
 begin(M.audit_events, { "debug", "info", "warning", "error", "critical" })

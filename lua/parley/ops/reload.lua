@@ -1,7 +1,8 @@
--- A reload of one worker: settings, rules, triggers and plugins are read anew and put in service
--- together, or stay as they are together.
+-- A reload of one worker: settings, certificate, rules, triggers and plugins are read anew and put
+-- in service together, or stay as they are together.
 
 local audit = require "parley.store.audit"
+local certificate = require "parley.ops.certificate"
 local config = require "parley.config"
 local crypto = require "host.crypto"
 local log = require "parley.ops.log"
@@ -42,8 +43,12 @@ end
 function M.run(core)
   local since = time.mono()
   task.trace(crypto.trace_id())
-  local generation
+  local generation, read
   local cfg, err = core.config.again()
+  if cfg and core.certificate and cfg.tls.certificate then
+    read, err = certificate.read(cfg)
+    if not read then cfg = nil end
+  end
   if cfg then
     core.manager:enable_all()
     generation, err = core.manager:reload(cfg)
@@ -61,6 +66,7 @@ function M.run(core)
     took_ms = math.floor((time.mono() - since) * 1e4 + 0.5) / 10,
   }
   core.config = cfg
+  if read then core.certificate:use(read) end
   core.shared:refresh()
   core.lanes.max = cfg.lane_queue
   core.limits:configure(cfg.rate_limits)

@@ -25,8 +25,9 @@ function M.of(core)
   return {
     plugins = plugins, generations = json.array(core.manager:status()),
     rules = core.manager.current.rules.count, turns_waiting = core.lanes.waiting,
-    requests = core.server:stats().busy, database = core.db:stats(),
+    requests = core.listeners:stats().busy, database = core.db:stats(),
     draining = core.draining or false, behind = core.behind, isolation = ring.status(),
+    certificate = core.certificate and core.certificate:status() or nil,
   }
 end
 

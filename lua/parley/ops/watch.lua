@@ -17,6 +17,9 @@ function KINDS.server(r)
     "Those of them that did not come in time, or too few bytes a second.")
   local bytes_in = r:counter("parley_http_received_bytes_total", "Bytes received.")
   local bytes_out = r:counter("parley_http_sent_bytes_total", "Bytes sent.")
+  local handshakes = r:counter("parley_tls_handshakes_total",
+    "Handshakes of TLS: full, resumed (an earlier session went on), failed, timeout, or http (the "
+      .. "peer spoke plain HTTP).", { "result" })
   local open = r:gauge("parley_http_connections", "Connections that are open.")
   local busy = r:gauge("parley_http_requests_running", "Requests without a complete answer.")
   return function(server)
@@ -24,6 +27,11 @@ function KINDS.server(r)
     accepted.value, refused.value, bad.value = s.accepted, s.refused, s.bad
     crowded.value, slow.value = s.refused_address, s.slow
     bytes_in.value, bytes_out.value = s.bytes_in, s.bytes_out
+    handshakes:with("full").value = s.handshakes - s.resumed
+    handshakes:with("resumed").value = s.resumed
+    handshakes:with("failed").value = s.handshakes_failed - s.handshakes_http
+    handshakes:with("timeout").value = s.handshakes_slow
+    handshakes:with("http").value = s.handshakes_http
     open:set(s.open)
     busy:set(s.busy)
   end

@@ -1,0 +1,128 @@
+-- The certificate of the listener over TLS. Whatever renews it replaces files; it is in service a
+-- moment later, or the one before stays and the log says what is wrong with the new one.
+
+local crypto = require "host.crypto"
+local fs = require "host.fs"
+local log = require "parley.ops.log"
+local meters = require "parley.ops.meters"
+local task = require "host.task"
+local time = require "host.time"
+local tls = require "host.tls"
+
+local M = {}
+M.__index = M
+
+local LOOK_S = 10
+local FILE_MAX = 256 * 1024
+local WARN_DAYS = 14
+local DAY_S = 86400
+
+-- Changes with the files. Links are followed: what renews certificates often moves links only.
+local function signature(files)
+  local text = fs.read(files.certificate, FILE_MAX)
+  local key = fs.stat(files.key)
+  return ("%s %s"):format(text and crypto.hex(crypto.sha256(text)) or "none",
+    key and ("%d:%.9f"):format(key.size, key.mtime) or "none")
+end
+
+local function days_left(self) return (self.info.not_after - time.now_ms() / 1000) / DAY_S end
+
+-- Once a day: nobody reads what is said all the time.
+local function warn(self)
+  local now, left = time.mono(), days_left(self)
+  if left >= WARN_DAYS or (self.warned and now - self.warned < DAY_S) then return end
+  self.warned = now
+  log.write(left > 0 and "warn" or "error", left > 0 and "the certificate ends soon"
+    or "the certificate has ended: clients refuse it", {
+      file = self.files.certificate, subject = self.info.subject, days = math.floor(left),
+    })
+end
+
+---Reads the certificate of a configuration, without using it.
+---@param cfg table of parley.config, with tls
+---@return table|nil read for use()
+---@return table|nil err
+function M.read(cfg)
+  local read = { files = cfg.tls, signature = signature(cfg.tls) }
+  local err
+  read.context, err = tls.load(cfg.tls)
+  if not read.context then
+    meters.tls_reloads:with("failed"):inc()
+    return nil, { code = "config", message = "tls: " .. err.message, retryable = false, op = "tls" }
+  end
+  return read
+end
+
+---Has the server use what was read for new connections; others go on as they are.
+---@param read table of read()
+function M:use(read)
+  local info = read.context:info()
+  local known = self.info and self.info.fingerprint == info.fingerprint
+  self.files, self.signature, self.context = read.files, read.signature, read.context
+  self.info, self.problem = info, nil
+  if self.server then self.server:use_tls(read.context) end
+  meters.tls_expiry:with("https"):set(info.not_after)
+  if not known then
+    self.warned = nil
+    meters.tls_reloads:with("ok"):inc()
+    log.write("info", "certificate in service", {
+      file = read.files.certificate, subject = info.subject, names = info.names,
+      days = math.floor(days_left(self)),
+    })
+  end
+  warn(self)
+end
+
+---Reads the certificate that a listener begins with.
+---@param cfg table of parley.config, with tls
+---@return table|nil certificate `context` is for host.http_server's listen
+---@return table|nil err
+function M.open(cfg)
+  local read, err = M.read(cfg)
+  if not read then return nil, err end
+  local self = setmetatable({}, M)
+  self:use(read)
+  return self
+end
+
+---Takes up what has changed on the disk. Files that do not fit together are looked at again: they
+---may have been replaced one after the other.
+function M:look()
+  warn(self)
+  if signature(self.files) == self.signature and not self.problem then return end
+  local read, err = M.read { tls = self.files }
+  if read then return self:use(read) end
+  if err.message ~= self.problem then
+    self.problem = err.message
+    log.write("error", "the new certificate is refused, the one before goes on", {
+      error = err.message,
+    })
+  end
+end
+
+---Looks after the certificate of a server from now on, in a task.
+---@param server table of host.http_server
+function M:watch(server)
+  self.server = server
+  self.task = task.spawn(function()
+    while true do
+      task.sleep(LOOK_S)
+      self:look()
+    end
+  end)
+end
+
+function M:close()
+  if self.task then self.task:cancel() end
+end
+
+---For `parley status`.
+---@return {subject: string, names: string, days: integer, problem: string|nil}
+function M:status()
+  return {
+    subject = self.info.subject, names = self.info.names, days = math.floor(days_left(self)),
+    problem = self.problem,
+  }
+end
+
+return M
