@@ -2,17 +2,27 @@
 
 local utf8 = require "parley.util.utf8"
 
+local byte, find = string.byte, string.find
+
 local M = {}
 
+---Counted byte by byte: a character begins with each byte that does not continue one, and those of
+---four bytes have two units.
 ---@param text string UTF-8
+---@param from integer|nil first byte, default 1
+---@param to integer|nil last byte, default that of the text
 ---@return integer units
-function M.length(text)
-  local codes, n = utf8.codes(text)
-  local units = n
-  for i = 1, n do
-    if codes[i] > 0xFFFF then units = units + 1 end
+function M.length(text, from, to)
+  from, to = from or 1, to or #text
+  local n = to - from + 1
+  if n <= 0 then return 0 end
+  if not find(text, "[\128-\255]", from) then return n end
+  n = 0
+  for i = from, to do
+    local b = byte(text, i)
+    if b < 0x80 or b >= 0xC0 then n = n + (b >= 0xF0 and 2 or 1) end
   end
-  return units
+  return n
 end
 
 ---The part of a text.

@@ -2,6 +2,7 @@
 -- they are too long, buttons signed.
 
 local callback = require "parley.channels.telegram.callback"
+local clean = require("parley.channels.telegram.entities").clean
 local json = require "host.json"
 local markdown = require "parley.channels.telegram.markdown"
 local split = require "parley.channels.telegram.split"
@@ -13,33 +14,16 @@ local MEDIA = {
   photo = "sendPhoto", document = "sendDocument", voice = "sendVoice", audio = "sendAudio",
   video = "sendVideo", sticker = "sendSticker",
 }
-local ENTITIES = {}
-for _, name in ipairs {
-  "bold", "italic", "underline", "strikethrough", "spoiler", "code", "pre", "text_link",
-  "blockquote", "expandable_blockquote", "custom_emoji", "mention", "hashtag", "url", "bot_command",
-} do ENTITIES[name] = true end
-
 ---@class parley.telegram.Call
 ---@field method string
 ---@field params table
 ---@field lane string "answer", "reply" or what the action asks for
 ---@field action table|nil what it comes of
 
--- Entities are the plugin's own; one that Telegram does not know would lose the whole message.
-local function known_entities(list)
-  local out = {}
-  for _, e in ipairs(list or {}) do
-    if ENTITIES[e.type] and type(e.offset) == "number" and type(e.length) == "number"
-      and e.length > 0 then
-      out[#out + 1] = e
-    end
-  end
-  return out
-end
-
 local function text_of(action)
   if action.format == "markdown" then return markdown.parse(action.text) end
-  return action.text, action.format == "entities" and known_entities(action.entities) or {}
+  if action.format ~= "entities" then return action.text, {} end
+  return action.text, clean(action.text, action.entities)
 end
 
 local function button_of(ctx, b)

@@ -1,50 +1,68 @@
 -- A text that is longer than a message may be, as several: cut between paragraphs, else lines, else
--- sentences, else words. An entity that lies across a cut goes on in the next piece.
+-- sentences, else words, else characters. An entity that lies across a cut goes on in the next
+-- piece, code with its language; a cut before code is better than one in it.
 
-local utf8 = require "parley.util.utf8"
+local grapheme = require "parley.util.grapheme"
+local utf16 = require "parley.util.utf16"
 
 local M = {}
 
-local ENDS = { "\n\n", "\n", "[.!?] ", " " }
+local PARAGRAPH, LINE, SENTENCE, WORD = "\n\n", "\n", "[.!?]+%s", "%s"
 local LEAST = 0.5 -- of the limit: a better place far in front is none
 
--- Byte positions of each UTF-16 unit: where a piece of so many units ends.
-local function cut_at(text, from, max)
-  local i, units = from, 0
-  while i <= #text do
-    local code, after = utf8.decode(text, i)
-    local n = code > 0xFFFF and 2 or 1
-    if units + n > max then return i - 1, units end
-    units, i = units + n, after
+-- The last byte of as much text from byte `from` on as has at most `max` units.
+local function reach(text, from, max)
+  local at, units = from, 0
+  while at <= #text do
+    local b = text:byte(at)
+    local n = (b < 0x80 or b >= 0xC0) and (b >= 0xF0 and 2 or 1) or 0
+    if units + n > max then break end
+    units, at = units + n, at + 1
   end
-  return #text, units
+  return at - 1
 end
 
-local function length(text, from, to)
-  local i, units = from, 0
-  while i <= to do
-    local code, after = utf8.decode(text, i)
-    units, i = units + (code > 0xFFFF and 2 or 1), after
-  end
-  return units
-end
-
--- The last byte of a piece that begins at `from` and has at most `max` units.
-local function place(text, from, max)
-  local last = cut_at(text, from, max)
-  if last == #text then return last end
-  local least = from + math.floor((last - from) * LEAST)
-  for _, e in ipairs(ENDS) do
-    local found, at = nil, least
-    while true do
-      local first, stop = text:find(e, at)
-      if not first or stop > last then break end
-      found, at = stop, stop + 1
+-- Where code stands: {first, last} byte of each.
+local function code_of(text, entities)
+  local out = {}
+  for _, e in ipairs(entities) do
+    if e.type == "pre" then
+      local first = reach(text, 1, e.offset) + 1
+      out[#out + 1] = { first, reach(text, first, e.length) }
     end
-    if e == " " and text:find("^%s", last + 1) then return last end
-    if found then return found end
   end
-  return last
+  return out
+end
+
+-- The code that a cut before byte `at` would part.
+local function parted(codes, at)
+  for _, c in ipairs(codes) do
+    if at > c[1] and at <= c[2] then return c end
+  end
+end
+
+-- The last end of a kind between two bytes, that parts none of the codes.
+local function last_end(text, kind, from, to, codes)
+  local found, at = nil, from
+  while true do
+    local first, stop = text:find(kind, at)
+    if not first or stop > to then return found end
+    if not parted(codes, stop + 1) then found = stop end
+    at = stop + 1
+  end
+end
+
+-- The last byte of a piece that begins at byte `from`, where `last` is the last that it may have.
+local function place(text, from, last, codes)
+  local least = from + math.floor((last - from) * LEAST)
+  local code = parted(codes, last + 1)
+  if code and code[1] > least then return grapheme.cut(text, from, code[1]) - 1 end
+  return last_end(text, PARAGRAPH, least, last, codes)
+    or last_end(text, LINE, least, last + 1, codes)
+    or last_end(text, LINE, least, last + 1, {})
+    or last_end(text, SENTENCE, least, last, {})
+    or last_end(text, WORD, least, last + 1, {})
+    or grapheme.cut(text, from, last + 1) - 1
 end
 
 -- The part of the entities that lies in units [from, to).
@@ -62,32 +80,33 @@ local function clip(entities, from, to)
   return out
 end
 
--- Spaces at the ends of a piece are not sent; entities move along.
-local function trimmed(text, from, to)
-  local first = text:find("%S", from) or to + 1
-  local last = to
-  while last >= first and text:find("^%s", last) do last = last - 1 end
-  return first, last
+-- Without the spaces at its ends, which are not shown; at the beginning of code they are.
+local function trimmed(text, from, to, codes)
+  local first = text:find(parted(codes, from) and "[^\n]" or "%S", from) or to + 1
+  while to >= first and text:find("^%s", to) do to = to - 1 end
+  return first, to
 end
 
 ---@param text string
----@param entities table[]|nil
+---@param entities table[]|nil of parley.channels.telegram.entities
 ---@param max integer UTF-16 units of a piece
 ---@return {text: string, entities: table[]}[] pieces none is empty
 function M.pieces(text, entities, max)
   local out, at, units = {}, 1, 0
+  entities = entities or {}
+  local codes = #text > max and code_of(text, entities) or {}
   while at <= #text do
-    local stop = place(text, at, max)
-    local first, last = trimmed(text, at, stop)
-    local before = units + length(text, at, first - 1)
-    if last >= first then
-      local inside = length(text, first, last)
+    local last = reach(text, at, max)
+    local stop = last < #text and place(text, at, last, codes) or last
+    local first, to = trimmed(text, at, stop, codes)
+    if to >= first then
+      local before = units + utf16.length(text, at, first - 1)
       out[#out + 1] = {
-        text = text:sub(first, last),
-        entities = clip(entities or {}, before, before + inside),
+        text = text:sub(first, to),
+        entities = clip(entities, before, before + utf16.length(text, first, to)),
       }
     end
-    units = units + length(text, at, stop)
+    units = units + utf16.length(text, at, stop)
     at = stop + 1
   end
   return out
