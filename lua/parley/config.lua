@@ -86,6 +86,9 @@ local KEYS = {
   -- calls of plugins whose request and answer are kept, in plugin_calls
   record_calls = { "string", "failed", one_of = { "none", "failed", "all" } },
   lane_queue = { "number", 100, min = 1, max = 10000 },
+  -- messages of one bot that were acknowledged and are not answered, in each worker: the rest waits
+  -- at Telegram
+  accepted_queue = { "number", 200, min = 10, max = 4000, integer = true, restart = true },
   llm = { "table", {}, keys = {
     provider = { "string", "mock", one_of = { "mock", "openai" }, env = "PARLEY_LLM_PROVIDER" },
     url = { "string", nil, env = "PARLEY_LLM_URL" },

@@ -55,6 +55,7 @@ require "parley.plugins.services"
 local M = {}
 M.__index = M
 
+local ACCEPTED = 4000 -- messages that were acknowledged and are not answered, each of a few KB
 local OPS_CONNECTIONS = 32 -- a few probes and scrapers: they must not use up descriptors
 
 -- What this worker keeps a copy of is told to it from here on, before anything is read.
@@ -140,7 +141,7 @@ function M.open(cfg, opts)
   self.turn = turn.new {
     db = self.db, owner = self.cluster.id, lanes = self.lanes, manager = self.manager,
     limits = self.limits, counts = self.counts, recall = self.recall, shared = self.shared,
-    log = log.write,
+    log = log.write, accepted = ACCEPTED, accepted_of_one = cfg.accepted_queue,
     on_jobs = function() self.jobs:wake() end,
   }
   self.telegram = telegram.new {
@@ -316,7 +317,8 @@ function M:drain(seconds)
   self.telegram:stop()
   self.listeners:drain()
   local deadline = time.mono() + seconds
-  while (self.listeners:stats().busy > 0 or self.lanes:busy()) and time.mono() < deadline do
+  while self.listeners:stats().busy > 0 or self.lanes:busy() or self.turn.queue:size() > 0 do
+    if time.mono() >= deadline then break end
     task.sleep(0.02)
   end
   self.limits:configure {}
@@ -326,6 +328,7 @@ end
 
 function M:close()
   self.jobs:stop()
+  self.turn.queue:close()
   self.telegram:close()
   if self.limiter then self.limiter:cancel() end
   if self.leftover then self.leftover:cancel() end

@@ -2,6 +2,7 @@
 
 local callback = require "parley.channels.telegram.callback"
 local intake = require "parley.channels.telegram.intake"
+local queue = require "parley.turn.queue"
 
 local BOT = { name = "main", username = "shop_bot" }
 
@@ -13,8 +14,10 @@ describe("the press of a button whose data is kept", function()
     accepted = nil
     db = { first = function() return nil, ERR end }
     telegram = {
-      db = db, key = "k", at_work = {},
-      turn = { accept = function(_, rows) accepted = rows return {} end },
+      db = db, key = "k", turn = {
+        accept = function(_, rows) accepted = rows return {} end,
+        queue = queue.new { of_one = 10, of_all = 10 },
+      },
     }
   end)
 

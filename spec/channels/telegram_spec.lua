@@ -1,8 +1,8 @@
 -- Bots of Telegram in whole turns, against the simulated Telegram.
 
+local eventually = require "spec.support.eventually"
 local host = require "spec.support.host"
 local json = require "host.json"
-local process = require "spec.support.process"
 local sim = require "parley.sim.telegram"
 local task = require "host.task"
 
@@ -74,7 +74,7 @@ describe("a bot of Telegram", function()
     return out
   end
   local function answers(n, chat)
-    process.eventually(n .. " answers", function() return #messages(chat) >= n end)
+    eventually(n .. " answers", function() return #messages(chat) >= n end)
     local out = {}
     for i, m in ipairs(messages(chat)) do out[i] = m.text end
     return out
@@ -109,6 +109,24 @@ describe("a bot of Telegram", function()
     assert.equal(0, h.core.db:first("SELECT count(*) AS n FROM inbox WHERE state <> 'done'").n)
   end)
 
+  it("drops nothing of a chat whose turns take longer than anybody else would wait, and keeps its order", function()
+    s:act("limits", { limits = false })
+    h.core.manager.current.config.turn_timeout_seconds = 0.2
+    h.core.lanes.max = 5
+    local id = "tg:main:" .. ann.id
+    assert(h.core.lanes:enter(id, 1))
+    for _ = 1, 20 do write "/count" end
+    eventually("all of them are taken", function()
+      return h.core.db:first("SELECT count(*) AS n FROM inbox").n == 20
+    end)
+    task.sleep(0.5)
+    h.core.manager.current.config.turn_timeout_seconds = 30
+    h.core.lanes:leave(id)
+    local expected = {}
+    for i = 1, 20 do expected[i] = tostring(i) end
+    assert.same(expected, answers(20))
+  end)
+
   it("has its buttons pressed, long data and plain ones too, and answers each press", function()
     write "/ask"
     answers(1)
@@ -118,12 +136,12 @@ describe("a bot of Telegram", function()
     local function press(given)
       given.bot, given.user, given.message_id = "shop_bot", ann.id, message.message_id
       local query = assert(s:act("press", given)).callback_query_id
-      process.eventually("the press is answered", function() return s.world.queries[query].answered end)
+      eventually("the press is answered", function() return s.world.queries[query].answered end)
     end
     press { button = "Tea" }
-    process.eventually("the message is edited", function() return messages()[1].text == "You have chosen 3" end)
+    eventually("the message is edited", function() return messages()[1].text == "You have chosen 3" end)
     press { stale = row[2].callback_data }
-    process.eventually("the message is edited", function() return messages()[1].text == "You have chosen 100" end)
+    eventually("the message is edited", function() return messages()[1].text == "You have chosen 100" end)
     press { stale = row[3].callback_data }
     assert.same({ "You have chosen 100", "said" }, answers(2))
     -- Made up, and of another chat: nothing of it reaches the plugin.
@@ -201,7 +219,7 @@ describe("a bot of Telegram", function()
     s:act("faults", { kind = "lost", method = "sendMessage" })
     write "/say two"
     assert.same({ "one", "two", "two" }, answers(3))
-    process.eventually("it is noted", function()
+    eventually("it is noted", function()
       return h.core.db:first "SELECT 1 AS x FROM outbox WHERE params LIKE '%two%' AND uncertain = 1 AND state = 'sent'"
     end)
     assert.truthy(h.core.db:first "SELECT id FROM audit_logs WHERE action = 'delivery_repeated'")
@@ -213,7 +231,7 @@ describe("a bot of Telegram", function()
     s:act("faults", { kind = "slow", seconds = 0.3, method = "sendMessage" })
     write "/say two"
     s:act("block", { bot = "shop_bot", user = ann.id })
-    process.eventually("it is noted", function() return h.core.db:first "SELECT state FROM chats" end)
+    eventually("it is noted", function() return h.core.db:first "SELECT state FROM chats" end)
     assert.equal("blocked", h.core.db:first("SELECT state FROM chats").state)
     assert.equal(0, h.core.db:first("SELECT count(*) AS n FROM dead_letters").n)
     local group = s:act("chats", { users = { ann.id }, bots = { "shop_bot" } })

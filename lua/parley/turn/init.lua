@@ -9,6 +9,7 @@ local crypto = require "host.crypto"
 local finish = require "parley.turn.finish"
 local json = require "host.json"
 local meters = require "parley.ops.meters"
+local queue = require "parley.turn.queue"
 local recover = require "parley.turn.recover"
 local task = require "host.task"
 local time = require "host.time"
@@ -20,12 +21,22 @@ local ACCEPT = "INSERT INTO inbox (source, key, dialog_id, state, payload, body_
   .. "received_at, owner) VALUES ($1, $2, $3, 'open', $4, $5, $6, $7, $8) "
   .. "ON CONFLICT (source, key) DO NOTHING"
 
+-- A lane full of turns, each of which takes all of its time, is empty by then.
+local PATIENCE_S = 3600
+
 local PAUSE_MIN_S, PAUSE_MAX_S = 0.005, 0.2 -- between attempts, doubled each time
 
 ---@param deps {db: table, owner: string, lanes: table, manager: table, limits: table,
----   recall: table, shared: table, log: function, on_jobs: function|nil} owner: the worker's name
+---   recall: table, shared: table, log: function, on_jobs: function|nil, accepted: integer,
+---   accepted_of_one: integer} owner: the worker's name; accepted: messages of M:accept that are
+---   not finished, of this worker and of one source
 function M.new(deps)
-  return setmetatable(deps, M)
+  local self = setmetatable(deps, M)
+  self.queue = queue.new {
+    run = function(row) return self:resume(row) end, log = deps.log,
+    of_one = deps.accepted_of_one, of_all = deps.accepted,
+  }
+  return self
 end
 
 -- The turn of a message, or of a job, that is durable and not finished.
@@ -79,10 +90,10 @@ function run(self, given, seconds)
   end
 end
 
--- Runs a turn in the lane of its dialog.
-local function in_lane(self, given)
+-- Runs a turn in the lane of its dialog. What is durable waits for as long as those before it take.
+local function in_lane(self, given, durable)
   local seconds = self.manager.current.config.turn_timeout_seconds
-  local ok, err = self.lanes:enter(given.dialog_id, seconds)
+  local ok, err = self.lanes:enter(given.dialog_id, durable and PATIENCE_S or seconds, durable)
   if not ok then
     local code = err.code == "busy" and "dialog_busy" or err.code
     meters.turn_error(code)
@@ -156,7 +167,7 @@ end
 
 ---Takes up a message, or a job, again whose turn a crash has cut off.
 ---@param row table of inbox, state 'open'
-function M:resume(row) return in_lane(self, of_row(row)) end
+function M:resume(row) return in_lane(self, of_row(row), true) end
 
 ---Takes the actions that a plugin brings after it has answered 202.
 ---@param row table of continuations

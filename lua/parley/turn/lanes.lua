@@ -20,16 +20,17 @@ end
 ---Enters the lane of a dialog, waiting for those before.
 ---@param key string
 ---@param timeout_s number
+---@param durable boolean|nil what comes was acknowledged: it is never too much
 ---@return boolean|nil entered
 ---@return table|nil err "busy" when too many wait, "timeout", "unavailable" when nobody may wait
-function M:enter(key, timeout_s)
+function M:enter(key, timeout_s, durable)
   local lane = self.lanes[key]
   if not lane then
     self.lanes[key] = { waiting = 0 }
     return true
   end
   if lane.closed then return closed() end
-  if lane.waiting >= self.max then
+  if lane.waiting >= self.max and not durable then
     return nil, {
       code = "busy", retryable = true, op = "lane",
       message = ("%d messages of this dialog wait already"):format(lane.waiting),

@@ -173,7 +173,7 @@ end
 function M.look(deps)
   local rows, err = deps.db:query(LEFT, deps.owner)
   for _, row in ipairs(rows or {}) do
-    if not err and not deps.lanes:busy(row.id) then
+    if not err and not deps.lanes:busy(row.id) and not deps.turn.queue:holds(row.id) then
       local ok
       ok, err = look_at(deps, row.id)
       if ok or err.op == "lane" then err = nil end

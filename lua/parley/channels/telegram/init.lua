@@ -23,15 +23,15 @@ local RETRY_S = 5
 function M.new(deps)
   local self = setmetatable(deps, M)
   self.key = crypto.hmac_sha256(deps.master, "callbacks")
-  self.senders, self.at_work = {}, {}
+  self.senders = {}
   self.fleet = fleet.new { db = deps.db, master = deps.master, config = deps.config }
   self.shards = shards.new {
     cluster = deps.cluster, log = deps.log, each = function() return self.fleet:each() end,
     open = function(bot, lease)
       return runner.new {
         bot = bot, lease = lease, fleet = self.fleet, db = self.db, log = self.log,
-        senders = self.senders, take = function(...) return self:take(...) end,
-        busy = function() return self.at_work[bot.name] or 0 end,
+        senders = self.senders, queue = self.turn.queue,
+        take = function(...) return self:take(...) end,
       }
     end,
   }

@@ -5,20 +5,19 @@ local callback = require "parley.channels.telegram.callback"
 local crypto = require "host.crypto"
 local meters = require "parley.ops.meters"
 local normalise = require "parley.channels.telegram.normalise"
-local task = require "host.task"
 local time = require "host.time"
 
 local M = {}
 
 -- The updates that are for this host, as rows of inbox, by their order.
-local function rows_of(bot, updates)
+local function rows_of(bot, source, updates)
   local rows, now = {}, time.now_ms()
   for _, update in ipairs(updates) do
     local found, kind = normalise.update(bot, update)
     meters.telegram_updates:with(bot.name, kind or "unknown"):inc()
     if found then
       rows[#rows + 1] = {
-        source = "tg:" .. bot.name, key = tostring(update.update_id), dialog_id = found.dialog_id,
+        source = source, key = tostring(update.update_id), dialog_id = found.dialog_id,
         message = found.message, trace_id = crypto.trace_id(), received_at = now,
       }
     end
@@ -37,34 +36,42 @@ local function read_presses(telegram, rows)
   return true
 end
 
-local function start(telegram, bot, row)
-  local at_work = telegram.at_work
-  at_work[bot.name] = (at_work[bot.name] or 0) + 1
-  task.spawn(function()
-    local good, problem = pcall(telegram.turn.resume, telegram.turn, row)
-    at_work[bot.name] = at_work[bot.name] - 1
-    if not good then error(problem, 0) end
-  end)
+-- There is no place for them: those that were taken have to be answered first.
+local function full()
+  return nil, {
+    code = "busy", retryable = true, retry_after = 1, op = "intake",
+    message = "too many updates of this bot are not answered yet",
+  }
 end
 
----Makes updates durable in one transaction, and starts their turns. On an error nothing of them is
+-- Durable, and in the queue of the turns, whose places are taken before: they are bounded.
+local function accept(telegram, source, rows)
+  local queue = telegram.turn.queue
+  if not queue:reserve(source, #rows) then return full() end
+  local ok, err = read_presses(telegram, rows)
+  local fresh
+  if ok then fresh, err = telegram.turn:accept(rows) end
+  queue:release(source, #rows - (fresh and #fresh or 0))
+  if not fresh then return nil, err end
+  queue:add(fresh)
+  return #fresh
+end
+
+---Makes updates durable in one transaction, and has their turns run. On an error nothing of them is
 ---taken: they must not be confirmed, so that Telegram brings them again.
 ---@param telegram table parley.channels.telegram
 ---@param bot {name: string, username: string}
 ---@param updates table[] of the Bot API, oldest first
 ---@return integer|nil taken how many were new
----@return table|nil err
+---@return table|nil err "busy": too many are under way, `retry_after` says when it may go better
 function M.take(telegram, bot, updates)
-  local rows = rows_of(bot, updates)
+  local source = "tg:" .. bot.name
+  local rows = rows_of(bot, source, updates)
   if #rows == 0 then return 0 end
-  local ok, err = read_presses(telegram, rows)
-  if not ok then return nil, err end
-  local fresh
-  fresh, err = telegram.turn:accept(rows)
-  if not fresh then return nil, err end
-  for _ = #fresh + 1, #rows do meters.telegram_updates:with(bot.name, "duplicate"):inc() end
-  for _, row in ipairs(fresh) do start(telegram, bot, row) end
-  return #fresh
+  local taken, err = accept(telegram, source, rows)
+  if not taken then return nil, err end
+  for _ = taken + 1, #rows do meters.telegram_updates:with(bot.name, "duplicate"):inc() end
+  return taken
 end
 
 return M

@@ -2,14 +2,13 @@
 -- the inbox: whatever happens before that, Telegram brings it again, and the inbox knows it.
 
 local meters = require "parley.ops.meters"
-local task = require "host.task"
 
 local M = {}
 
 local POLL_S = 25
 local PAUSE_S, PAUSE_MAX_S = 0.5, 30
--- Turns of a bot under way. Those of one chat wait in its lane, which takes no more.
-local AT_WORK = 100
+local BATCH = 100        -- at most, says Telegram
+local MANY, ROOM_S = 50, 0.1
 
 -- message_reaction and chat_member come only to who asks.
 local KINDS = {
@@ -30,37 +29,65 @@ local function take(self, updates)
   while self.lease:held() do
     local taken, err = self.take(updates)
     if taken then return true end
-    self.log("error", "updates could not be stored; Telegram keeps them", {
-      bot = self.bot.name, error = err.message,
-    })
-    self.lease:sleep(pause)
+    if err.code == "busy" then
+      self.queue:wait("tg:" .. self.bot.name, #updates, pause)
+    else
+      self.log("error", "updates could not be stored; Telegram keeps them", {
+        bot = self.bot.name, error = err.message,
+      })
+      self.lease:sleep(pause)
+    end
     pause = math.min(pause * 2, PAUSE_MAX_S)
   end
 end
 
----Polls as long as the lease is held.
----@param self {bot: table, api: table, lease: parley.Lease, log: function,
----  take: (fun(updates: table[]): integer|nil, table|nil), busy: fun(): integer}
----  take: makes updates durable and starts their turns. busy: turns under way
-function M.run(self)
-  local offset, pause, told = 0, PAUSE_S, nil
+-- How many updates may come. Whoever has a lot of them brings many at a time: with each poll that
+-- brings one, Telegram would wait for as many round trips as there are updates.
+local function room(self)
+  local source = "tg:" .. self.bot.name
   while self.lease:held() do
+    self.queue:wait(source, MANY, ROOM_S)
+    local n = self.queue:room(source)
+    if n > 0 then return math.min(n, BATCH) end
+  end
+  return 0
+end
+
+-- All of them are confirmed by it, in whatever order they have come.
+local function next_offset(updates, offset)
+  for _, update in ipairs(updates) do
+    local id = type(update) == "table" and update.update_id
+    if type(id) == "number" and id >= offset then offset = id + 1 end
+  end
+  return offset
+end
+
+local function failed(self, err)
+  meters.telegram_polls:with(self.bot.name, err.code):inc()
+  if self.told == err.code then return end
+  self.told = err.code
+  self.log("error", EXPLAINED[err.code] or "updates cannot be had", {
+    bot = self.bot.name, code = err.code, error = err.message,
+  })
+end
+
+---Polls as long as the lease is held.
+---@param self {bot: table, api: table, lease: parley.Lease, log: function, queue: table,
+---  take: (fun(updates: table[]): integer|nil, table|nil)} take: makes updates durable and has
+---  their turns run, in the queue of parley.turn
+function M.run(self)
+  local offset, pause = 0, PAUSE_S
+  while true do
+    local limit = room(self)
+    if limit == 0 or not self.lease:held() then break end
     local updates, err = self.api:call("getUpdates", {
-      offset = offset, timeout = POLL_S, limit = AT_WORK - self.busy(), allowed_updates = KINDS,
+      offset = offset, timeout = POLL_S, limit = limit, allowed_updates = KINDS,
     }, POLL_S + 10)
     if updates then
-      pause, told = PAUSE_S, nil
-      local last = updates[#updates]
-      if last and take(self, updates) then offset = last.update_id + 1 end
-      while self.busy() >= AT_WORK and self.lease:held() do task.sleep(0.01) end
+      pause, self.told = PAUSE_S, nil
+      if #updates > 0 and take(self, updates) then offset = next_offset(updates, offset) end
     else
-      meters.telegram_polls:with(self.bot.name, err.code):inc()
-      if told ~= err.code then
-        self.log("error", EXPLAINED[err.code] or "updates cannot be had", {
-          bot = self.bot.name, code = err.code, error = err.message,
-        })
-        told = err.code
-      end
+      failed(self, err)
       self.lease:sleep(math.max(pause, err.retry_after or 0))
       pause = math.min(pause * 2, PAUSE_MAX_S)
     end

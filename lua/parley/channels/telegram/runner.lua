@@ -21,7 +21,7 @@ local CALM_S = 60
 
 ---@param deps {bot: parley.Bot, lease: parley.Lease, fleet: table, db: table, log: function,
 ---  senders: table, take: (fun(bot: parley.Bot, updates: table[]): integer|nil, table|nil),
----  busy: fun(): integer} take: makes updates durable; busy: turns of the bot under way
+---  queue: table} take: makes updates durable; queue: of parley.turn, where their turns wait
 ---@return parley.BotRunner
 function M.new(deps)
   local self = setmetatable(deps, M)
@@ -118,7 +118,7 @@ end
 
 local function poll(self)
   poller.run {
-    bot = self.bot, api = watched(self), lease = self, log = self.log, busy = self.busy,
+    bot = self.bot, api = watched(self), lease = self, log = self.log, queue = self.queue,
     -- In a task of its own: what is stored has its turn, also when the polling ends meanwhile.
     take = function(...)
       local good, n, err = task.spawn(self.take, self.bot, ...):join()

@@ -1,0 +1,223 @@
+-- Messages that are durable and wait for their turns: those of a dialog one after the other, in the
+-- order they came; those of different sources, such as bots, by turns, so that a source with very
+-- many of them delays the others by a turn and not by all of its own.
+--
+-- Whoever brings messages reserves a place for them first, and leaves outside what there is none
+-- for: what is in memory is bounded, for each source and for the worker. A message whose turn fails
+-- keeps its place: a later one of its dialog must not be answered before it.
+
+local fifo = require "parley.util.fifo"
+local task = require "host.task"
+local time = require "host.time"
+
+local M = {}
+M.__index = M
+
+-- Turns under way: of all sources, and of one. A turn computes for about a tenth of a millisecond:
+-- so many fill a group of commits, and so few keep nobody waiting.
+local SLOTS, SLOTS_OF_ONE = 128, 32
+-- A turn that is not done by then waits for somebody else: its slot serves another one.
+local QUICK_S = 0.05
+local ALWAYS = 10 -- places that a source has however full the worker is
+local PAUSE_S, PAUSE_MAX_S = 0.1, 5
+local REFUSALS = 3 -- of a turn that would fail for ever; parley.turn.recover looks at it later
+
+-- Errors after which nothing is left to be done.
+local SETTLED = { message_failed = true, idempotency_mismatch = true }
+
+---@param deps {run: (fun(row: table): table|nil, table|nil), log: function, of_one: integer,
+---  of_all: integer} run: the turn of a row of inbox; of_one, of_all: places of a source, of all
+function M.new(deps)
+  return setmetatable({
+    run = deps.run, log = deps.log, of_one = deps.of_one, of_all = deps.of_all,
+    sources = {}, dialogs = {}, ring = fifo.new(), slots = fifo.new(),
+    places = 0,  -- that are taken
+    ready = 0,   -- dialogs that could be served
+    busy = 0,    -- slots that are taken
+  }, M)
+end
+
+local function source_of(self, name)
+  local s = self.sources[name]
+  if not s then
+    s = { name = name, places = 0, busy = 0, ready = fifo.new() }
+    self.sources[name] = s
+  end
+  return s
+end
+
+-- A source stands in the ring while it has something to start, and a slot for it.
+local function enlist(self, s)
+  if s.listed or s.busy >= SLOTS_OF_ONE or s.ready:size() == 0 then return end
+  s.listed = true
+  self.ring:push(s)
+end
+
+local function make_ready(self, d)
+  self.ready = self.ready + 1
+  d.source.ready:push(d)
+  enlist(self, d.source)
+end
+
+local function free_slot(self, slot)
+  if not slot.taken then return end
+  slot.taken = false
+  self.busy, slot.source.busy = self.busy - 1, slot.source.busy - 1
+  enlist(self, slot.source)
+end
+
+-- Frees the slots of turns that are not quick. Returns the seconds until the next one is due.
+local function free_slow(self)
+  while true do
+    local slot = self.slots:peek()
+    local left = slot and slot.since + QUICK_S - time.mono()
+    if not slot or slot.taken and left > 0 then return left end
+    free_slot(self, self.slots:shift())
+  end
+end
+
+local function take_slot(self, s)
+  free_slow(self)
+  local slot = { source = s, since = time.mono(), taken = true }
+  self.busy, s.busy = self.busy + 1, s.busy + 1
+  self.slots:push(slot)
+  return slot
+end
+
+local function leave(self, s, n)
+  self.places, s.places = self.places - n, s.places - n
+  if s.left then s.left:broadcast() end
+  if s.places == 0 then self.sources[s.name] = nil end
+end
+
+local pump
+
+-- Until the turn of a row has gone through. Where it cannot, its slot serves others meanwhile.
+local function settle(self, row, slot)
+  local pause, refused = PAUSE_S, 0
+  while not self.closed do
+    local good, result, err = pcall(self.run, row)
+    if good and (result or SETTLED[err.code]) then return end
+    if not good then err = { code = "internal", message = tostring(result) } end
+    if not err.retryable and not err.retry_after then refused = refused + 1 end
+    if refused == REFUSALS or pause == PAUSE_S then
+      self.log(refused == REFUSALS and "error" or "warn", "a message waits: its turn has failed", {
+        dialog_id = row.dialog_id, trace_id = row.trace_id, code = err.code, error = err.message,
+      })
+    end
+    if refused == REFUSALS then return end
+    free_slot(self, slot)
+    pump(self)
+    task.sleep(pause)
+    pause = math.min(2 * pause, PAUSE_MAX_S)
+  end
+end
+
+local function serve(self, d, slot)
+  settle(self, d.rows:peek(), slot)
+  d.rows:shift()
+  if d.rows:peek() then make_ready(self, d) else self.dialogs[d.id] = nil end
+  leave(self, d.source, 1)
+  free_slot(self, slot)
+  pump(self)
+end
+
+-- While a dialog waits for a slot, somebody looks when the next one is due.
+local function watch(self)
+  while not self.closed do
+    free_slow(self)
+    pump(self)
+    if self.ready == 0 then break end
+    task.sleep(free_slow(self) or 0)
+  end
+  self.watching = false
+end
+
+-- Gives the free slots out, one to each source in turn.
+function pump(self)
+  while self.busy < SLOTS and not self.closed do
+    local s = self.ring:shift()
+    if not s then break end
+    s.listed = false
+    if s.busy < SLOTS_OF_ONE then
+      self.ready = self.ready - 1
+      task.spawn(serve, self, s.ready:shift(), take_slot(self, s))
+      enlist(self, s)
+    end
+  end
+  if self.ready > 0 and not self.watching and not self.closed then
+    self.watching = true
+    task.spawn(watch, self)
+  end
+end
+
+---How many places there are for a source.
+---@param source string
+---@return integer
+function M:room(source)
+  local s = self.sources[source]
+  local taken = s and s.places or 0
+  return math.max(0, ALWAYS - taken, math.min(self.of_one - taken, self.of_all - self.places))
+end
+
+---Takes places, for what is about to become durable. More than all of a source come in alone.
+---@param source string
+---@param n integer
+---@return boolean taken false: there are not so many now
+function M:reserve(source, n)
+  if n > self:room(source) and self.sources[source] then return false end
+  local s = source_of(self, source)
+  self.places, s.places = self.places + n, s.places + n
+  return true
+end
+
+---Gives back places that were not needed.
+---@param source string
+---@param n integer
+function M:release(source, n)
+  if n > 0 then leave(self, self.sources[source], n) end
+end
+
+---Waits until there are places for a source.
+---@param source string
+---@param n integer
+---@param seconds number
+---@return boolean there
+function M:wait(source, n, seconds)
+  local deadline = time.mono() + seconds
+  while self:room(source) < n do
+    local s, left = self.sources[source], deadline - time.mono()
+    if not s then break end
+    if left <= 0 then return false end
+    s.left = s.left or task.cond()
+    s.left:wait(left)
+  end
+  return true
+end
+
+---Has the turns of rows run, each in its place, which was reserved.
+---@param rows table[] of inbox, open; `source` says whose they are
+function M:add(rows)
+  for _, row in ipairs(rows) do
+    local d = self.dialogs[row.dialog_id]
+    if not d then
+      d = { id = row.dialog_id, source = self.sources[row.source], rows = fifo.new() }
+      self.dialogs[d.id] = d
+      make_ready(self, d)
+    end
+    d.rows:push(row)
+  end
+  pump(self)
+end
+
+---Whether messages of a dialog wait here, or are under way.
+---@param dialog_id string
+function M:holds(dialog_id) return self.dialogs[dialog_id] ~= nil end
+
+---How many messages wait or are under way.
+function M:size() return self.places end
+
+---Starts nothing more. What is in the inbox is taken up by whoever comes after.
+function M:close() self.closed = true end
+
+return M

@@ -1,0 +1,153 @@
+-- Messages that wait for their turns: in order, bounded, and fair.
+
+local eventually = require "spec.support.eventually"
+local queue = require "parley.turn.queue"
+local task = require "host.task"
+
+describe("the queue of turns", function()
+  local q, ran, gate, logged
+  local function row(source, dialog, n) return { source = source, dialog_id = dialog, n = n } end
+  local function new(run, of_one, of_all)
+    q = queue.new {
+      run = run, of_one = of_one or 1000, of_all = of_all or 10000,
+      log = function(level, text) logged[#logged + 1] = level .. " " .. text end,
+    }
+  end
+  local function add(source, rows)
+    assert.is_true(q:reserve(source, #rows))
+    q:add(rows)
+  end
+  local function done() eventually("all turns", function() return q:size() == 0 end) end
+
+  before_each(function()
+    ran, logged, gate = {}, {}, task.cond()
+  end)
+  after_each(function() q:close() end)
+
+  it("keeps the order of a dialog, however long its turns take and however many there are", function()
+    local at_work = 0
+    new(function(r)
+      at_work = at_work + 1
+      assert(at_work == 1, "two turns of one dialog at the same time")
+      task.sleep(r.n % 7 == 0 and 0.002 or 0)
+      ran[#ran + 1] = r.n
+      at_work = at_work - 1
+      return true
+    end)
+    local rows, expected = {}, {}
+    for i = 1, 300 do rows[i], expected[i] = row("a", "d", i), i end
+    add("a", rows)
+    assert.is_true(q:holds "d")
+    done()
+    assert.same(expected, ran)
+    assert.is_false(q:holds "d")
+  end)
+
+  it("lets nothing of a dialog pass a message whose turn fails, and lets the others go on", function()
+    local failures = 2
+    new(function(r)
+      if r.n == 1 and r.dialog_id == "d" and failures > 0 then
+        failures = failures - 1
+        return nil, { code = "unavailable", message = "away", retryable = true }
+      end
+      ran[#ran + 1] = r.dialog_id .. r.n
+      return true
+    end)
+    add("a", { row("a", "d", 1), row("a", "d", 2), row("a", "e", 1) })
+    done()
+    assert.same({ "e1", "d1", "d2" }, ran)
+    assert.same({ "warn a message waits: its turn has failed" }, logged)
+  end)
+
+  it("leaves what fails for good to the recovery, and goes on behind it", function()
+    new(function(r)
+      ran[#ran + 1] = r.n
+      if r.n == 1 then return nil, { code = "internal", message = "never" } end
+      if r.n == 2 then return nil, { code = "message_failed", message = "before" } end
+      if r.n == 3 then error "broken" end
+      return true
+    end)
+    add("a", { row("a", "d", 1), row("a", "d", 2), row("a", "d", 3), row("a", "d", 4) })
+    done()
+    assert.same({ 1, 1, 1, 2, 3, 3, 3, 4 }, ran)
+  end)
+
+  it("has places for so many of a source, for so many of all, and always for a few", function()
+    new(function() gate:wait(60) return true end, 20, 50)
+    local function fill(source, n)
+      local rows = {}
+      for i = 1, n do rows[i] = row(source, source .. i, i) end
+      if not q:reserve(source, n) then return false end
+      q:add(rows)
+      return true
+    end
+    assert.is_false(fill("a", 20) and fill("a", 1))
+    assert.is_true(fill("b", 20))
+    assert.equal(10, q:room "c")
+    assert.is_true(fill("c", 10))
+    assert.is_false(q:reserve("c", 1))
+    assert.equal(10, q:room "d")
+    assert.is_true(fill("d", 10))
+    assert.equal(60, q:size())
+    q:reserve("e", 5)
+    q:release("e", 5)
+    assert.equal(60, q:size())
+    assert.is_false(q:wait("a", 1, 0))
+    task.spawn(function() gate:broadcast() end)
+    assert.is_true(q:wait("a", 20, 60))
+    done()
+  end)
+
+  it("serves the sources by turns: one with a thousand messages delays the others by a turn", function()
+    local turn = 0
+    new(function(r)
+      task.sleep(0)
+      turn = turn + 1
+      ran[r.source] = turn
+      return true
+    end)
+    local many = {}
+    for i = 1, 1000 do many[i] = row("many", "m" .. i, i) end
+    add("many", many)
+    add("one", { row("one", "o", 1) })
+    done()
+    assert(ran.one < 100, ("after %d turns"):format(ran.one))
+    assert.equal(1001, ran.many)
+  end)
+
+  it("gives the slots of turns that wait for somebody else to others", function()
+    new(function(r)
+      if r.source == "slow" then gate:wait(60) end
+      ran[#ran + 1] = r.source
+      return true
+    end)
+    for i = 1, 10 do
+      local rows = {}
+      for k = 1, 100 do rows[k] = row("slow", ("s%d-%d"):format(i, k), k) end
+      add("slow", rows)
+    end
+    eventually("all of them are under way", function() return q.ready == 0 end)
+    add("quick", { row("quick", "q", 1) })
+    eventually("the quick one", function() return ran[1] == "quick" end)
+    gate:broadcast()
+    done()
+    assert.equal(1001, #ran)
+  end)
+
+  it("starts nothing when it is closed", function()
+    local begun = false
+    new(function()
+      begun = true
+      gate:wait(60)
+      ran[#ran + 1] = 1
+      return true
+    end)
+    add("a", { row("a", "d", 1), row("a", "d", 2) })
+    eventually("the first turn", function() return begun end)
+    q:close()
+    gate:broadcast()
+    eventually("the turn under way", function() return #ran == 1 end)
+    task.sleep(0.01)
+    assert.equal(1, #ran)
+  end)
+end)
