@@ -1,6 +1,7 @@
 -- Long polling of one bot. An update is confirmed to Telegram by the next request, after it is in
 -- the inbox: whatever happens before that, Telegram brings it again, and the inbox knows it.
 
+local explain = require "parley.channels.telegram.explain"
 local meters = require "parley.ops.meters"
 
 local M = {}
@@ -15,12 +16,6 @@ local KINDS = {
   "message", "edited_message", "channel_post", "business_message", "callback_query",
   "inline_query", "chosen_inline_result", "shipping_query", "pre_checkout_query", "poll",
   "poll_answer", "my_chat_member", "chat_member", "chat_join_request", "message_reaction",
-}
-
-local EXPLAINED = {
-  conflict = "somebody else gets the updates of this bot: another program with its token polls, "
-    .. "or it has a webhook",
-  unauthorized = "Telegram does not know the token of this bot",
 }
 
 -- Until they are durable nothing of them is confirmed.
@@ -66,7 +61,7 @@ local function failed(self, err)
   meters.telegram_polls:with(self.bot.name, err.code):inc()
   if self.told == err.code then return end
   self.told = err.code
-  self.log("error", EXPLAINED[err.code] or "updates cannot be had", {
+  self.log("error", explain[err.code] or "updates cannot be had", {
     bot = self.bot.name, code = err.code, error = err.message,
   })
 end
