@@ -28,7 +28,7 @@ def set_mode(mode, value=0.0):
 
 def abort(writer):
     sock = writer.get_extra_info("socket")
-    if sock is not None:
+    if sock is not None and sock.fileno() >= 0:  # it may have been closed just now
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()
 
