@@ -7,10 +7,10 @@ local store = require "parley.store"
 
 local M = {}
 
----Calls fn(db) with the database that the settings name, and closes it.
+---Calls fn(db, config) with the database that the settings name, and closes it.
 ---@param o {home: string, config?: string}
 ---@param opts {existing?: boolean, migrate?: boolean} existing: do not make a home
----@param fn fun(db: table): integer exit code
+---@param fn fun(db: table, config: table): integer exit code
 ---@return integer exit code
 function M.with(o, opts, fn)
   if opts.existing and not fs.exists(o.home) then
@@ -24,7 +24,7 @@ function M.with(o, opts, fn)
   local db
   db, err = store.open(cfg, { migrate = opts.migrate })
   if not db then return exit.failed(err) end
-  local code = fn(db)
+  local code = fn(db, cfg)
   db:close()
   return code
 end

@@ -14,6 +14,7 @@ M.commands = {
   { "status", "show workers, plugins and generations" },
   { "stop", "stop the host when its running turns have finished" },
   { "chat", "talk to a running host in the terminal" },
+  { "bot", "add, change, pause and examine the bots of Telegram" },
   { "token", "create, list and revoke tokens" },
   { "migrate", "bring the database schema up or down" },
   { "plugin", "make, check, test and run a plugin; disable it, roll it back" },

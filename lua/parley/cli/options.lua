@@ -19,6 +19,7 @@ local M = {}
 ---@field name string
 ---@field help? string
 ---@field needed? boolean
+---@field check? fun(text: string): string|nil what was expected, when it is something else
 ---@field many? boolean the last one: any number of them
 
 ---@param list string[] two or more
@@ -104,16 +105,27 @@ local function set(out, option, shown, value)
   out[key] = value
 end
 
+-- A secret that somebody gives as an argument is not shown once more. Tokens of Telegram and of the
+-- host have such forms.
+local function shown_argument(text)
+  if text:find "^%d+:[%w_-]+$" or text:find "^prl_%w+_" then return "(a token)" end
+  return "'" .. text .. "'"
+end
+
 local function check_arguments(command, out)
   local list = command.arguments or {}
   for i, argument in ipairs(list) do
     if argument.needed and out[i] == nil then
       return argument.name .. " is needed" .. (argument.help and ": " .. argument.help or "")
     end
+    local expected = argument.check and out[i] ~= nil and argument.check(out[i])
+    if expected then
+      return ("%s: %s expected, got %s"):format(argument.name, expected, shown_argument(out[i]))
+    end
   end
   local last = list[#list]
   if out[#list + 1] ~= nil and not (last and last.many) then
-    return ("'%s' is one argument too many"):format(out[#list + 1])
+    return shown_argument(out[#list + 1]) .. " is one argument too many"
   end
 end
 

@@ -28,6 +28,10 @@ local PARAMETERS = {
     description = "the name of the plugin",
     schema = { type = "string", pattern = "^[a-z][a-z0-9_]{1,39}$" },
   },
+  bot = {
+    description = "how the host calls the bot",
+    schema = { type = "string", pattern = "^[a-z][a-z0-9_]{0,31}$" },
+  },
   token_id = {
     description = "the second part of a token, as lists show it",
     schema = { type = "string", pattern = "^[A-Za-z0-9]{1,40}$" },

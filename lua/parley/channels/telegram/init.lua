@@ -25,6 +25,7 @@ function M.new(deps)
   self.key = crypto.hmac_sha256(deps.master, "callbacks")
   self.senders = {}
   self.fleet = fleet.new { db = deps.db, master = deps.master, config = deps.config }
+  self.orders = { db = deps.db, vault = self.fleet.vault, url = deps.config.api }
   self.shards = shards.new {
     cluster = deps.cluster, log = deps.log, each = function() return self.fleet:each() end,
     open = function(bot, lease)
@@ -54,10 +55,7 @@ local function look(self)
   end
 end
 
--- Follows what has changed of bots; once more when something has changed meanwhile.
 local function follow(self)
-  self.changed = true
-  if self.following then return end
   self.following = true
   while self.changed and not self.stopped do
     self.changed = false
@@ -72,10 +70,17 @@ local function follow(self)
   self.following = false
 end
 
+---Follows what has changed of bots, without waiting; once more when it is at it already.
+function M:follow()
+  self.changed = true
+  if not self.following then task.spawn(follow, self) end
+end
+
 ---Starts the bots.
 function M:begin()
   self.cluster:on("outbox", function() look(self) end)
-  self.cluster:on("bots", function() follow(self) end)
+  self.cluster:on("bots", function() self:follow() end)
+  self.changed = true
   task.spawn(function()
     follow(self)
     if not self.stopped then self.shards:begin() end

@@ -1,0 +1,15 @@
+-- parley bot add|list|show|change|token|pause|resume|remove
+
+return {
+  about = "The bots of Telegram that a host works for, beside the one of its settings.",
+  commands = {
+    { "add", "add a bot" },
+    { "list", "show what bots there are" },
+    { "show", "show one bot, and how it is" },
+    { "change", "change what a bot may reach, and its settings" },
+    { "token", "give a bot its new token" },
+    { "pause", "have a bot neither get nor send anything" },
+    { "resume", "let a bot go on" },
+    { "remove", "remove a bot" },
+  },
+}

@@ -1,0 +1,46 @@
+-- parley bot list
+
+local bots = require "parley.store.bots"
+local exit = require "parley.cli.exit"
+local json = require "host.json"
+local orders = require "parley.channels.telegram.orders"
+local output = require "parley.cli.output"
+local shared = require "parley.cli.bot.orders"
+
+local PAGE = 500
+
+local M = {
+  about = "Shows what bots there are, never their tokens.",
+  options = shared.common,
+}
+
+local function read(db, config)
+  local views, after = json.array(), ""
+  if config.telegram.token then views[1] = orders.main_view(config.telegram.token) end
+  repeat
+    local rows, err = bots.page(db, after, PAGE)
+    if not rows then return nil, err end
+    for _, row in ipairs(rows) do views[#views + 1] = orders.view(row) end
+    after = #rows == PAGE and rows[PAGE].name
+  until not after
+  return views
+end
+
+function M.run(o)
+  return shared.with(o, function(deps, config)
+    local views, err = read(deps.db, config)
+    if not views then return exit.failed(err) end
+    if o.output == "json" then return output.json(views) end
+    local cells = {}
+    for i, view in ipairs(views) do
+      cells[i] = {
+        view.name, view.username and "@" .. view.username or "", view.transport, view.state,
+        view.problem and view.problem.code or "", view.created_at or "(settings)",
+      }
+    end
+    output.table({ "NAME", "USERNAME", "TRANSPORT", "STATE", "PROBLEM", "CREATED" }, cells)
+    return exit.DONE
+  end)
+end
+
+return M
