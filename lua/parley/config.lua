@@ -102,6 +102,10 @@ local KEYS = {
     token = { "string", nil, env = "TELEGRAM_BOT_TOKEN", restart = true },
     -- https://api.telegram.org, or a server of one's own
     api = { "string", "https://api.telegram.org", env = "PARLEY_TELEGRAM_API", restart = true },
+    -- a turn that takes longer shows that the bot is typing; a press that is not answered by then
+    -- is answered by the host
+    typing_seconds = { "number", 1, min = 0.1, max = 3600, restart = true },
+    press_seconds = { "number", 5, min = 0.1, max = 14, restart = true },
   } },
   rate_limits = {
     "table", {}, keys = { user = RATE, bot = RATE, plugin = RATE },

@@ -94,7 +94,10 @@ M.types = {
   send = message("send", {}, { keyboard = keyboard }),
   edit = message("edit", { "message_id" }, { message_id = message_id }),
   delete = closed("delete", { message_id = message_id }, { "message_id" }),
-  answer_callback = closed("answer_callback", { text = { type = "string", maxLength = 200 } }),
+  answer_callback = closed("answer_callback", {
+    text = { type = "string", maxLength = 200 },
+    alert = { type = "boolean", description = "shown until the person closes it" },
+  }),
   typing = closed("typing", {}),
   event = closed("event", { name = name, data = data }, { "name" }),
   schedule = closed("schedule", {

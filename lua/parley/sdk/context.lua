@@ -138,9 +138,17 @@ end
 
 function C:delete(message_id) add(self, { type = "delete", message_id = message_id }) end
 
-function C:typing() add(self, { type = "typing" }) end
+---At once where the channel can do it, else with the answer.
+function C:typing()
+  if host("typing") ~= true then add(self, { type = "typing" }) end
+end
 
-function C:answer(text) add(self, { type = "answer_callback", text = text }) end
+---@param text string|nil
+---@param options {alert: boolean|nil}|nil
+function C:answer(text, options)
+  local alert = type(options) == "table" and options.alert or nil
+  add(self, { type = "answer_callback", text = text, alert = alert })
+end
 
 function C:emit(name, data)
   add(self, { type = "event", name = check_text(name, "emit"), data = data })

@@ -100,7 +100,10 @@ local function in_lane(self, given, durable)
     return nil, { code = code, message = err.message, retry_after = 1 }
   end
   given.entered = time.mono()
+  local channel = given.message and self.channels and self.channels[given.message.channel]
+  if channel then channel:begun(given) end
   local good, result, failure = pcall(run, self, given, seconds)
+  if channel then channel:ended(given) end
   if good and failure and given.maybe_open then
     task.spawn(finish.run, self, given, function(row) return run(self, of_row(row), seconds) end)
   else

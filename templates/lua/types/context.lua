@@ -115,11 +115,13 @@ function Context:edit(message_id, what) end
 ---@param message_id string
 function Context:delete(message_id) end
 
+---Shows that an answer is on its way, at once.
 function Context:typing() end
 
 ---A short notice for the press of a button.
 ---@param text? string at most 200 characters
-function Context:answer(text) end
+---@param options? { alert?: boolean } shown until the person closes it
+function Context:answer(text, options) end
 
 ---A text of locales/ in the user's language. `{name}` is filled in; plurals go by `params.n`.
 ---@param key string

@@ -8,10 +8,13 @@ local fleet = require "parley.channels.telegram.fleet"
 local intake = require "parley.channels.telegram.intake"
 local json = require "host.json"
 local outbox = require "parley.channels.outbox"
+local presses = require "parley.channels.telegram.presses"
+local pulse = require "parley.channels.telegram.pulse"
 local render = require "parley.channels.telegram.render"
 local runner = require "parley.channels.telegram.runner"
 local shards = require "parley.channels.telegram.shards"
 local task = require "host.task"
+local typing = require "parley.channels.telegram.typing"
 
 local M = {}
 M.__index = M
@@ -26,6 +29,10 @@ function M.new(deps)
   self.senders = {}
   self.fleet = fleet.new { db = deps.db, master = deps.master, config = deps.config }
   self.orders = { db = deps.db, vault = self.fleet.vault, url = deps.config.api }
+  local function api(name) return self.fleet:api(name) end
+  self.presses = presses.new { after = deps.config.press_seconds, api = api, log = deps.log }
+  self.typing = typing.new { after = deps.config.typing_seconds, api = api }
+  self.pulse = pulse.new { self.presses, self.typing }
   self.shards = shards.new {
     cluster = deps.cluster, log = deps.log, each = function() return self.fleet:each() end,
     open = function(bot, lease)
@@ -45,7 +52,10 @@ end
 ---@param updates table[]
 ---@return integer|nil taken
 ---@return table|nil err
-function M:take(bot, updates) return intake.take(self, bot, updates) end
+function M:take(bot, updates)
+  if self.presses:note(bot.name, updates) then self.pulse:wake() end
+  return intake.take(self, bot, updates)
+end
 
 -- What there is to send for bots, from workers that cannot send.
 local function look(self)
@@ -78,6 +88,7 @@ end
 
 ---Starts the bots.
 function M:begin()
+  self.pulse:start()
   self.cluster:on("outbox", function() look(self) end)
   self.cluster:on("bots", function() self:follow() end)
   self.changed = true
@@ -96,13 +107,40 @@ end
 ---Sends nothing more. What is left is sent by whoever comes after.
 function M:close()
   self.stopped = true
+  self.pulse:close()
   self.shards:close()
 end
 
+local function came_here(turn) return turn.source ~= nil and turn.source:find "^tg:" ~= nil end
+
 -- Messages that came another way were answered there.
 local function is_ours(turn)
-  return turn.job ~= nil or turn.continued ~= nil
-    or (turn.source ~= nil and turn.source:find "^tg:" ~= nil)
+  return turn.job ~= nil or turn.continued ~= nil or came_here(turn)
+end
+
+---A turn is under way in its dialog.
+---@param given table of parley.turn
+function M:begun(given)
+  if not came_here(given) then return end
+  self.typing:enter(given, given.dialog_id)
+  self.pulse:wake()
+end
+
+---It is over.
+---@param given table
+function M:ended(given) self.typing:leave(given) end
+
+---Shows at once that the bot is typing, until the turn ends.
+---@param turn table
+---@return boolean shown false: nobody waits for this turn here
+function M:show_typing(turn) return self.typing:now(turn.given) end
+
+-- The press that a turn answers.
+local function query_of(turn)
+  local payload = turn.message and turn.message.payload
+  if not payload then return nil end
+  if payload.name == "telegram.callback_query" then return payload.data.id end
+  return payload.callback_query_id
 end
 
 ---What a turn has to deliver, as part of its transaction.
@@ -111,10 +149,10 @@ end
 function M:deliver(turn)
   local place = is_ours(turn) and address.place(turn.dialog.id)
   if not place then return nil end
-  local payload = turn.message and turn.message.payload
+  local query = query_of(turn)
   local calls, kept = render.calls(turn.actions, {
-    dialog_id = turn.dialog.id, place = place, key = self.key,
-    query_id = payload and payload.callback_query_id or nil,
+    dialog_id = turn.dialog.id, place = place, key = self.key, query_id = query,
+    query_answered = query ~= nil and not self.presses:claim(query),
   })
   if #calls == 0 then return nil end
   local s = self.senders[place.bot]
@@ -134,7 +172,10 @@ function M:deliver(turn)
 end
 
 ---The transaction of a turn is stored: its deliveries go out.
-function M.stored(_, turn)
+function M:stored(turn)
+  local query = query_of(turn)
+  if query then self.presses:done(query) end
+  self.typing:leave(turn.given)
   if turn.sender then turn.sender:push(turn.deliveries) end
 end
 

@@ -152,24 +152,34 @@ function renderers.delete(ctx, action)
   add(ctx, "deleteMessage", { message_id = action.message_id }, action)
 end
 
-function renderers.typing(ctx, action) add(ctx, "sendChatAction", { action = "typing" }, action) end
+-- For an answer that comes later. Beside one that is here it would be shown after it.
+function renderers.typing(ctx, action)
+  if not ctx.says then add(ctx, "sendChatAction", { action = "typing" }, action) end
+end
 
 function renderers.answer_callback(ctx, action)
-  if not ctx.query_id then return end
+  if not ctx.query_id or ctx.answered then return end
   ctx.answered = true
+  if ctx.query_answered then -- in its time, by the host; what there is to say is still said
+    return action.text and send_text(ctx, action)
+  end
   table.insert(ctx.calls, 1, {
     method = "answerCallbackQuery", lane = "answer",
-    params = { callback_query_id = ctx.query_id, text = action.text },
+    params = {
+      callback_query_id = ctx.query_id, text = action.text, show_alert = action.alert or nil,
+    },
   })
 end
 
 ---@param actions table[]
----@param ctx {dialog_id: string, place: table, key: string, query_id: string|nil} place: of
----  parley.channels.telegram.address; query_id: of the press that is answered
+---@param ctx {dialog_id: string, place: table, key: string, query_id: string|nil,
+---  query_answered: boolean|nil} place: of parley.channels.telegram.address; query_id: of the press
+---  that is answered; query_answered: it was answered before, without a word
 ---@return parley.telegram.Call[] calls in order
 ---@return table[] kept data of buttons that is too long to travel
 function M.calls(actions, ctx)
-  ctx.calls, ctx.kept, ctx.answered = {}, {}, false
+  ctx.calls, ctx.kept, ctx.answered, ctx.says = {}, {}, false, false
+  for _, action in ipairs(actions) do ctx.says = ctx.says or action.type == "send" end
   for _, action in ipairs(actions) do
     local render = renderers[action.type]
     if render then render(ctx, action) end

@@ -1,6 +1,7 @@
 -- The services behind the door. Each file registers its own; a new one is a new file and a line.
 
 require "parley.plugins.services.basic"
+require "parley.plugins.services.channel"
 require "parley.plugins.services.history"
 require "parley.plugins.services.http"
 require "parley.plugins.services.kv"
