@@ -1,6 +1,7 @@
 -- The parts of one worker, put together: database, plugins, turns, HTTP.
 
 local app = require "parley.http.app"
+local broadcasts = require "parley.broadcasts.watch"
 local catalogue = require "parley.plugins.catalogue"
 local certificate = require "parley.ops.certificate"
 local cluster = require "parley.cluster"
@@ -149,6 +150,9 @@ function M.open(cfg, opts)
     config = cfg.telegram,
   }
   self.turn.channels = { telegram = self.telegram }
+  self.broadcasts = broadcasts.new {
+    db = self.db, telegram = self.telegram, cluster = self.cluster, log = log.write,
+  }
   self.jobs = jobs.new {
     db = self.db, turn = self.turn, manager = self.manager, log = log.write,
   }
@@ -202,6 +206,7 @@ local function lead(self)
     self.cluster:lead(name, function(lease) part.run(self, lease) end)
   end
   self.cluster:lead("jobs", function(lease) self.jobs:run(lease) end)
+  self.cluster:lead("broadcasts", function(lease) self.broadcasts:run(lease) end)
   self.cluster:lead("sweep", function(lease) sweep.run(self.db, log.write, lease) end)
   self.cluster:on_dead(function(id, lease)
     local turns = recover.run_for(self.recovery, id, lease)

@@ -24,7 +24,7 @@ local HANDED_ON = {
   ["http/resources/plugin_events.lua"] = {}, ["turn/apply.lua"] = {}, ["plugins/registry.lua"] = {},
   ["http/resources/tokens.lua"] = { 'note%(ctx, "([%w_]+)"' },
   ["channels/telegram/orders.lua"] = { '"(bot_%l+)", "%l+", row', 'return "(bot_%l+)"' },
-  ["triggers/actions.lua"] = {},
+  ["triggers/actions.lua"] = {}, ["broadcasts/init.lua"] = { 'event = "([%w_]+)"', 'note%(b, "([%w_]+)"' },
 }
 
 -- Rows that are not written by one of WRITERS.

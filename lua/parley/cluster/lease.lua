@@ -58,6 +58,9 @@ function Lease:sleep(seconds)
   if self:held() then self.changed:wait(seconds) end
 end
 
+---Ends the sleep of whoever sleeps on it.
+function Lease:wake() self.changed:broadcast() end
+
 local function lose(self)
   self.fence = nil
   self.changed:broadcast()

@@ -67,6 +67,10 @@ M.telegram_waits = r:counter("parley_telegram_wait_seconds_total",
 M.telegram_dead = r:counter("parley_telegram_undelivered_total",
   "Messages that were given up, by the code of the error.", { "bot", "code" })
 
+M.broadcast_recipients = r:counter("parley_broadcast_recipients_total",
+  "Recipients of broadcasts, by what has become of them: sent, blocked, failed, uncertain (perhaps "
+    .. "twice).", { "bot", "result" })
+
 M.deployments = r:counter("parley_deployments_total",
   "Deployments of plugins: started (with a canary), promoted, rolled_back or cancelled.",
   { "outcome" })
