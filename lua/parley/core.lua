@@ -165,7 +165,7 @@ function M.open(cfg, opts)
   self.router = router.new()
   for _, name in ipairs {
     "dialogs", "turns", "users", "plugins", "plugin_events", "tokens", "audit", "operate",
-    "deployments", "bots",
+    "deployments", "bots", "broadcasts",
   } do
     require("parley.http.resources." .. name).register(self.router, self)
   end

@@ -16,6 +16,7 @@ M.commands = {
   { "chat", "talk to a running host in the terminal" },
   { "bot", "add, change, pause and examine the bots of Telegram" },
   { "token", "create, list and revoke tokens" },
+  { "broadcast", "send one message to many people" },
   { "migrate", "bring the database schema up or down" },
   { "plugin", "make, check, test and run a plugin; disable it, roll it back" },
   { "conformance", "check a REST plugin from outside" },

@@ -23,6 +23,7 @@ M.CODES = {
   token_not_found = { 404, "Token not found" },
   bot_not_found = { 404, "Bot not found" },
   plugin_not_found = { 404, "Plugin not found" },
+  broadcast_not_found = { 404, "Broadcast not found" },
   continuation_not_found = { 404, "Continuation not found" },
   method_not_allowed = { 405, "Method not allowed" },
   conflict = { 409, "Conflict" },
