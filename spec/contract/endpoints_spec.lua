@@ -15,13 +15,15 @@ local TABLES = {
 }
 local HEADERS = { bot = "X-Bot-Token", plg = "X-Plugin-Token", reg = "X-API-Key", adm = "X-Admin-Token" }
 local OTHER = { bot = "plg", plg = "bot", reg = "bot", adm = "bot" }
-local PARAMETERS = { dialog_id = "d", plugin_id = "dice", token_id = "0123456789ABCDEF", token = "t", bot = "shop" }
+local PARAMETERS = {
+  dialog_id = "d", plugin_id = "dice", token_id = "0123456789ABCDEF", token = "t", bot = "shop", broadcast_id = "b",
+}
 
 -- A body that is right, where the schema has no example.
 local BODIES = {
   PluginRegistrationRequestV1 = { manifest = registration.manifest { name = "fresh" } },
   DialogResetRequestV1 = { reason = "x" }, TokenRotateV1 = {}, ReasonV1 = { reason = "x" }, ReloadRequestV1 = {},
-  BotChangeV1 = { state = "paused" },
+  BotChangeV1 = { state = "paused" }, BroadcastStartV1 = {},
 }
 
 local function copy(value)
@@ -57,7 +59,8 @@ local function bounds(schema, add)
   end
   if schema.items and schema.items.type == "string" then
     add(json.array { 5 }, "type", "/0")
-    add(json.array { "no such word" }, schema.items.pattern and "pattern" or "enum", "/0")
+    if schema.items.enum then add(json.array { "no such word" }, "enum", "/0") end
+    if schema.items.pattern then add(json.array { "!" }, "pattern", "/0") end
   end
 end
 

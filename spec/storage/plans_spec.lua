@@ -13,7 +13,7 @@ local temporary = require "parley.util.temporary"
 
 -- Together they make nearly every kind of statement.
 local SPECS = {
-  "spec/channels/telegram_spec.lua",
+  "spec/channels/broadcasts_spec.lua", "spec/channels/telegram_spec.lua",
   "spec/contract/admin_spec.lua", "spec/contract/endpoints_spec.lua", "spec/contract/events_spec.lua",
   "spec/contract/invoke_action_spec.lua", "spec/contract/jobs_spec.lua", "spec/contract/plugin_events_spec.lua",
   "spec/contract/services_spec.lua", "spec/contract/session_spec.lua", "spec/contract/shared_spec.lua",
@@ -81,6 +81,9 @@ local GROWING = {
   callbacks = [[INSERT INTO callbacks (id, dialog_id, plugin, data, created_at)
     SELECT 'c' || n, 'd' || n % 1000, 'p', '{}', n]],
   chats = [[INSERT INTO chats (sender, chat_id, state, changed_at) SELECT 'tg:b', n, 'blocked', n]],
+  broadcast_recipients = [[INSERT INTO broadcast_recipients (broadcast_id, dialog_id) SELECT 'b' || n % 10, 'd' || n]],
+  broadcast_results = [[INSERT INTO broadcast_results (broadcast_id, dialog_id, result, code, at)
+    SELECT 'b' || n % 10, 'd' || n, 'blocked', 'forbidden', n]],
   dead_letters = [[INSERT INTO dead_letters (id, source, payload, error, attempts, trace_id, created_at)
     SELECT 'l' || n, 's', '{}', 'e', 1, 't', n]],
   jobs = [[INSERT INTO jobs (id, plugin, job, dialog_id, run_at, state, trace_id, created_at)

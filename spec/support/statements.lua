@@ -39,12 +39,13 @@ local function wrap(methods)
   end
 end
 
-local open, wrapped = sqlite.open, false
+local open, wrapped = sqlite.open, {}
 function sqlite.open(...)
   local db, err = open(...)
-  if db and not wrapped then
-    wrapped = true
-    wrap(getmetatable(db).__index)
+  local methods = db and getmetatable(db).__index
+  if methods and not wrapped[methods] then
+    wrapped[methods] = true
+    wrap(methods)
   end
   return db, err
 end
