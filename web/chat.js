@@ -129,7 +129,7 @@ function formatted(action) {
   return out;
 }
 
-function buttons(rows) {
+function buttons(rows, ofMenu) {
   const box = element("div", "buttons");
   for (const button of rows.flat()) {
     if (button.url) {
@@ -142,7 +142,7 @@ function buttons(rows) {
     }
     const b = element("button", "", button.text);
     b.type = "button";
-    b.addEventListener("click", () => press(button));
+    b.addEventListener("click", () => press(button, ofMenu));
     box.append(b);
   }
   return box;
@@ -154,17 +154,48 @@ function showMine(text, pending) {
   return append(message);
 }
 
-function showActions(actions, trace) {
+let menu = []; // what shows the dialog's menu, of which there is one
+
+function dropMenu() {
+  for (const node of menu) {
+    const message = node.parentNode;
+    node.remove();
+    if (message && !message.querySelector(".bubble")) message.remove();
+  }
+  menu = [];
+}
+
+function showMenu(action, nodes, message, trace) {
+  if (action.menu.edit && menu.length) {
+    const there = menu[0].parentNode;
+    menu[0].before(...nodes);
+    const old = there.querySelector(".trace");
+    if (old && trace) old.replaceWith(trace);
+  } else {
+    message.append(...nodes);
+  }
+  dropMenu();
+  menu = nodes;
+}
+
+function shown(action) {
+  const bubble = element("div", "bubble");
+  bubble.append(formatted(action));
+  const rows = action.buttons || (action.keyboard && action.keyboard.rows);
+  return rows && rows.length ? [bubble, buttons(rows, Boolean(action.menu))] : [bubble];
+}
+
+function showActions(actions, trace, silent) {
   const message = element("div", "message");
   for (const action of actions) {
+    if (action.type === "menu") dropMenu();
+    if (action.type === "answer_callback" && action.text) message.append(element("div", "bubble hint", action.text));
     if (action.type !== "send" && action.type !== "edit") continue;
-    const bubble = element("div", "bubble");
-    bubble.append(formatted(action));
-    message.append(bubble);
-    const rows = action.buttons || (action.keyboard && action.keyboard.rows);
-    if (rows && rows.length) message.append(buttons(rows));
+    if (action.menu) showMenu(action, shown(action), message, trace);
+    else message.append(...shown(action));
   }
-  if (!message.firstChild) message.append(element("div", "bubble hint", t("no_reply")));
+  if (!message.firstChild && !silent) message.append(element("div", "bubble hint", t("no_reply")));
+  if (!message.firstChild) return null;
   if (trace) message.append(trace);
   return append(message);
 }
@@ -201,7 +232,7 @@ function showTyping() {
 const seen = new Set(); // ids of messages that are shown
 let running = 0;
 
-async function exchange(message, mine, offline) {
+async function exchange(message, mine, offline, silent) {
   message.user = { external_id: user() };
   message.locale = LANGUAGE;
   message.channel = "web";
@@ -214,7 +245,7 @@ async function exchange(message, mine, offline) {
     mine.classList.remove("pending");
     if (reply.reply_message_id) seen.add(reply.reply_message_id);
     typing.remove();
-    showActions(reply.actions, traceOf(reply));
+    showActions(reply.actions, traceOf(reply), silent);
   } catch (error) {
     typing.remove();
     mine.classList.remove("pending");
@@ -246,15 +277,16 @@ async function say(text) {
   }
 }
 
-// Pressed again after a failure it is the same press, with the same id.
-async function press(button) {
-  const mine = showMine(button.text, true);
+// Pressed again after a failure it is the same press, with the same id. A menu shows itself what a
+// press has done.
+async function press(button, ofMenu) {
+  const mine = ofMenu ? element("div") : showMine(button.text, true);
   button.id = button.id || id("m-");
   const message = button.data
     ? { type: "callback", payload: { plugin: button.plugin, data: button.data } }
     : { type: "text", text: button.text };
   try {
-    await exchange(Object.assign(message, { message_id: button.id }), mine, "offline_press");
+    await exchange(Object.assign(message, { message_id: button.id }), mine, "offline_press", ofMenu);
     button.id = null;
   } catch (error) {
     mine.remove();
@@ -265,10 +297,12 @@ function showStored(message) {
   if (seen.has(message.id)) return;
   seen.add(message.id);
   const payload = message.payload || {};
-  if (message.sender_type === "user") showMine(payload.text || "▣");
-  else if (payload.actions && payload.actions.length) {
+  const press = payload.type === "callback" && payload.payload && payload.payload.plugin;
+  if (message.sender_type === "user") {
+    if (!press || !press.includes("#")) showMine(payload.text || "▣"); // NAME#MARK: of a menu
+  } else if (payload.actions && payload.actions.length) {
     const trace = payload.plugin && element("div", "trace", t("plugin", { name: payload.plugin }));
-    showActions(payload.actions, trace);
+    showActions(payload.actions, trace, true);
   }
 }
 
@@ -309,6 +343,7 @@ async function reset() {
     return notice(words(error));
   }
   $("log").replaceChildren();
+  menu = [];
   append(element("p", "hint", t("started_over")));
   $("text").focus();
 }
@@ -351,6 +386,7 @@ function start() {
     $("token").value = "";
     notice("");
     $("log").replaceChildren();
+    menu = [];
     seen.clear();
     load();
   });

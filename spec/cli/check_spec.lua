@@ -30,7 +30,7 @@ describe("parley check", function()
   it("has nothing to say of the plugins that ship", function()
     local code, out, err = check()
     assert.equal(0, code)
-    assert.equal("all is well: 4 plugins, 0 rules\n", out, err)
+    assert.equal("all is well: 5 plugins, 0 rules\n", out, err)
   end)
 
   it("says what is wrong with the triggers", function()
@@ -64,13 +64,13 @@ describe("parley check", function()
       one .. "/locales/uk.json:1: warning: 'n' has no plural form 'many'",
       two .. "/lib/more.lua:2: warning: 'lost' is in no locales/*.json, so users read the key",
       two .. "/main.lua:4: warning: 'nowhere' is in no locales/*.json, so users read the key",
-      "nothing that stops a start, 5 warnings: 6 plugins, 0 rules",
+      "nothing that stops a start, 5 warnings: 7 plugins, 0 rules",
       "",
     }, "\n"), out)
     code, out = run("check", "-o", "json", "--home", home)
     assert.equal(0, code)
     local found = json.decode(out)
-    assert.equal(6, found.plugins)
+    assert.equal(7, found.plugins)
     assert.equal(5, #found.warnings)
     assert.same({
       file = two .. "/main.lua", line = 4, severity = "warning",

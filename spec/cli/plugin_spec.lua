@@ -112,7 +112,7 @@ describe("parley plugin", function()
     local code, out, err = run "check"
     assert.equal(0, code)
     assert.equal("", out)
-    assert.matches("^4 plugins checked: 0 errors, 0 warnings", err)
+    assert.matches("^5 plugins checked: 0 errors, 0 warnings", err)
   end)
 
   it("says which plugin it does not find", function()

@@ -333,7 +333,7 @@ return { allow_private_plugins = true, plugins = { dice = { sides = 20 } } }
       assert.equal(200, r.status)
       local names = {}
       for i, p in ipairs(r.body.plugins) do names[i] = p.name end
-      assert.same({ "dice", "echo", "faq", "reminder", "text_reply" }, names)
+      assert.same({ "dice", "echo", "faq", "language", "reminder", "text_reply" }, names)
       local dice, echo = r.body.plugins[1], r.body.plugins[2]
       assert.same({ true, "rest", url }, { dice.registered, dice.transport, dice.manifest.endpoint })
       assert.same({ false, "lua", "active" }, { echo.registered, echo.transport, echo.status })
@@ -348,11 +348,11 @@ return { allow_private_plugins = true, plugins = { dice = { sides = 20 } } }
         for i, p in ipairs(watcher("GET", PLUGINS .. filter).body.plugins) do out[i] = p.name end
         return table.concat(out, " ")
       end
-      assert.equal("dice faq reminder text_reply", names "")
+      assert.equal("dice faq language reminder text_reply", names "")
       assert.equal("echo", names "?status=disabled")
       assert.equal("dice", names "?status=registered")
-      assert.equal("faq reminder text_reply", names "?status=active")
-      assert.equal("dice echo faq reminder text_reply", names "?status=all")
+      assert.equal("faq language reminder text_reply", names "?status=active")
+      assert.equal("dice echo faq language reminder text_reply", names "?status=all")
     end)
 
     it("is for operators, too", function()

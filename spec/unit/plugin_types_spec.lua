@@ -61,7 +61,7 @@ local function sdk()
     export = function() end, clock_ms = function() return 0 end, utf8 = behind(environment().utf8),
   }, { __index = _G })
   local context
-  for _, file in ipairs { "context", "text", "init" } do
+  for _, file in ipairs { "context", "text", "menu", "init" } do
     setfenv(assert(loadfile("lua/parley/sdk/" .. file .. ".lua")), env)("mine", {})
     context = context or env.parley.context
   end
@@ -123,7 +123,7 @@ describe("the definitions for editors", function()
 
   it("have the fields of a reply, a button and a message that the contract has", function()
     local send = keys(actions.types.send.properties)
-    send.type = nil
+    send.type, send.menu = nil, nil -- the host's
     assert.same(send, keys(classes["parley.Reply"]))
     local button = keys(actions.types.send.properties.buttons.items.items.properties)
     button.plugin = nil -- the host's

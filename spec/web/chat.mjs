@@ -89,6 +89,24 @@ const cases = {
     equal(ids[0], ids[1], "id of the press");
   },
 
+  "keeps a menu where it is": async () => {
+    const page = await open("/chat#token=" + token);
+    await say(page, "/language");
+    await page.getByText("Language: English").waitFor();
+    await page.locator(".buttons button", { hasText: "Українська" }).click();
+    await page.getByText("Мова: українська").waitFor();
+    equal(await page.getByText("Language: English").count(), 0, "the menu as it was");
+    equal(await page.locator(".message.mine").count(), 1, "messages of the user");
+    await page.reload();
+    await page.getByText("Мова: українська").waitFor();
+    equal(await page.locator(".message .buttons").count(), 1, "menus after a reload");
+    await page.locator(".buttons button", { hasText: "English" }).click();
+    await page.getByText("Language: English").waitFor();
+    await page.locator(".buttons button", { hasText: "Done" }).click();
+    await page.locator(".buttons").waitFor({ state: "detached" });
+    equal(await page.locator(".hint").count(), 0, "hints");
+  },
+
   "shows that an answer is on its way": async () => {
     const page = await open("/chat#token=" + token);
     await page.route("**/messages", async (route) => {

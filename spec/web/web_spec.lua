@@ -6,7 +6,7 @@ local serve = require "spec.support.serve"
 
 local CASES = {
   "sends a message and shows the reply with its trace", "keeps the conversation over a reload, and starts over",
-  "presses buttons", "shows that an answer is on its way", "shows what comes by itself",
+  "presses buttons", "keeps a menu where it is", "shows that an answer is on its way", "shows what comes by itself",
   "speaks the browser's language", "fits a phone", "asks for a token, and says when it is not accepted",
   "says in words what the server refuses", "shows the contract, and tries it",
   "has asked no other host, and nothing stands in the console", "says that the server is away, and keeps the message",

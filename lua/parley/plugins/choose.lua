@@ -5,11 +5,11 @@
 -- each behind a plain search for a text that it needs.
 --
 -- The reasons, strongest first: what the rules say; the plugin that made the button; the command;
--- the plugin whose conversation is under way; a pattern; an intent. Within one reason the plugins'
--- order (order.lua) decides. Plugins that are degraded, or registered and not heard of yet, come
--- after all active ones, disabled ones not at all; it is read at the time of the choice. One whose
--- circuit is open counts as degraded until the next probe is due: the message that makes it finds
--- the plugin in its own place.
+-- the plugin whose keyboard has written it; the one whose conversation is under way; a pattern; an
+-- intent. Within one reason the plugins' order (order.lua) decides. Plugins that are degraded, or
+-- registered and not heard of yet, come after all active ones, disabled ones not at all; it is read
+-- at the time of the choice. One whose circuit is open counts as degraded until the next probe is
+-- due: the message that makes it finds the plugin in its own place.
 
 local order = require "parley.plugins.order"
 local pattern = require "parley.util.pattern"
@@ -32,6 +32,7 @@ local THRESHOLD = 0.5 -- of an intent that states none
 ---@field channel? string
 ---@field role? string
 ---@field locale? string
+---@field keyboard? string the plugin that has made the button with this text
 ---@field owner? string the plugin whose conversation is under way
 ---@field state? string where that conversation is; absent: "idle"
 ---@field intent? {name: string, confidence: number, alternatives?: table[]}
@@ -178,6 +179,7 @@ function M:choose(input, trace)
   if command then
     for _, p in ipairs(self.commands[command:lower()] or {}) do add(c, p, "command", command) end
   end
+  if input.keyboard then add(c, self.by_name[input.keyboard], "keyboard") end
   if input.owner then add(c, self.by_name[input.owner], "conversation") end
   if input.text and input.text ~= "" then
     for _, entry in ipairs(self.patterns) do

@@ -7,7 +7,7 @@ local prelude = require "parley.engine.prelude"
 local M = {}
 
 -- In the order in which they are loaded.
-local PARTS = { "context", "text", "init" }
+local PARTS = { "context", "text", "menu", "init" }
 
 local compiled = {}
 

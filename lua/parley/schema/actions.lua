@@ -24,6 +24,9 @@ local message_id = { type = "string", minLength = 1, maxLength = 128 }
 local data = { type = "object", ["x-max-bytes"] = 16384 }
 local name = { type = "string", minLength = 1, maxLength = 64, pattern = "^[%w_.]+$" }
 
+local data_of_button = { type = "object", ["x-max-bytes"] = 4096 }
+local url = { type = "string", maxLength = 2048, pattern = "^https?://" }
+
 local buttons = {
   type = "array", maxItems = 20, description = "rows of buttons",
   items = {
@@ -34,9 +37,35 @@ local buttons = {
         .. "as the text itself; or it opens `url`",
       properties = {
         text = { type = "string", minLength = 1, maxLength = 128 },
-        data = { type = "object", ["x-max-bytes"] = 4096 },
-        url = { type = "string", maxLength = 2048, pattern = "^https?://" },
-        plugin = { type = "string", description = "set by the host" },
+        data = data_of_button, url = url,
+        plugin = { type = "string", description = "set by the host, sent back as it is" },
+      },
+    },
+  },
+}
+
+local menu_name = {
+  type = "string", minLength = 1, maxLength = 32, pattern = "^[%w_.]+$",
+  description = "the plugin is asked for it by an event of type `menu` when a button leads there",
+}
+local menu_args = { type = "object", ["x-max-bytes"] = 1024 }
+
+-- Buttons of a menu may also lead to other menus.
+local menu_buttons = {
+  type = "array", maxItems = 20, description = "rows of buttons",
+  items = {
+    type = "array", minItems = 1, maxItems = 8,
+    items = {
+      type = "object", additionalProperties = false, required = { "text" },
+      properties = {
+        text = { type = "string", minLength = 1, maxLength = 128 },
+        data = data_of_button, url = url,
+        menu = menu_name, args = menu_args,
+        back = {
+          type = { "boolean", "string" },
+          description = "to the menu before; a text: to this one when there is none before",
+        },
+        close = { type = "boolean", description = "takes the menu away" },
       },
     },
   },
@@ -52,9 +81,11 @@ local keyboard = {
         type = "array", minItems = 1, maxItems = 8,
         items = {
           type = "object", additionalProperties = false, required = { "text" },
-          description = "a press writes the text, or gives what is asked for with `request`",
+          description = "a press writes the text, or comes back as a callback with `data` to the "
+            .. "plugin that made it, or gives what is asked for with `request`",
           properties = {
             text = { type = "string", minLength = 1, maxLength = 128 },
+            data = { type = "object", ["x-max-bytes"] = 256 },
             request = { type = "string", enum = { "contact", "location" } },
           },
         },
@@ -77,10 +108,12 @@ local media = {
   properties = { url = { type = "string", maxLength = 2048 }, id = { type = "string" } },
 }
 
+local format = { type = "string", enum = { "plain", "markdown", "entities" } }
+local entities = { type = "array", maxItems = 500, items = { type = "object" } }
+
 local function message(type_name, required, more)
   local properties = {
-    text = text, format = { type = "string", enum = { "plain", "markdown", "entities" } },
-    entities = { type = "array", maxItems = 500, items = { type = "object" } },
+    text = text, format = format, entities = entities,
     buttons = buttons, reply_to = message_id, lane = { type = "string", maxLength = 64 },
     silent = { type = "boolean" },
   }
@@ -91,8 +124,25 @@ end
 
 ---@type table<string, table> JSON Schema of each type of action
 M.types = {
-  send = message("send", {}, { keyboard = keyboard }),
+  send = message("send", {}, {
+    keyboard = keyboard,
+    menu = {
+      type = "object", description = "set by the host: it is the dialog's menu, in the place of "
+        .. "the one before it; `edit`: where that stands",
+      properties = { name = { type = "string" }, edit = { type = "boolean" } },
+    },
+  }),
   edit = message("edit", { "message_id" }, { message_id = message_id }),
+  menu = closed("menu", {
+    name = menu_name, args = menu_args,
+    text = { type = "string", minLength = 1, maxLength = 2048 }, format = format,
+    entities = entities, buttons = menu_buttons,
+    close = { type = "boolean", description = "takes the menu away, instead of all the rest" },
+  }),
+  keyboard = closed("keyboard", {
+    text = text, format = format, entities = entities, keyboard = keyboard,
+    silent = { type = "boolean" },
+  }, { "text", "keyboard" }),
   delete = closed("delete", { message_id = message_id }, { "message_id" }),
   answer_callback = closed("answer_callback", {
     text = { type = "string", maxLength = 200 },
@@ -119,8 +169,8 @@ M.types = {
 ---Any of them, for people and their tools; M.problem says more precisely what is wrong with one.
 M.ActionV1 = { title = "ActionV1", anyOf = {} }
 for _, kind in ipairs {
-  "send", "edit", "delete", "answer_callback", "typing", "event", "schedule", "invoke",
-  "set_locale", "handoff", "close",
+  "send", "edit", "menu", "keyboard", "delete", "answer_callback", "typing", "event", "schedule",
+  "invoke", "set_locale", "handoff", "close",
 } do table.insert(M.ActionV1.anyOf, M.types[kind]) end
 
 local function keyboard_problem(action)
@@ -130,8 +180,23 @@ local function keyboard_problem(action)
   if action.buttons then return "a message has 'buttons' or a 'keyboard', not both" end
 end
 
+local function menu_problem(action)
+  if action.close then return nil end
+  if not action.name or not action.text then return "'name' and 'text', or 'close', are needed" end
+  for _, row in ipairs(action.buttons or {}) do
+    for _, b in ipairs(row) do
+      local ways = 0
+      for _, way in ipairs { "data", "url", "menu", "back", "close" } do
+        if b[way] then ways = ways + 1 end
+      end
+      if ways > 1 then return ("the button '%s' does more than one thing"):format(b.text) end
+    end
+  end
+end
+
 -- What a closed schema cannot say.
 local function lacks(action)
+  if action.type == "menu" then return menu_problem(action) end
   if action.keyboard then
     local problem = keyboard_problem(action)
     if problem then return problem end

@@ -130,6 +130,12 @@ M.InvokeResponseV1 = {
 
 local text, integer = { type = "string" }, { type = "integer" }
 
+local menu = {
+  type = "object", additionalProperties = false, required = { "name" },
+  description = "a menu of this plugin: the one of the dialog, or the one to be shown",
+  properties = { name = text, args = { type = "object" } },
+}
+
 -- What a plugin is asked: the same for those in Lua, by the door, and for those over HTTP.
 M.InvokeRequestV1 = {
   title = "InvokeRequestV1", type = "object", additionalProperties = false,
@@ -148,6 +154,7 @@ M.InvokeRequestV1 = {
       properties = {
         id = text, channel = text, locale = text, reset_version = integer,
         state = { type = "object", description = "what the plugin has kept" },
+        menu = menu,
       },
     },
     user = {
@@ -157,11 +164,12 @@ M.InvokeRequestV1 = {
     event = {
       type = "object", required = { "type" }, additionalProperties = false,
       properties = {
-        type = { type = "string", description = "of the message; job; continue" },
+        type = { type = "string", description = "of the message; job; continue; menu" },
         message = { type = "object", description = "as in DialogMessageCreateV1" },
         name = { type = "string", description = "of an event of a client" },
         job = { type = "string", description = "the name that schedule gave" },
         data = { description = "of the event or the job" },
+        menu = menu,
       },
     },
     intent = {

@@ -267,4 +267,6 @@ local function context(request, extra)
 end
 
 export("context", context)
-parley = { name = plugin_name, context = context, log = C.log }
+parley = {
+  name = plugin_name, context = context, log = C.log, methods = C, add = add,
+}

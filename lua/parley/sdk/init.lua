@@ -2,7 +2,7 @@
 
 local host, freeze, clock_ms, array_mt = host, freeze, clock_ms, array_mt
 local context = parley.context
-local name, new_text, log = parley.name, parley.text, parley.log
+local name, new_text, log, menu = parley.name, parley.text, parley.log, parley.menu
 
 local handlers = {
   command = {}, callback = {}, intent = {}, text = {}, state = {}, job = {}, event = {},
@@ -114,6 +114,7 @@ local function find(request, state)
     return handlers.intent[intent], request.intent
   end
   if event.type == "job" then return handlers.job[event.job], event.data end
+  if event.type == "menu" then return menu.asked(event) end
   if event.type == "event" then return handlers.event[event.name], event.data end
   if event.type == "callback" then
     local data = message.payload and message.payload.data
@@ -132,6 +133,7 @@ end
 
 local function run(c, h, ...)
   local ok, err = pcall(h.fn, c, ...)
+  if ok and c.event.type == "callback" then ok, err = pcall(menu.refresh, c) end
   if ok then return end
   if not handlers.error then error(err, 0) end
   handlers.error(c, type(err) == "table" and err or { code = "exception", message = tostring(err) })
@@ -234,7 +236,9 @@ parley = freeze("parley", {
   plugin = function()
     if created then error("parley.plugin() is called twice", 2) end
     created = true
-    return { on = freeze("on", on), self_check = self_check, migrate = migrate }
+    return {
+      on = freeze("on", on), menu = menu.register, self_check = self_check, migrate = migrate,
+    }
   end,
   text = new_text,
   now = function() return clock_ms() / 1000 end,

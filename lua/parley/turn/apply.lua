@@ -2,6 +2,8 @@
 
 local crypto = require "host.crypto"
 local json = require "host.json"
+local keyboards = require "parley.turn.keyboards"
+local menus = require "parley.turn.menus"
 local record = require "parley.turn.record"
 local time = require "host.time"
 
@@ -25,7 +27,18 @@ local function sign_buttons(plugin, rows)
   end
 end
 
-local function part_of(turn, plugin, actions, out, texts)
+-- What the channel gets as it is.
+local function pass(turn, plugin, action, out)
+  if action.buttons and plugin then sign_buttons(plugin, action.buttons) end
+  if action.keyboard then keyboards.take(turn, plugin, action) end
+  if action.type == "send" then
+    action.menu = nil -- the host's to say
+    menus.bury(turn)
+  end
+  out[#out + 1] = action
+end
+
+local function part_of(turn, plugin, actions, out)
   for _, action in ipairs(actions) do
     if action.type == "schedule" then
       schedule(turn, plugin, action)
@@ -37,10 +50,14 @@ local function part_of(turn, plugin, actions, out, texts)
       turn.dialog.status = "handoff"
     elseif action.type == "close" then
       turn.dialog.status = "closed"
+    elseif action.type == "menu" then
+      if action.close then menus.close(turn, out) else menus.show(turn, plugin, action, out) end
+    elseif action.type == "keyboard" then
+      local shown = keyboards.show(turn, plugin, action)
+      if shown then menus.bury(turn) end
+      out[#out + 1] = shown
     else
-      if action.buttons and plugin then sign_buttons(plugin, action.buttons) end
-      out[#out + 1] = action
-      if action.type == "send" and action.text then texts[#texts + 1] = action.text end
+      pass(turn, plugin, action, out)
     end
   end
 end
@@ -50,7 +67,10 @@ end
 ---@param parts parley.Part[]
 function M.actions(turn, parts)
   local out, texts = json.array(), {}
-  for _, part in ipairs(parts) do part_of(turn, part.plugin, part.actions, out, texts) end
+  for _, part in ipairs(parts) do part_of(turn, part.plugin, part.actions, out) end
+  for _, action in ipairs(out) do
+    if action.type == "send" and action.text then texts[#texts + 1] = action.text end
+  end
   turn.actions, turn.text = out, table.concat(texts, "\n\n")
 end
 

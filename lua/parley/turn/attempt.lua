@@ -9,8 +9,10 @@ local ids = require "parley.turn.ids"
 local invoke = require "parley.turn.invoke"
 local jobs = require "parley.turn.jobs"
 local json = require "host.json"
+local keyboards = require "parley.turn.keyboards"
 local limits = require "parley.limits"
 local load = require "parley.turn.load"
+local menus = require "parley.turn.menus"
 local new_table = require "table.new"
 local session = require "parley.turn.session"
 local time = require "host.time"
@@ -137,6 +139,8 @@ local function prepare(self, turn, generation)
   turn.user.locale = turn.user.chosen_locale or locale or turn.users_locale
     or generation.config.locale
   session.expire(turn.dialog)
+  menus.begin(turn)
+  keyboards.begin(turn)
   place(turn)
   return true
 end

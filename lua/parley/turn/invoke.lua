@@ -10,13 +10,15 @@ local ids = require "parley.turn.ids"
 local json = require "host.json"
 local kv = require "parley.plugins.services.kv"
 local limits = require "parley.limits"
+local menu_press = require "parley.turn.menu_press"
+local menus = require "parley.turn.menus"
 local migrate = require "parley.turn.migrate"
 local meters = require "parley.ops.meters"
+local notices = require "parley.turn.notices"
 local record = require "parley.turn.record"
 local response_of = require "parley.turn.response"
 local route = require "parley.turn.route"
 local session = require "parley.turn.session"
-local sorry = require "parley.turn.sorry"
 local time = require "host.time"
 local utf8 = require "parley.util.utf8"
 
@@ -34,6 +36,7 @@ local function event_of(turn)
   end
   if turn.continued then return { type = "continue" } end
   local message = turn.message
+  if turn.menu_asked then return { type = "menu", menu = turn.menu_asked, message = message } end
   local event = { type = message.type, message = message }
   if message.type == "event" and message.payload then
     event.name, event.data = message.payload.name, message.payload.data
@@ -52,7 +55,7 @@ local function request_for(turn, plugin, invocation_id, deadline_ms, invited)
     invocation_id = invocation_id, attempt = 1, deadline_ms = deadline_ms, plugin = plugin.name,
     dialog = {
       id = d.id, channel = d.channel, locale = d.locale, reset_version = d.reset_version,
-      state = session.of(turn, plugin) or {},
+      state = session.of(turn, plugin) or {}, menu = menus.of(turn, plugin),
     },
     user = { id = u.id, role = u.role, locale = u.locale, name = u.name },
     event = event, intent = intent, config = plugin.config, trace_id = turn.trace_id,
@@ -177,7 +180,8 @@ local function instead(self, turn, generation, plugin)
   if plugin == fallback or turn.job or on_error == "stop" then return nil end
   -- What comes late has no message that another plugin could answer.
   if on_error == "reply" or turn.continued then
-    return { actions = json.array { { type = "send", text = sorry.text(turn.user.locale) } } }
+    local text = notices.text("sorry", turn.user.locale)
+    return { actions = json.array { { type = "send", text = text } } }
   end
   return invoke(self, turn, generation, fallback), fallback
 end
@@ -247,6 +251,8 @@ function M.answer(self, turn, generation)
     route.rules(turn, generation, self.log)
     response = route.verdict(turn)
     turn.status = response and "answered"
+    local parts = not response and menu_press.answer(turn, generation, calls)
+    if parts then return parts end
   end
   if not response then response, plugin = first_answer(self, turn, generation) end
   if not response then return {} end

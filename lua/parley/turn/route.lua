@@ -2,6 +2,7 @@
 -- order of the chooser.
 
 local json = require "host.json"
+local keyboards = require "parley.turn.keyboards"
 local record = require "parley.turn.record"
 local rules = require "parley.rules"
 
@@ -99,6 +100,7 @@ function M.candidates(turn, generation)
   end
   local list = generation.chooser:choose(input_for(turn, {
     text = text, type = message.type, payload = message.payload, owner = owner(turn),
+    keyboard = keyboards.owner(turn),
     intent = turn.intent, verdict = turn.verdict,
   }))
   for i = #list, 1, -1 do

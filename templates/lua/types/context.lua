@@ -33,11 +33,12 @@ local Context = {}
 ---@field context? table what the client has added
 
 ---@class parley.Event
----@field type string of the message, or "job"
+---@field type string of the message, or "job", "menu"
 ---@field message? parley.Message
 ---@field job? string
 ---@field name? string of an event
 ---@field data? table of a job or an event
+---@field menu? parley.MenuShown that is to be shown
 
 ---@class parley.User
 ---@field id string
@@ -51,6 +52,11 @@ local Context = {}
 ---@field locale? string
 ---@field reset_version integer counts the resets
 ---@field state table what was stored; c.session reads and writes it
+---@field menu? parley.MenuShown that is open, when it is of this plugin
+
+---@class parley.MenuShown
+---@field name string
+---@field args? table
 
 ---@class parley.Intent
 ---@field name? string nil when none is likely
@@ -98,7 +104,34 @@ local Context = {}
 ---A press writes the text, or gives what is asked for.
 ---@class parley.Key
 ---@field text string
+---@field data? table<string, string|number|boolean> a press is a callback with it, in any language
 ---@field request? "contact"|"location"
+
+---What a menu's function gives. `text` may be a parley.text().
+---@class parley.MenuView
+---@field text string|parley.Text
+---@field format? "plain"|"markdown"|"entities"
+---@field entities? table[]
+---@field rows? parley.MenuButton[][] at most 20, of at most 8
+---@field keyboard? parley.KeyboardMessage as for c:keyboard
+
+---A press is a callback with `data`, after which the menu is shown as it is then; or it leads on.
+---@class parley.MenuButton
+---@field text string
+---@field data? table<string, string|number|boolean>
+---@field url? string
+---@field menu? string opens it
+---@field args? table of that menu
+---@field back? boolean|string to the menu before; a text: to this one when there is none before
+---@field close? boolean takes the menu away
+
+---@class parley.KeyboardMessage
+---@field text string that brings the keyboard
+---@field rows? (string|parley.Key)[][]
+---@field remove? boolean
+---@field persistent? boolean
+---@field once? boolean
+---@field placeholder? string
 
 ---@class parley.Medium
 ---@field url? string
@@ -107,6 +140,20 @@ local Context = {}
 ---Answers. At most 50 actions in one event.
 ---@param what string|number|parley.Reply|parley.Text
 function Context:reply(what) end
+
+---Opens a menu, or shows it as it is now; without a name the one that is open. Nothing is sent when
+---nothing has changed.
+---@param name? string
+---@param args? table at most 1024 bytes as JSON
+---@return boolean shown false: none is open
+function Context:menu(name, args) end
+
+---Takes the menu away.
+function Context:close_menu() end
+
+---Brings buttons in the place of the phone's keyboard, unless they are there already.
+---@param what parley.KeyboardMessage
+function Context:keyboard(what) end
 
 ---@param message_id string
 ---@param what string|parley.Reply

@@ -23,6 +23,12 @@ parley = {}
 ---@field on parley.on
 local plugin = {}
 
+---A menu: one message with buttons. The function is called whenever it is to be shown, and says what
+---it is now; the host sends what has changed.
+---@param name string
+---@param fn fun(c: parley.Context, args: table): parley.MenuView|parley.Text
+function plugin.menu(name, fn) end
+
 ---Called once before this version serves, in the state that is to serve; when it raises, the
 ---version is refused and the one before goes on. Nothing of the host is there but the log.
 ---@param fn fun(check: {config: table, log: parley.log})

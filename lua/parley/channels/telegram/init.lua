@@ -7,6 +7,7 @@ local crypto = require "host.crypto"
 local fleet = require "parley.channels.telegram.fleet"
 local intake = require "parley.channels.telegram.intake"
 local json = require "host.json"
+local menus = require "parley.channels.telegram.menus"
 local outbox = require "parley.channels.outbox"
 local presses = require "parley.channels.telegram.presses"
 local pulse = require "parley.channels.telegram.pulse"
@@ -150,13 +151,14 @@ function M:deliver(turn)
   local place = is_ours(turn) and address.place(turn.dialog.id)
   if not place then return nil end
   local query = query_of(turn)
-  local calls, kept = render.calls(turn.actions, {
+  local calls, kept = render.calls(menus.actions(self.db, turn), {
     dialog_id = turn.dialog.id, place = place, key = self.key, query_id = query,
     query_answered = query ~= nil and not self.presses:claim(query),
   })
   if #calls == 0 then return nil end
   local s = self.senders[place.bot]
   local deliveries = outbox.deliveries("tg:" .. place.bot, turn, calls)
+  menus.keep(turn, calls, deliveries)
   -- Begun by the transaction itself: one commit less before the person sees the answer.
   if s and s:is_idle(turn.dialog.id) then deliveries[1].begun, deliveries[1].attempts = true, 1 end
   local out = { outbox.insert(deliveries, turn.finished_at) }

@@ -4,8 +4,9 @@
 --
 --     { delivery = "<id of a row of outbox>", id = 123 }
 --
--- with `id` when a press has told it meanwhile. Telegram may also refuse: the message is too old,
--- or the person has deleted it. Then something else that comes to the same is done instead.
+-- with `id` when a press has told it: rows of outbox do not stay for ever. Telegram may also
+-- refuse: the message is too old, or the person has deleted it. Then something else that comes to
+-- the same is done instead.
 
 local M = {}
 
@@ -34,13 +35,13 @@ end
 ---  forgotten
 ---@return table|nil err of the database
 function M.resolve(db, params)
-  local about = params.message_id
-  local id = about.id
-  if not id then
+  local about, id = params.message_id, nil
+  if about.delivery then
     local row, err = db:first(FIND, about.delivery)
     if err then return nil, err end
     id = row and tonumber(row.reference)
   end
+  id = id or about.id
   return id and copy(params, id) or nil
 end
 

@@ -1,0 +1,28 @@
+-- What the host itself says to people.
+
+local M = {}
+
+local TEXTS = {
+  -- A plugin has failed whose manifest says "on_error": "reply".
+  sorry = {
+    en = "That did not work just now. Please try again later.",
+    ru = "Сейчас это не получилось. Попробуйте, пожалуйста, позже.",
+    uk = "Зараз це не вдалося. Спробуйте, будь ласка, пізніше.",
+  },
+  -- A button of a menu that is not the dialog's any more was pressed.
+  stale = {
+    en = "This menu is out of date.",
+    ru = "Это меню устарело.",
+    uk = "Це меню застаріло.",
+  },
+}
+
+---@param name "sorry"|"stale"
+---@param locale string like uk-UA
+---@return string
+function M.text(name, locale)
+  local texts = TEXTS[name]
+  return texts[locale:match "^%a+"] or texts.en
+end
+
+return M
