@@ -78,6 +78,8 @@ local KEYS = {
   -- for the states of Lua plugins, of each worker; those that are not used are closed first
   plugins_memory_mb = { "number", 24, min = 1, max = 65536 },
   bundles_kept = { "number", 10, min = 2, max = 1000, integer = true }, -- of each plugin
+  -- /reset, and its words in three languages, start a dialog anew; false: they are the plugins'
+  reset_command = { "boolean", true },
   fallback_plugin = { "string", "text_reply" },
   turn_timeout_seconds = { "number", 30, min = 1, max = 300 },
   continue_seconds = { "number", 900, min = 0.1, max = 86400 },

@@ -185,6 +185,17 @@ describe("a menu in Telegram", function()
     assert.same({ 1, 1, 0 }, sends())
   end)
 
+  it("goes when the person starts anew, and the keyboard too", function()
+    write "/keys tea"
+    write "/shop"
+    shows("Here: tea", "Cart: 0")
+    write "оновити діалог"
+    shows "Діалог розпочато заново."
+    assert.is_nil(view().keyboard)
+    write "/shop"
+    shows("Діалог розпочато заново.", "Cart: 0")
+  end)
+
   it("and the keyboard: one message brings it, until it changes", function()
     write "/keys tea"
     shows "Here: tea"

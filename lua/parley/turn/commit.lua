@@ -103,15 +103,16 @@ end
 
 local function messages(turn, out)
   local d, rows = turn.dialog, {}
+  local version = turn.history_version or d.reset_version
   if turn.message then
     rows[1] = {
-      d.id, turn.inbound_id, d.reset_version, "user", turn.inbound_text, turn.trace_id,
+      d.id, turn.inbound_id, version, "user", turn.inbound_text, turn.trace_id,
       turn.inbound_at, nil,
     }
   end
   if turn.reply_id then
     rows[#rows + 1] = {
-      d.id, turn.reply_id, d.reset_version, "plugin", turn.reply_text, turn.trace_id,
+      d.id, turn.reply_id, version, "plugin", turn.reply_text, turn.trace_id,
       turn.last_at, turn.usage and json.encode(turn.usage),
     }
   end

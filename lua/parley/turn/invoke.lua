@@ -16,6 +16,7 @@ local migrate = require "parley.turn.migrate"
 local meters = require "parley.ops.meters"
 local notices = require "parley.turn.notices"
 local record = require "parley.turn.record"
+local reset = require "parley.turn.reset"
 local response_of = require "parley.turn.response"
 local route = require "parley.turn.route"
 local session = require "parley.turn.session"
@@ -251,7 +252,8 @@ function M.answer(self, turn, generation)
     route.rules(turn, generation, self.log)
     response = route.verdict(turn)
     turn.status = response and "answered"
-    local parts = not response and menu_press.answer(turn, generation, calls)
+    local parts = not response
+      and (reset.answer(turn, generation) or menu_press.answer(turn, generation, calls))
     if parts then return parts end
   end
   if not response then response, plugin = first_answer(self, turn, generation) end

@@ -15,9 +15,15 @@ local TEXTS = {
     ru = "Это меню устарело.",
     uk = "Це меню застаріло.",
   },
+  -- A person has started their dialog anew.
+  reset = {
+    en = "The dialog starts anew.",
+    ru = "Диалог начат заново.",
+    uk = "Діалог розпочато заново.",
+  },
 }
 
----@param name "sorry"|"stale"
+---@param name "sorry"|"stale"|"reset"
 ---@param locale string like uk-UA
 ---@return string
 function M.text(name, locale)
