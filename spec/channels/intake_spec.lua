@@ -2,6 +2,7 @@
 
 local callback = require "parley.channels.telegram.callback"
 local intake = require "parley.channels.telegram.intake"
+local kinds = require "parley.channels.telegram.update.kinds"
 local queue = require "parley.turn.queue"
 
 local BOT = { name = "main", username = "shop_bot" }
@@ -14,7 +15,7 @@ describe("the press of a button whose data is kept", function()
     accepted = nil
     db = { first = function() return nil, ERR end }
     telegram = {
-      db = db, key = "k", turn = {
+      db = db, key = "k", log = function() end, turn = {
         accept = function(_, rows) accepted = rows return {} end,
         queue = queue.new { of_one = 10, of_all = 10 },
       },
@@ -48,5 +49,47 @@ describe("the press of a button whose data is kept", function()
     local raw = message.payload.raw
     assert.is_nil(callback.read(db, "k", "tg:main:3", message))
     assert.equal(raw, message.payload.raw)
+  end)
+end)
+
+describe("an update that cannot be stored", function()
+  it("is left out, and the others of its batch are taken", function()
+    local stored, said = {}, {}
+    local telegram = {
+      log = function(_, text) said[#said + 1] = text end, turn = {
+        queue = queue.new { of_one = 10, of_all = 10, run = function() return true end },
+        accept = function(_, rows)
+          for i, row in ipairs(rows) do stored[i] = row.key end
+          return rows
+        end,
+      },
+    }
+    local deep = {}
+    for _ = 1, 200 do deep = { deep } end
+    assert.equal(1, intake.take(telegram, BOT, {
+      { update_id = 1, poll = { id = ("x"):rep(200000) } },
+      { update_id = 2, poll = { id = "5" } },
+      { update_id = 3, poll = { deep } },
+      { update_id = 4, poll = { id = "\255" } },
+    }))
+    assert.same({ "2" }, stored)
+    assert.equal(3, #said)
+  end)
+end)
+
+describe("what a bot asks Telegram for", function()
+  it("is what its plugins want, beside what Telegram brings anyway", function()
+    local plugins = {
+      { name = "a", manifest = { events = { "telegram.message_reaction", "other" } } },
+      { name = "b", manifest = { events = { "telegram.chat_member" } } }, { name = "c", manifest = {} },
+    }
+    local function has(names, kind)
+      for _, k in ipairs(kinds.wanted(plugins, names)) do if k == kind then return true end end
+      return false
+    end
+    assert.is_true(has(nil, "message") and has(nil, "message_reaction") and has(nil, "chat_member"))
+    assert.is_false(has(nil, "message_reaction_count"))
+    assert.is_true(has({ "b" }, "chat_member"))
+    assert.is_false(has({ "b" }, "message_reaction"))
   end)
 end)

@@ -2,7 +2,6 @@
 
 local callback = require "parley.channels.telegram.callback"
 local markdown = require "parley.channels.telegram.markdown"
-local normalise = require "parley.channels.telegram.normalise"
 local split = require "parley.channels.telegram.split"
 local utf16 = require "parley.util.utf16"
 
@@ -90,39 +89,5 @@ describe("the data of a button", function()
     local long, kept = callback.pack("k", "tg:main:1", { plugin = "shop", data = { go = ("x"):rep(60) } })
     assert.is_true(#long <= 64)
     assert.same({ kept = kept.id }, callback.unpack("k", "tg:main:1", long))
-  end)
-end)
-
-describe("an update", function()
-  local BOT = { name = "main", username = "Shop_bot" }
-  local function message(more)
-    local m = { message_id = 5, chat = { id = -7, type = "supergroup" }, from = { id = 3, first_name = "Ann" }, text = "hi" }
-    for key, value in pairs(more or {}) do m[key] = value end
-    return { update_id = 9, message = m }
-  end
-
-  it("names chat, topic and person", function()
-    local found = normalise.update(BOT, message { is_topic_message = true, message_thread_id = 4 })
-    assert.equal("tg:main:-7:4", found.dialog_id)
-    assert.same({ telegram_id = 3, name = "Ann" }, found.message.user)
-    assert.same({ "text", "hi", "9" }, { found.message.type, found.message.text, found.message.message_id })
-    found = normalise.update(BOT, message { sender_chat = { id = -7 }, from = { id = 1, is_bot = true } })
-    assert.equal("tg-chat:-7", found.message.user.external_id)
-  end)
-
-  it("is a command of this bot, or nobody's", function()
-    local entities = { { type = "bot_command", offset = 0, length = 6 } }
-    local found = normalise.update(BOT, message { text = "/start@shop_BOT ref-1", entities = entities })
-    assert.same({ "command", "/start ref-1" }, { found.message.type, found.message.text })
-    assert.is_nil(normalise.update(BOT, message { text = "/start@other_bot", entities = entities }))
-  end)
-
-  it("that nobody can read is left out, and those that are new come whole", function()
-    for _, update in ipairs { {}, { update_id = 1 }, { update_id = 1, poll = { id = "x" } }, { update_id = 2, message = {} } } do
-      assert.is_nil((normalise.update(BOT, update)))
-    end
-    local found = normalise.update(BOT, { update_id = 3, brand_new = { from = { id = 3 }, value = 1 } })
-    assert.same({ "event", "telegram.brand_new", 1 },
-      { found.message.type, found.message.payload.name, found.message.payload.data.value })
   end)
 end)

@@ -54,7 +54,10 @@ M.plugin_unknown_fields = r:counter("parley_plugin_unknown_fields_total",
   "Fields in answers of REST plugins that the host does not know.", { "plugin" })
 
 M.telegram_updates = r:counter("parley_telegram_updates_total",
-  "Updates that bots have brought, by kind; duplicate: it was here before.", { "bot", "kind" })
+  "Updates that bots have brought, by kind; duplicate: it was here before; refused: it is none, or "
+    .. "too large.", { "bot", "kind" })
+M.telegram_ack = r:histogram("parley_telegram_ack_seconds",
+  "Time from when updates have come until they are durable, and may be confirmed.")
 M.telegram_polls = r:counter("parley_telegram_poll_failures_total",
   "Failed attempts to get updates, by the code of the error.", { "bot", "code" })
 M.telegram_sends = r:counter("parley_telegram_sends_total",

@@ -146,14 +146,15 @@ end
 
 ---Makes messages durable before their turns: who has brought them may forget them.
 ---@param rows {source: string, key: string, dialog_id: string, message: table, trace_id: string,
----  received_at: integer}[] key: what makes the message the same one again
+---  received_at: integer, payload: string|nil}[] key: what makes the message the same one again;
+---  payload: the message as JSON, where it was written before
 ---@return table[]|nil fresh rows of inbox for M:resume, in the order given; those that were here
 ---  before are left out
 ---@return table|nil err
 function M:accept(rows)
   local statements, fresh = {}, {}
   for i, row in ipairs(rows) do
-    row.payload = json.encode(row.message)
+    row.payload = row.payload or json.encode(row.message)
     row.body_hash = crypto.hex(crypto.sha256(row.payload)):sub(1, 32)
     statements[i] = {
       ACCEPT, row.source, row.key, row.dialog_id, row.payload, row.body_hash, row.trace_id,

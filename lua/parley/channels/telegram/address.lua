@@ -12,10 +12,12 @@ function M.dialog(bot, chat_id, thread_id)
 end
 
 ---@param dialog_id string
----@return {bot: string, chat_id: integer, thread_id: integer|nil}|nil place nil: it is no chat
+---@return {bot: string, chat_id: integer, thread_id: integer|nil}|nil place nil: it is no chat, or
+---  chat 0, where updates are that belong to none
 function M.place(dialog_id)
   local bot, chat, thread = dialog_id:match "^tg:([%w_]+):(%-?%d+):?(%d*)$"
-  return bot and { bot = bot, chat_id = tonumber(chat), thread_id = tonumber(thread) } or nil
+  if not bot or chat == "0" then return nil end
+  return { bot = bot, chat_id = tonumber(chat), thread_id = tonumber(thread) }
 end
 
 return M

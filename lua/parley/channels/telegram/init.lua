@@ -7,6 +7,7 @@ local crypto = require "host.crypto"
 local fleet = require "parley.channels.telegram.fleet"
 local intake = require "parley.channels.telegram.intake"
 local json = require "host.json"
+local kinds = require "parley.channels.telegram.update.kinds"
 local menus = require "parley.channels.telegram.menus"
 local outbox = require "parley.channels.outbox"
 local presses = require "parley.channels.telegram.presses"
@@ -41,6 +42,7 @@ function M.new(deps)
         bot = bot, lease = lease, fleet = self.fleet, db = self.db, log = self.log,
         senders = self.senders, queue = self.turn.queue,
         take = function(...) return self:take(...) end,
+        wanted = function() return self:wanted(bot) end,
       }
     end,
   }
@@ -57,6 +59,11 @@ function M:take(bot, updates)
   if self.presses:note(bot.name, updates) then self.pulse:wake() end
   return intake.take(self, bot, updates)
 end
+
+---The kinds of updates that a bot asks Telegram for (allowed_updates), by what plugins want now.
+---@param bot table
+---@return string[]
+function M:wanted(bot) return kinds.wanted(self.turn.manager.current.plugins, bot.plugins) end
 
 -- What there is to send for bots, from workers that cannot send.
 local function look(self)

@@ -3,26 +3,30 @@
 
 local callback = require "parley.channels.telegram.callback"
 local crypto = require "host.crypto"
+local json = require "host.json"
 local meters = require "parley.ops.meters"
 local normalise = require "parley.channels.telegram.normalise"
 local time = require "host.time"
 
 local M = {}
 
--- The updates that are for this host, as rows of inbox, by their order.
+-- Of one message as it is stored. The largest that Telegram has are some ten KB.
+local BYTES_MAX = 131072
+
+-- The updates that are for this host, as rows of inbox, by their order; and all their kinds.
 local function rows_of(bot, source, updates)
-  local rows, now = {}, time.now_ms()
-  for _, update in ipairs(updates) do
+  local rows, kinds, now = {}, {}, time.now_ms()
+  for i, update in ipairs(updates) do
     local found, kind = normalise.update(bot, update)
-    meters.telegram_updates:with(bot.name, kind or "unknown"):inc()
+    kinds[i] = kind
     if found then
       rows[#rows + 1] = {
-        source = source, key = tostring(update.update_id), dialog_id = found.dialog_id,
-        message = found.message, trace_id = crypto.trace_id(), received_at = now,
+        source = source, key = found.message.message_id, dialog_id = found.dialog_id,
+        message = found.message, trace_id = crypto.trace_id(), received_at = now, index = i,
       }
     end
   end
-  return rows
+  return rows, kinds
 end
 
 -- What a button brings back is put where a plugin looks for it.
@@ -36,6 +40,25 @@ local function read_presses(telegram, rows)
   return true
 end
 
+-- What cannot be stored would come again and again if it were not confirmed: it is refused.
+local function write(telegram, rows, kinds)
+  local out = {}
+  for _, row in ipairs(rows) do
+    local text, err = json.encode(row.message)
+    if text and #text <= BYTES_MAX then
+      row.payload = text
+      out[#out + 1] = row
+    else
+      kinds[row.index] = "refused"
+      telegram.log("warn", "an update cannot be stored, and is left out", {
+        source = row.source, update_id = row.key,
+        error = err and err.message or ("%d bytes"):format(#text),
+      })
+    end
+  end
+  return out
+end
+
 -- There is no place for them: those that were taken have to be answered first.
 local function full()
   return nil, {
@@ -45,14 +68,19 @@ local function full()
 end
 
 -- Durable, and in the queue of the turns, whose places are taken before: they are bounded.
-local function accept(telegram, source, rows)
+local function accept(telegram, source, rows, kinds)
   local queue = telegram.turn.queue
   if not queue:reserve(source, #rows) then return full() end
   local ok, err = read_presses(telegram, rows)
   local fresh
-  if ok then fresh, err = telegram.turn:accept(rows) end
+  if ok then fresh, err = telegram.turn:accept(write(telegram, rows, kinds)) end
   queue:release(source, #rows - (fresh and #fresh or 0))
   if not fresh then return nil, err end
+  local is_fresh = {}
+  for _, row in ipairs(fresh) do is_fresh[row] = true end
+  for _, row in ipairs(rows) do
+    if row.payload and not is_fresh[row] then kinds[row.index] = "duplicate" end
+  end
   queue:add(fresh)
   return #fresh
 end
@@ -65,12 +93,13 @@ end
 ---@return integer|nil taken how many were new
 ---@return table|nil err "busy": too many are under way, `retry_after` says when it may go better
 function M.take(telegram, bot, updates)
-  local source = "tg:" .. bot.name
-  local rows = rows_of(bot, source, updates)
-  if #rows == 0 then return 0 end
-  local taken, err = accept(telegram, source, rows)
+  local source, since = "tg:" .. bot.name, time.mono()
+  local rows, kinds = rows_of(bot, source, updates)
+  local taken, err = 0, nil
+  if #rows > 0 then taken, err = accept(telegram, source, rows, kinds) end
   if not taken then return nil, err end
-  for _ = taken + 1, #rows do meters.telegram_updates:with(bot.name, "duplicate"):inc() end
+  for _, kind in ipairs(kinds) do meters.telegram_updates:with(bot.name, kind):inc() end
+  meters.telegram_ack:observe(time.mono() - since)
   return taken
 end
 

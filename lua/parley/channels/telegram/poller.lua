@@ -11,13 +11,6 @@ local PAUSE_S, PAUSE_MAX_S = 0.5, 30
 local BATCH = 100        -- at most, says Telegram
 local MANY, ROOM_S = 50, 0.1
 
--- message_reaction and chat_member come only to who asks.
-local KINDS = {
-  "message", "edited_message", "channel_post", "business_message", "callback_query",
-  "inline_query", "chosen_inline_result", "shipping_query", "pre_checkout_query", "poll",
-  "poll_answer", "my_chat_member", "chat_member", "chat_join_request", "message_reaction",
-}
-
 -- Until they are durable nothing of them is confirmed.
 local function take(self, updates)
   local pause = PAUSE_S
@@ -68,15 +61,15 @@ end
 
 ---Polls as long as the lease is held.
 ---@param self {bot: table, api: table, lease: parley.Lease, log: function, queue: table,
----  take: (fun(updates: table[]): integer|nil, table|nil)} take: makes updates durable and has
----  their turns run, in the queue of parley.turn
+---  take: (fun(updates: table[]): integer|nil, table|nil), wanted: fun(): string[]} take: makes
+---  updates durable and has their turns run, in the queue of parley.turn; wanted: kinds of updates
 function M.run(self)
   local offset, pause = 0, PAUSE_S
   while true do
     local limit = room(self)
     if limit == 0 or not self.lease:held() then break end
     local updates, err = self.api:call("getUpdates", {
-      offset = offset, timeout = POLL_S, limit = limit, allowed_updates = KINDS,
+      offset = offset, timeout = POLL_S, limit = limit, allowed_updates = self.wanted(),
     }, POLL_S + 10)
     if updates then
       pause, self.told = PAUSE_S, nil

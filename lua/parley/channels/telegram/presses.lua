@@ -31,7 +31,7 @@ end
 function M:note(bot, updates)
   local any = false
   for _, update in ipairs(updates) do
-    local query = update.callback_query
+    local query = type(update) == "table" and update.callback_query
     if type(query) == "table" and type(query.id) == "string" and not self.known[query.id] then
       local press = { id = query.id, bot = bot, due = time.mono() + self.after }
       self.known[press.id] = press

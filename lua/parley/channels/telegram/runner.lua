@@ -21,7 +21,8 @@ local CALM_S = 60
 
 ---@param deps {bot: parley.Bot, lease: parley.Lease, fleet: table, db: table, log: function,
 ---  senders: table, take: (fun(bot: parley.Bot, updates: table[]): integer|nil, table|nil),
----  queue: table} take: makes updates durable; queue: of parley.turn, where their turns wait
+---  queue: table, wanted: fun(): string[]} take: makes updates durable; queue: of parley.turn,
+---  where their turns wait; wanted: the kinds of updates that the bot asks for
 ---@return parley.BotRunner
 function M.new(deps)
   local self = setmetatable(deps, M)
@@ -119,6 +120,7 @@ end
 local function poll(self)
   poller.run {
     bot = self.bot, api = watched(self), lease = self, log = self.log, queue = self.queue,
+    wanted = self.wanted,
     -- In a task of its own: what is stored has its turn, also when the polling ends meanwhile.
     take = function(...)
       local good, n, err = task.spawn(self.take, self.bot, ...):join()
