@@ -108,6 +108,14 @@ local KEYS = {
     -- is answered by the host
     typing_seconds = { "number", 1, min = 0.1, max = 3600, restart = true },
     press_seconds = { "number", 5, min = 0.1, max = 14, restart = true },
+    -- what Telegram allows, so that it need not refuse; paced = false: only what it refuses counts
+    limits = { "table", {}, restart = true, keys = {
+      paced = { "boolean", true, env = "PARLEY_TELEGRAM_PACED" },
+      chat_per_second = { "number", 1, min = 0.01, max = 1000 },
+      chat_burst = { "number", 3, min = 1, max = 1000 },
+      group_per_minute = { "number", 20, min = 1, max = 1000, integer = true },
+      bot_per_second = { "number", 30, min = 0.1, max = 10000 },
+    } },
   } },
   rate_limits = {
     "table", {}, keys = { user = RATE, bot = RATE, plugin = RATE },

@@ -173,7 +173,7 @@ describe("a broadcast", function()
     local report = assert(broadcasts.report(h.core.db, b.id))
     local reasons = {}
     for _, r in ipairs(report.reasons) do reasons[r.result .. " " .. r.code] = r.recipients end
-    assert.same({ ["blocked blocked_before"] = 1, ["blocked forbidden"] = 1, ["failed bad_request"] = 1 }, reasons)
+    assert.same({ ["blocked blocked_before"] = 1, ["blocked blocked"] = 1, ["failed bad_request"] = 1 }, reasons)
     local blocked = assert(broadcasts.results(h.core.db, b.id, "blocked", nil, 10))
     assert.same({ "tg:main:" .. all[2], "tg:main:" .. all[4] }, { blocked[1].dialog_id, blocked[2].dialog_id })
     assert.equal(1, #assert(broadcasts.results(h.core.db, b.id, "blocked", blocked[1].dialog_id, 10)))

@@ -34,7 +34,7 @@ describe("a host with a bot of Telegram", function()
   local function start(home)
     return serve.start {
       home = home, prepare = not home and prepare or nil,
-      env = { TELEGRAM_BOT_TOKEN = bot.token, PARLEY_TELEGRAM_API = s:url() },
+      env = { TELEGRAM_BOT_TOKEN = bot.token, PARLEY_TELEGRAM_API = s:url(), PARLEY_TELEGRAM_PACED = "false" },
     }
   end
 

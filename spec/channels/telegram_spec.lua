@@ -37,17 +37,20 @@ return p
 ]]
 
 local COMMANDS = json.array()
-for _, name in ipairs { "say", "count", "ask", "keys", "mark", "long", "later" } do COMMANDS[#COMMANDS + 1] = { name = name } end
+for _, name in ipairs { "say", "count", "ask", "keys", "mark", "long", "later" } do
+  COMMANDS[#COMMANDS + 1] = { name = name }
+end
 
 describe("a bot of Telegram", function()
   local s, h, bot, ann
-  local function start(home)
+  local function start(home, paced)
     return host.start {
       home = home, plugins = {
         talk = { main = MAIN, manifest = { commands = COMMANDS, permissions = { "jobs" },
           events = { "telegram.message_reaction" } } },
       },
-      config = ("return { telegram = { token = %q, api = %q }, fallback_plugin = 'talk' }"):format(bot.token, s:url()),
+      config = ("return { telegram = { token = %q, api = %q, limits = { paced = %s } }, fallback_plugin = 'talk' }")
+        :format(bot.token, s:url(), tostring(paced == true)),
     }
   end
   before_each(function()
@@ -240,6 +243,44 @@ describe("a bot of Telegram", function()
     task.sleep(0.1)
     local super = s:act("migrate", { chat = group.id }).chat
     assert.equal("moved", answers(1, super)[1])
+  end)
+
+  it("sends what was stored by a commit of which the host has heard nothing, once", function()
+    write "/say one"
+    answers(1)
+    local db, lost = h.core.db, 0
+    h.core.turn.db = setmetatable({
+      commit = function(_, statements)
+        local ok, err = db:commit(statements)
+        for _, statement in ipairs(statements) do
+          if ok and lost == 0 and statement[1]:find "^INSERT INTO outbox" then
+            lost = 1
+            return nil, { code = "connection", message = "lost", retryable = true, op = "postgres" }
+          end
+        end
+        return ok, err
+      end,
+    }, { __index = function(_, name) return function(_, ...) return db[name](db, ...) end end })
+    write "/say two"
+    assert.same({ "one", "two" }, answers(2))
+    assert.equal(1, lost)
+    write "/say three"
+    assert.same({ "one", "two", "three" }, answers(3))
+    eventually("all is noted", function()
+      return db:first("SELECT count(*) AS n FROM outbox WHERE state = 'sent'").n == 3
+    end)
+  end)
+
+  it("is not slowed down by Telegram, because it keeps to what is known", function()
+    h:stop()
+    h = start(nil, true)
+    local people = { ann }
+    for i = 2, 6 do people[i] = s.world:add_user {} end
+    for i = 1, 6 do
+      for _, user in ipairs(people) do write("/say " .. i, { user = user.id }) end
+    end
+    for _, user in ipairs(people) do assert.same({ "1", "2", "3", "4", "5", "6" }, answers(6, user.id)) end
+    assert.is_nil(s.counts["sendMessage 429"])
   end)
 
   it("goes on after a crash with what it has taken and with what it has to say", function()

@@ -226,12 +226,12 @@ function M.page(db, b, limit)
   return out, #rows, #rows > 0 and rows[#rows].dialog_id or b.cursor
 end
 
-local FIND_BLOCKED = "SELECT chat_id FROM chats WHERE sender = $1 AND state = 'blocked' "
+local FIND_BLOCKED = "SELECT chat_id FROM chats WHERE sender = $1 AND state <> 'migrated' "
   .. "AND chat_id IN ("
 for i = 1, M.PAGE do FIND_BLOCKED = FIND_BLOCKED .. (i > 1 and ", $" or "$") .. i + 1 end
 FIND_BLOCKED = FIND_BLOCKED .. ")"
 
----Those of a page that have blocked the bot.
+---Those of a page that have blocked the bot, or are gone.
 ---@param db table
 ---@param bot string
 ---@param recipients {dialog_id: string}[] at most a page

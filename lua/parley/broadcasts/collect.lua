@@ -9,6 +9,9 @@ local time = require "host.time"
 local M = {}
 
 -- The index of these rows has no others: what was counted is gone, or has no reply_id any more.
+-- The chat cannot be written to (table chats), and its person has done it.
+local CLOSED = { blocked = true, deactivated = true, left = true }
+
 local FIND = "SELECT id, dialog_id, state, uncertain, error FROM outbox "
   .. "WHERE lane = 'broadcast' AND reply_id = $1 ORDER BY id"
 
@@ -35,7 +38,7 @@ local RANK = { sent = 0, uncertain = 1, failed = 2, blocked = 3 }
 
 local function result_of(row)
   local err = row.state ~= "sent" and row.error and json.decode(row.error)
-  if err and err.code == "forbidden" then return "blocked", err end
+  if err and CLOSED[err.code] then return "blocked", err end
   if row.uncertain == 1 then return "uncertain", err or { code = "repeated" } end
   if row.state ~= "sent" then return "failed", err or { code = row.state } end
   return "sent"

@@ -26,7 +26,7 @@ local scheduled = r:gauge("parley_jobs_scheduled", "Jobs that are due later; at 
 local QUEUES = {
   inbox = "SELECT received_at AS at FROM inbox WHERE state = 'open' ORDER BY received_at",
   jobs = "SELECT run_at AS at FROM jobs WHERE state = 'open' AND run_at <= $1 ORDER BY run_at",
-  outbox = "SELECT created_at AS at FROM outbox WHERE state = 'open' ORDER BY sender, id",
+  outbox = "SELECT created_at AS at FROM outbox WHERE state = 'open' ORDER BY sender, lane, id",
   events = "SELECT created_at AS at FROM streams ORDER BY id",
   dead_letters = "SELECT created_at AS at FROM dead_letters ORDER BY id",
   scheduled = "SELECT run_at AS at FROM jobs WHERE state = 'open' AND run_at > $1 ORDER BY run_at",

@@ -42,7 +42,8 @@ M.job_delay = r:histogram("parley_job_delay_seconds",
   "Time from when a job was due until it was fired.", nil,
   { 0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600, 6 * 3600 })
 M.dead_letters = r:counter("parley_dead_letters_total",
-  "What was given up and set aside for a person to look at: message or job.", { "kind" })
+  "What was given up and set aside for a person to look at: message, job or outbox (a message that "
+    .. "a channel does not take).", { "kind" })
 
 M.plugin_calls = r:counter("parley_plugin_calls_total",
   "Calls of plugins: ok, or the code of the error.", { "plugin", "outcome" })
@@ -123,7 +124,7 @@ begin(M.turns, { "answered", "fallback", "failed", "queued", "replayed" })
 begin(M.turns_recalled, { "right", "wrong" })
 begin(M.turn_errors, { "dialog_busy", "timeout", "conflict" })
 begin(M.jobs, { "done", "retried", "failed", "held" })
-begin(M.dead_letters, { "message", "job" })
+begin(M.dead_letters, { "message", "job", "outbox" })
 begin(M.deployments, { "started", "promoted", "rolled_back", "cancelled" })
 begin(M.tls_reloads, { "ok", "failed" })
 begin(M.auth_failures, { "unauthorized", "forbidden", "busy", "unavailable" })

@@ -207,6 +207,7 @@ local function once(self, given, generation, again)
     overtaken = not ok and was_overtaken(turn, err)
   end
   if not ok then
+    if turn.deliveries then self.channels[turn.dialog.channel]:not_stored(turn) end
     given.maybe_open = given.maybe_open or turn.maybe_open
     return nil, err, overtaken, turn.guessed
   end

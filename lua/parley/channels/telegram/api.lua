@@ -8,6 +8,7 @@ local M = {}
 M.__index = M
 
 local TIMEOUT_S, CONNECT_S = 30, 10
+local RETRY_MAX_S = 86400
 local BODY_MAX = 8 * 1024 * 1024
 
 -- What may be asked twice without anything happening twice.
@@ -26,10 +27,20 @@ function M.new(opts)
   return setmetatable({ url = opts.url:gsub("/+$", "") .. "/bot" .. opts.token .. "/" }, M)
 end
 
----Whether a call may be made again when nobody knows what became of it.
+-- What must rather not happen than happen twice: people would pay twice.
+local ONCE = {
+  sendInvoice = true, sendPaidMedia = true, answerPreCheckoutQuery = true, sendGift = true,
+  answerShippingQuery = true, refundStarPayment = true, giftPremiumSubscription = true,
+}
+
+---What is done about a call of which nobody knows whether it was carried out.
 ---@param method string
----@return boolean
-function M.repeatable(method) return REPEATABLE[method] == true end
+---@return "again"|"repeat"|"once" policy again: it does no harm; repeat: it is made again, since a
+---  message that comes twice is better than none, and that is on record; once: it is given up, and
+---  a person decides
+function M.policy(method)
+  return REPEATABLE[method] and "again" or ONCE[method] and "once" or "repeat"
+end
 
 local function failure(method, code, message, more)
   local err = {
@@ -49,13 +60,19 @@ local CODES = {
   [409] = "conflict", [413] = "too_large",
 }
 
+-- From a second to a day, whatever it says: NaN, too, is a second.
+local function seconds(value)
+  local n = tonumber(value) or 1
+  return n >= 1 and math.min(n, RETRY_MAX_S) or 1
+end
+
 -- A refusal in Telegram's words: {ok = false, error_code, description, parameters}.
 local function refusal(method, status, reply)
   local parameters = type(reply.parameters) == "table" and reply.parameters or {}
   local description = tostring(reply.description or status):sub(1, 300)
   if status == 429 then
     return failure(method, "rate_limited", description, {
-      retryable = true, retry_after = tonumber(parameters.retry_after) or 1,
+      retryable = true, retry_after = seconds(parameters.retry_after),
     })
   elseif status >= 500 then
     return failure(method, "unavailable", description, {

@@ -10,6 +10,7 @@ local json = require "host.json"
 local kinds = require "parley.channels.telegram.update.kinds"
 local menus = require "parley.channels.telegram.menus"
 local outbox = require "parley.channels.outbox"
+local outlet = require "parley.channels.telegram.sending.outlet"
 local presses = require "parley.channels.telegram.presses"
 local pulse = require "parley.channels.telegram.pulse"
 local render = require "parley.channels.telegram.render"
@@ -29,6 +30,7 @@ function M.new(deps)
   local self = setmetatable(deps, M)
   self.key = crypto.hmac_sha256(deps.master, "callbacks")
   self.senders = {}
+  self.outlet = outlet.new { db = deps.db, log = deps.log, shared = deps.cluster.shared }
   self.fleet = fleet.new { db = deps.db, master = deps.master, config = deps.config }
   self.orders = { db = deps.db, vault = self.fleet.vault, url = deps.config.api }
   local function api(name) return self.fleet:api(name) end
@@ -40,7 +42,8 @@ function M.new(deps)
     open = function(bot, lease)
       return runner.new {
         bot = bot, lease = lease, fleet = self.fleet, db = self.db, log = self.log,
-        senders = self.senders, queue = self.turn.queue,
+        senders = self.senders, outlet = self.outlet, limits = self.config.limits,
+        queue = self.turn.queue,
         take = function(...) return self:take(...) end,
         wanted = function() return self:wanted(bot) end,
       }
@@ -67,10 +70,8 @@ function M:wanted(bot) return kinds.wanted(self.turn.manager.current.plugins, bo
 
 -- What there is to send for bots, from workers that cannot send.
 local function look(self)
-  for _, s in pairs(self.senders) do
-    local n, err = s:take_up()
-    if not n then self.log("error", "the outbox cannot be read", { error = err.message }) end
-  end
+  local ok, err = self.outlet:look()
+  if not ok then self.log("error", "the outbox cannot be read", { error = err.message }) end
 end
 
 local function follow(self)
@@ -117,6 +118,7 @@ function M:close()
   self.stopped = true
   self.pulse:close()
   self.shards:close()
+  self.outlet:close()
 end
 
 local function came_here(turn) return turn.source ~= nil and turn.source:find "^tg:" ~= nil end
@@ -166,9 +168,9 @@ function M:deliver(turn)
   local s = self.senders[place.bot]
   local deliveries = outbox.deliveries("tg:" .. place.bot, turn, calls)
   menus.keep(turn, calls, deliveries)
-  -- Begun by the transaction itself: one commit less before the person sees the answer.
-  if s and s:is_idle(turn.dialog.id) then deliveries[1].begun, deliveries[1].attempts = true, 1 end
-  local out = { outbox.insert(deliveries, turn.finished_at) }
+  turn.sender = s and self.outlet.dialogs:has_all(turn) and s or nil
+  if turn.sender then s:expect(deliveries) end
+  local out = outbox.inserts(deliveries, turn.finished_at)
   for _, k in ipairs(kept) do
     out[#out + 1] = {
       "INSERT INTO callbacks (id, dialog_id, plugin, data, created_at) VALUES ($1, $2, $3, $4, $5)",
@@ -176,7 +178,7 @@ function M:deliver(turn)
     }
   end
   if not s then out[#out + 1] = cluster.bump "outbox" end
-  turn.deliveries, turn.sender = deliveries, s
+  turn.deliveries = deliveries
   return out
 end
 
@@ -185,7 +187,13 @@ function M:stored(turn)
   local query = query_of(turn)
   if query then self.presses:done(query) end
   self.typing:leave(turn.given)
-  if turn.sender then turn.sender:push(turn.deliveries) end
+  self.outlet:stored(turn.dialog, turn.deliveries, turn.sender)
+end
+
+---The transaction of a turn has failed, or nobody knows whether it is stored: then its deliveries
+---are found in the outbox.
+function M.not_stored(_, turn)
+  if turn.sender then turn.sender:forget(turn.deliveries) end
 end
 
 return M

@@ -88,6 +88,7 @@ local function open_sender(self)
   local bot = self.bot
   local s = sender.new {
     bot = bot.name, sender = "tg:" .. bot.name, api = self.api, db = self.db, log = self.log,
+    lease = self.lease, outlet = self.outlet, limits = self.limits,
   }
   while self:held() do
     local n, err = s:take_up()

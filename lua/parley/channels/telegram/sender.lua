@@ -1,276 +1,396 @@
--- Sends what a bot has to say: in order within a chat, chats side by side. A chat that Telegram has
--- asked to wait waits alone.
+-- Sends what a bot has to say: in order within a chat, chats side by side, each as fast as Telegram
+-- lets it (sending/pace.lua), in turn with the other bots of the worker (sending/outlet.lua).
+--
+-- A delivery is known here from when it is to be stored until what became of it is durable, so
+-- that whoever looks through the outbox does not begin it a second time. What is too much for
+-- memory stays in the database and is read again, in order, when there is room.
 
-local api_of = require "parley.channels.telegram.api"
-local address = require "parley.channels.telegram.address"
-local audit = require "parley.store.audit"
-local meters = require "parley.ops.meters"
+local attempt = require "parley.channels.telegram.sending.attempt"
+local away = require "parley.channels.telegram.sending.away"
 local outbox = require "parley.channels.outbox"
-local reference = require "parley.channels.telegram.reference"
+local outlet = require "parley.channels.telegram.sending.outlet"
+local pace = require "parley.channels.telegram.sending.pace"
+local queue = require "parley.channels.telegram.sending.queue"
 local task = require "host.task"
 local time = require "host.time"
 
+---@class parley.telegram.Sender
 local M = {}
 M.__index = M
 
-local ATTEMPTS = 3
-local PAUSE_S, PAUSE_MAX_S = 0.5, 10
-local PARALLEL = 30 -- calls at a time, as many as a bot may make in a second
-local PAGE = 1000
+local EXPECTED_S = 60 -- a turn that has not said by then what became of it never will
+local FAILED_S = 10   -- after a mistake of the host itself
 
--- Lanes in the order in which chats get their turn when there are more than PARALLEL.
-local RANKS = { answer = 1, reply = 2, operator = 3, p2p = 4, broadcast = 5 }
+local LIMITS = {
+  paced = true, chat_per_second = 1, chat_burst = 3, group_per_minute = 20, bot_per_second = 30,
+}
 
----@param deps {bot: string, sender: string, api: table, db: table, log: function}
+---@param deps {bot: string, sender: string, api: table, db: table, log: function,
+---  lease: {held: fun(self): boolean, guard: fun(self): table}, outlet: table,
+---  limits: parley.telegram.Limits|nil} lease: the right to send for the bot; outlet: what the
+---  senders of a worker share
+---@return parley.telegram.Sender
 function M.new(deps)
-  return setmetatable({
+  local self = setmetatable({
     bot = deps.bot, sender = deps.sender, api = deps.api, db = deps.db, log = deps.log,
-    queues = {}, waiting = 0, at_work = 0, ranks = { {}, {}, {}, {}, {} }, moved = {},
+    lease = deps.lease, outlet = deps.outlet, pace = pace.new(deps.limits or LIMITS),
+    chats = {}, known = {}, expected = {}, ready = {}, lined = {}, lanes = {}, waiting = 0,
+    at_work = 0, ahead = 0, failures = 0,
   }, M)
+  self.outlet:open(self)
+  return self
 end
 
--- Answers to presses are in no order with anything.
-local function queue_key(delivery)
-  if delivery.lane == "answer" then return delivery.id end
-  local place = address.place(delivery.dialog_id)
-  return place and tostring(place.chat_id) or delivery.dialog_id
+-- How much of a lane waits here; `more`: there is more in the database; `missed`: something was
+-- left there since it was read.
+local function lane_of(self, rank)
+  local lane = self.lanes[rank]
+  if not lane then
+    lane = { n = 0, more = false, missed = false }
+    self.lanes[rank] = lane
+  end
+  return lane
 end
 
-local function rank_of(delivery) return RANKS[delivery.lane] or RANKS.reply end
+-- chats in line -----------------------------------------------------------------------------------
 
--- A queue that may go on gets in line; lines are served in the order of their lanes.
-local function line_up(self, queue)
-  local line = self.ranks[rank_of(queue[queue.first])]
-  line[#line + 1] = queue
+local place
+
+local function on_timer(self, chat)
+  chat.timer = nil
+  if self.closed or chat.state ~= "waiting" then return end
+  place(self, chat)
+  self.outlet:serve()
 end
 
-local work
+local function wait(self, chat, at)
+  chat.state = "waiting"
+  if chat.timer and chat.timer <= at then return end
+  chat.timer = at
+  self.outlet.timers:at(at, on_timer, self, chat)
+end
 
-local function serve(self)
-  for _, line in ipairs(self.ranks) do
-    while #line > 0 and self.at_work < PARALLEL do
-      self.at_work = self.at_work + 1
-      task.spawn(work, self, table.remove(line, 1))
+local function get_ready(self, chat, rank, late)
+  if chat.state == "ready" and chat.rank == rank then return end
+  chat.state, chat.rank = "ready", rank
+  local line = self.ready[rank]
+  if not line then
+    line = { first = 1, last = 0 }
+    self.ready[rank] = line
+  end
+  if late then
+    line.first = line.first - 1
+    line[line.first] = chat
+  else
+    line.last = line.last + 1
+    line[line.last] = chat
+  end
+  self.outlet:line_up(self, rank)
+end
+
+-- Where a chat belongs that is not under way.
+function place(self, chat)
+  local delivery, rank, late = queue.head(chat)
+  if not delivery then
+    chat.state = "idle"
+    if not chat.chat_id then self.chats[chat.key] = nil end
+    return
+  end
+  local now = time.mono()
+  local seconds = self.pace:chat_wait(chat, delivery, now)
+  if seconds > 0 then return wait(self, chat, now + seconds) end
+  get_ready(self, chat, rank, late)
+end
+
+-- A chat that was moved to another line stands in its old one, too.
+local function next_chat(self, rank)
+  local line = self.ready[rank]
+  while line do
+    local chat = line[line.first]
+    line[line.first] = nil
+    line.first = line.first + 1
+    if line.first > line.last then
+      self.ready[rank], line = nil, nil
     end
+    if chat.state == "ready" and chat.rank == rank then return chat end
   end
 end
 
-local function pop(self, queue)
-  queue[queue.first] = nil
-  queue.first, self.waiting = queue.first + 1, self.waiting - 1
+local function on_gate(self)
+  self.gate = nil
+  if not self.closed then self:go_on() end
 end
 
-local function rest(self, queue, seconds)
-  task.spawn(function()
-    task.sleep(seconds)
-    if self.closed then return end
-    line_up(self, queue)
-    serve(self)
-  end)
+-- Whether the bot may begin something of this rank; when not, it is told when it may.
+local function may_start(self, rank)
+  if self.closed or self.away or self.at_work >= self.pace.width then return false end
+  local now = time.mono()
+  local seconds = self.pace:bot_wait(rank, now)
+  if seconds == 0 then return true end
+  if not self.gate or self.gate > now + seconds then
+    self.gate = now + seconds
+    self.outlet.timers:at(self.gate, on_gate, self)
+  end
+  return false
 end
 
-local function note_chat(self, delivery, state, migrated_to)
-  local place = address.place(delivery.dialog_id)
-  return {
-    "INSERT INTO chats (sender, chat_id, state, migrated_to, changed_at) "
-      .. "VALUES ($1, $2, $3, $4, $5) ON CONFLICT (sender, chat_id) DO UPDATE SET "
-      .. "state = excluded.state, migrated_to = excluded.migrated_to, "
-      .. "changed_at = excluded.changed_at",
-    self.sender, place.chat_id, state, migrated_to, time.now_ms(), n = 5,
-  }
+---Everything that is ready lines up again: something has ended that kept it.
+function M:go_on()
+  for rank in pairs(self.ready) do self.outlet:line_up(self, rank) end
+  self.outlet:serve()
 end
 
--- Stores how it went; while the database is away nothing more of this chat is sent.
-local function store(self, statements)
-  local pause = PAUSE_S
-  while not self.closed do
-    local ok, err = self.db:commit(statements)
-    if ok then return true end
-    self.log("error", "what was sent could not be noted", {
-      sender = self.sender, error = err.message,
-    })
-    task.sleep(pause)
-    pause = math.min(pause * 2, PAUSE_MAX_S)
+-- work --------------------------------------------------------------------------------------------
+
+local is_short, refill
+
+local function end_of(self, delivery)
+  self.known[delivery.id] = nil
+  local rank = queue.rank(delivery)
+  local lane = lane_of(self, rank)
+  if is_short(self, lane) and not lane.reading then
+    lane.reading = true
+    task.spawn(refill, self, rank)
   end
 end
 
-local function give_up(self, delivery, err, letter, more)
-  meters.telegram_dead:with(self.bot, err.code):inc()
-  local statements = outbox.dead(delivery, err, letter, time.now_ms())
-  statements[#statements + 1] = more
-  if letter then
-    self.log("warn", "a message was not delivered", {
-      sender = self.sender, dialog_id = delivery.dialog_id, trace_id = delivery.trace_id,
-      code = err.code, error = err.message,
-    })
+local function put(self, chat, delivery)
+  local lane = lane_of(self, queue.rank(delivery))
+  queue.insert(chat, delivery)
+  lane.n, self.waiting, self.outlet.waiting = lane.n + 1, self.waiting + 1, self.outlet.waiting + 1
+end
+
+local function take(self, chat, rank)
+  local lane = lane_of(self, rank)
+  lane.n, self.waiting, self.outlet.waiting = lane.n - 1, self.waiting - 1, self.outlet.waiting - 1
+  return queue.take(chat)
+end
+
+local function work(self, chat, delivery)
+  local has_slot = true
+  local function free()
+    if not has_slot then return end
+    has_slot = false
+    self.at_work, self.outlet.at_work = self.at_work - 1, self.outlet.at_work - 1
+    if not self.closed then self:go_on() else self.outlet:serve() end
   end
-  return store(self, statements)
+  local good, seconds = pcall(attempt.run, self, chat, delivery, free)
+  if not good then
+    self.log("error", "a delivery has failed in the host", { error = tostring(seconds) })
+    seconds = FAILED_S
+  end
+  if self.closed then return free() end
+  if seconds then
+    chat.hold = time.mono() + seconds
+    put(self, chat, delivery)
+  else
+    end_of(self, delivery)
+  end
+  chat.state = "idle"
+  place(self, chat)
+  free()
+  self.outlet:serve()
 end
 
--- An edit that changes nothing, or comes after the message is gone, has nothing more to do.
-local function is_done(err)
-  local said = err.description or ""
-  return said:find("message is not modified", 1, true) or said:find("to delete not found", 1, true)
-    or said:find("query is too old", 1, true)
+---Begins something of this rank, when there is something that may be begun.
+---@param rank integer
+---@return boolean more whether there may be more of this rank
+function M:start(rank)
+  if not may_start(self, rank) then return false end
+  local chat = next_chat(self, rank)
+  if not chat then return false end
+  local delivery, of, late = queue.head(chat)
+  local now = time.mono()
+  local seconds = self.pace:chat_wait(chat, delivery, now)
+  if seconds > 0 then
+    wait(self, chat, now + seconds)
+  elseif of ~= rank then
+    get_ready(self, chat, of, late)
+  else
+    take(self, chat, rank)
+    chat.state = "busy"
+    self.pace:take(chat, delivery, now)
+    self.at_work, self.outlet.at_work = self.at_work + 1, self.outlet.at_work + 1
+    task.spawn(work, self, chat, delivery)
+  end
+  return self.ready[rank] ~= nil
 end
 
--- Puts another call in the place of one that cannot be made. Returns whether there is one.
-local function replace(self, delivery, params)
-  local method
-  method, params = reference.instead(delivery.method, params)
-  if not method then
-    store(self, { outbox.sent(delivery, nil, time.now_ms()) })
+function M:succeeded()
+  self.failures = 0
+  self.pace:succeeded()
+end
+
+function M:failed(err) away.failed(self, err, attempt.AWAY) end
+function M:go_away(err) away.begin(self, err, attempt.AWAY) end
+
+-- in ----------------------------------------------------------------------------------------------
+
+local function chat_of(self, delivery)
+  local key, chat_id = queue.key(delivery)
+  local chat = self.chats[key]
+  if not chat then
+    chat = queue.new(key, chat_id)
+    self.chats[key] = chat
+  end
+  return chat
+end
+
+-- What waits in the database must not be overtaken by what has just come.
+local function has_room(self, delivery, is_read)
+  if delivery.begun then return true end
+  local lane = lane_of(self, queue.rank(delivery))
+  if lane.n >= self.outlet:room() or (lane.more and not is_read) then
+    lane.more, lane.missed = true, true
     return false
   end
-  delivery.method, delivery.params = method, params
-  store(self, { outbox.replace(delivery) })
   return true
 end
 
--- What is called, when it is about the message of an earlier delivery: nil without err when nothing
--- is left to be done.
-local function resolve(self, delivery)
-  local params, err = reference.resolve(self.db, delivery.params)
-  if err then return nil, err end
-  if params then return params end
-  return replace(self, delivery, delivery.params) and delivery.params or nil
+local function add(self, deliveries, is_read)
+  local n = 0
+  for _, d in ipairs(deliveries) do
+    if not self.known[d.id] and has_room(self, d, is_read) then
+      self.known[d.id], n = true, n + 1
+      local chat = chat_of(self, d)
+      put(self, chat, d)
+      if chat.state ~= "busy" then place(self, chat) end
+    end
+  end
+  self.outlet:serve()
+  return n
 end
 
--- How the failure of an attempt is met: the seconds until the next, or nil when it is over.
-local function after_failure(self, delivery, err, params)
-  if err.code == "rate_limited" then
-    meters.telegram_waits:with(self.bot):inc(err.retry_after)
-    delivery.attempts = delivery.attempts - 1 -- it was not taken, and is no failure
-    return err.retry_after
+-- Whether what is pushed for this chat now is begun at once.
+local function is_free(self, delivery, now)
+  local rank = queue.rank(delivery)
+  if self.closed or self.away or lane_of(self, rank).more or not self.lease:held()
+    or self.at_work + self.ahead >= self.pace.width or not self.outlet:has_slot()
+    or self.pace:bot_wait(rank, now) > 0 then
+    return false
   end
-  if err.migrate_to then
-    self.moved[tostring(delivery.params.chat_id)] = err.migrate_to
-    store(self, { note_chat(self, delivery, "migrated", err.migrate_to) })
-    return 0
-  end
-  if err.code == "forbidden" then
-    give_up(self, delivery, err, false, note_chat(self, delivery, "blocked"))
-    return nil
-  end
-  if err.code == "unauthorized" then
-    delivery.attempts = delivery.attempts - 1
-    self.log("error", "Telegram does not know the token of a bot: nothing is sent until it does", {
-      sender = self.sender, error = err.message,
-    })
-    return 60
-  end
-  if err.code == "bad_request" and is_done(err) then
-    store(self, { outbox.sent(delivery, params.message_id, time.now_ms()) })
-    return nil
-  end
-  if err.code == "bad_request" and reference.is_in(delivery.params) then
-    delivery.attempts = delivery.attempts - 1
-    return replace(self, delivery, params) and 0 or nil
-  end
-  delivery.uncertain = delivery.uncertain or err.unknown == true
-  if not err.retryable or delivery.attempts >= ATTEMPTS then
-    give_up(self, delivery, err, true)
-    return nil
-  end
-  return math.min(PAUSE_S * 4 ^ (delivery.attempts - 1), PAUSE_MAX_S)
+  local chat = self.chats[queue.key(delivery)]
+  return not chat or (chat.n == 0 and chat.state == "idle"
+    and self.pace:chat_wait(chat, delivery, now) == 0)
 end
 
-local function reference_of(result)
-  return type(result) == "table" and result.message_id or nil
+---Deliveries are about to be stored. What will be sent at once is begun by the same transaction:
+---one commit less before the person sees it. Afterwards push() or forget() is called.
+---@param deliveries parley.Delivery[] `begun` and `attempts` of some are set
+function M:expect(deliveries)
+  local now, seen = time.mono(), {}
+  for _, d in ipairs(deliveries) do
+    local key = queue.key(d)
+    if not seen[key] and is_free(self, d, now) then
+      d.begun, d.attempts, self.ahead = true, 1, self.ahead + 1
+    end
+    seen[key], self.expected[d.id], d.expected_at = true, d, now
+  end
 end
 
--- One attempt at a delivery. Returns the seconds until the next; nil: it is over.
-local function attempt(self, delivery)
-  local ok, err, params = true, nil, delivery.params
-  if reference.is_in(params) then
-    params, err = resolve(self, delivery)
-    if not params then return err and PAUSE_S or nil end
-  end
-  if not delivery.begun then ok, err = outbox.begin(self.db, delivery) end
-  delivery.begun = false
-  if not ok then
-    self.log("error", "nothing is sent while it cannot be noted", {
-      sender = self.sender, error = err.message,
-    })
-    delivery.attempts = delivery.attempts - 1
-    return PAUSE_S
-  end
-  params.chat_id = self.moved[tostring(params.chat_id)] or params.chat_id
-  local since = time.mono()
-  local result
-  result, err = self.api:call(delivery.method, params)
-  meters.telegram_send(self.bot, delivery.method, err and err.code, time.mono() - since)
-  if err then return after_failure(self, delivery, err, params) end
-  local statements = { outbox.sent(delivery, reference_of(result), time.now_ms()) }
-  if delivery.uncertain and not api_of.repeatable(delivery.method) then
-    statements[2] = audit.insert {
-      source = "telegram", action = "delivery_repeated", severity = "warning",
-      trace_id = delivery.trace_id,
-      details = { sender = self.sender, dialog_id = delivery.dialog_id, method = delivery.method },
-    }
-  end
-  store(self, statements)
+local function forget(self, delivery)
+  if not self.expected[delivery.id] then return end
+  self.expected[delivery.id] = nil
+  if delivery.begun then self.ahead = self.ahead - 1 end
 end
 
-function work(self, queue)
-  local good, wait = pcall(attempt, self, queue[queue.first])
-  self.at_work = self.at_work - 1
-  if self.closed then return end
-  if not good then
-    self.log("error", "a delivery has failed in the host", { error = tostring(wait) })
-    wait = PAUSE_MAX_S
-  end
-  if wait == nil then pop(self, queue) end
-  if queue.first > queue.last then
-    self.queues[queue.key] = nil
-  elseif (wait or 0) > 0 then
-    rest(self, queue, wait)
-  else
-    line_up(self, queue)
-  end
-  serve(self)
-end
-
----Whether what is pushed for this dialog now is begun at once.
----@param dialog_id string
----@return boolean
-function M:is_idle(dialog_id)
-  return self.at_work < PARALLEL and not self.queues[queue_key { dialog_id = dialog_id }]
+---The deliveries were not stored, or nobody knows whether they were: in that case they are found.
+---@param deliveries parley.Delivery[]
+function M:forget(deliveries)
+  for _, d in ipairs(deliveries) do forget(self, d) end
 end
 
 ---Takes deliveries that are stored, in their order.
 ---@param deliveries parley.Delivery[]
 function M:push(deliveries)
-  for _, d in ipairs(deliveries) do
-    local key = queue_key(d)
-    local queue = self.queues[key]
-    if not queue then
-      queue = { key = key, first = 1, last = 0 }
-      self.queues[key] = queue
-    end
-    queue.last = queue.last + 1
-    queue[queue.last], self.waiting = d, self.waiting + 1
-    if queue.last == queue.first then line_up(self, queue) end
+  self:forget(deliveries)
+  if not self.closed then add(self, deliveries) end
+end
+
+-- Rows that nobody here knows.
+local function unknown(self, rows)
+  local out = {}
+  for _, d in ipairs(rows) do
+    if not self.known[d.id] and not self.expected[d.id] then out[#out + 1] = d end
   end
-  serve(self)
+  return out
+end
+
+-- Whether there is more in the database, and room for it.
+function is_short(self, lane) return lane.more and lane.n <= self.outlet:room() / 4 end
+
+-- Reads what is open; again when something was left there meanwhile.
+local function read(self, rank, before)
+  local lane, added = lane_of(self, rank), 0
+  local rows, err, n
+  lane.reading = true
+  repeat
+    lane.missed = false
+    rows, err = outbox.open(self.db, self.sender, queue.LANES[rank], before, outlet.MOST)
+    if not rows or self.closed then break end
+    n = add(self, unknown(self, rows), true)
+    added, before, lane.more = added + n, "~", lane.missed or #rows == outlet.MOST
+  until not is_short(self, lane) or (n == 0 and not lane.missed)
+  lane.reading = false
+  if not rows then return nil, err end
+  return added
+end
+
+function refill(self, rank)
+  local n, err = read(self, rank, "~")
+  if n then return end
+  self.log("error", "the outbox cannot be read", { sender = self.sender, error = err.message })
+end
+
+---Looks for open rows of a lane that nobody here knows.
+---@param lane string
+---@param before string of ids
+---@return integer|nil deliveries that were taken up
+---@return table|nil err
+function M:look(lane, before)
+  local rank = queue.RANKS[lane]
+  local state = lane_of(self, rank)
+  if state.reading then
+    -- Perhaps it has looked before what this is about was there.
+    state.more, state.missed = true, true
+    return 0
+  end
+  -- What is left in the database is read when there is room.
+  if self.closed or (state.more and not is_short(self, state)) then return 0 end
+  return read(self, rank, before)
 end
 
 ---Takes up what was left: by a crash, or by the worker that has sent for this bot before.
 ---@return integer|nil deliveries
 ---@return table|nil err
 function M:take_up()
-  local after, n = "", 0
-  while true do
-    local rows, err = outbox.open(self.db, self.sender, after, PAGE)
+  local n = 0
+  for _, lane in ipairs(queue.LANES) do
+    local rows, err = self:look(lane, "~")
     if not rows then return nil, err end
-    self:push(rows)
-    n = n + #rows
-    if #rows < PAGE then return n end
-    after = rows[#rows].id
+    n = n + rows
+  end
+  return n
+end
+
+---Forgets the chats that are quiet, and what was expected and never came.
+---@param now number of time.mono
+function M:tidy(now)
+  for key, chat in pairs(self.chats) do
+    if chat.state == "idle" and self.pace:is_rested(chat, now) then self.chats[key] = nil end
+  end
+  for _, d in pairs(self.expected) do
+    if now - d.expected_at > EXPECTED_S then forget(self, d) end
   end
 end
 
 ---Nothing new is begun.
-function M:close() self.closed = true end
+function M:close()
+  if self.closed then return end
+  self.closed = true
+  self.outlet:leave(self)
+  self.outlet.waiting = self.outlet.waiting - self.waiting
+  self.waiting = 0
+end
 
 return M

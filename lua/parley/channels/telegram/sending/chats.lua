@@ -1,0 +1,58 @@
+-- Chats that a bot can write to no more, or elsewhere only: rows of `chats`.
+
+local M = {}
+
+-- What Telegram's refusals (403) say of a chat. Whatever else is forbidden is `blocked`, too: until
+-- the person writes again, nothing gets there.
+local STATES = {
+  { "user is deactivated", "deactivated" }, { "bot was kicked", "left" },
+  { "is not a member", "left" }, { "chat was deleted", "left" },
+}
+
+---@param description string of the refusal
+---@return "blocked"|"deactivated"|"left" state
+function M.state(description)
+  for _, known in ipairs(STATES) do
+    if description:find(known[1], 1, true) then return known[2] end
+  end
+  return "blocked"
+end
+
+---What is known of a chat.
+---@param db table
+---@param sender string
+---@param chat_id integer
+---@return {state: string, migrated_to: integer|nil}|nil row nil: nothing that keeps anybody from it
+---@return table|nil err
+function M.find(db, sender, chat_id)
+  return db:first("SELECT state, migrated_to FROM chats WHERE sender = $1 AND chat_id = $2", sender,
+    chat_id)
+end
+
+---@param sender string
+---@param chat_id integer
+---@param state "blocked"|"deactivated"|"left"|"migrated"
+---@param migrated_to integer|nil
+---@param at_ms integer
+---@return table statement
+function M.note(sender, chat_id, state, migrated_to, at_ms)
+  return {
+    "INSERT INTO chats (sender, chat_id, state, migrated_to, changed_at) "
+      .. "VALUES ($1, $2, $3, $4, $5) ON CONFLICT (sender, chat_id) DO UPDATE SET "
+      .. "state = excluded.state, migrated_to = excluded.migrated_to, "
+      .. "changed_at = excluded.changed_at",
+    sender, chat_id, state, migrated_to, at_ms, n = 5,
+  }
+end
+
+---It can be written to: a message has arrived there, or came from there.
+---@param sender string
+---@param chat_id integer
+---@return table statement
+function M.clear(sender, chat_id)
+  return {
+    "DELETE FROM chats WHERE sender = $1 AND chat_id = $2 AND state <> 'migrated'", sender, chat_id,
+  }
+end
+
+return M
