@@ -116,10 +116,12 @@ function M.open(cfg, opts)
   self.manager.on_swap = function(generation)
     self.behind = nil
     self.served:add(generation)
+    self.telegram:plugins_changed()
     if #generation.misfits > 0 then task.spawn(decide.misfits, self, generation.misfits) end
   end
   self.cluster:on("plugins", function()
     registry.sync(self)
+    self.telegram:plugins_changed()
     self.shared:refresh()
   end)
   self.cluster:on("mode", function() mode.sync(self) end)

@@ -42,6 +42,14 @@ describe("parley check", function()
       .. "like { { notify = \"admins\" } }\n", err)
   end)
 
+  it("warns of commands that Telegram does not show", function()
+    local name = ("n"):rep(33)
+    local dir = plugin(name, { ["main.lua"] = main(name, "") })
+    local _, out = check()
+    assert.matches(dir .. "/manifest.json:1: warning: commands[0]: Telegram shows no command of more than 32 characters",
+      out, 1, true)
+  end)
+
   it("warns of the texts that are missing in every plugin of the home, and would start", function()
     local one = plugin("one", {
       ["main.lua"] = main("one", "  c:reply(c:t 'a')"),

@@ -19,6 +19,10 @@ local function check_handlers(warn, m, driver)
   for _, name in ipairs(registered.command or {}) do handled[name] = true end
   for i, command in ipairs(m.commands) do
     declared[command.name] = true
+    if #command.name > 32 then
+      warn("manifest.json", 1, "commands[%d]: Telegram shows no command of more than 32 characters",
+        i - 1)
+    end
     if not handled[command.name] then
       warn("manifest.json", 1, "commands[%d]: main.lua has no p.on.command(\"%s\", ...)", i - 1,
         command.name)

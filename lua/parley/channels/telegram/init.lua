@@ -3,6 +3,7 @@
 
 local address = require "parley.channels.telegram.address"
 local cluster = require "parley.cluster"
+local commands = require "parley.channels.telegram.commands"
 local crypto = require "host.crypto"
 local fleet = require "parley.channels.telegram.fleet"
 local intake = require "parley.channels.telegram.intake"
@@ -32,6 +33,9 @@ function M.new(deps)
   self.senders = {}
   self.outlet = outlet.new { db = deps.db, log = deps.log, shared = deps.cluster.shared }
   self.fleet = fleet.new { db = deps.db, master = deps.master, config = deps.config }
+  self.commands = commands.new {
+    db = deps.db, fleet = self.fleet, manager = deps.turn.manager, log = deps.log,
+  }
   self.orders = { db = deps.db, vault = self.fleet.vault, url = deps.config.api }
   local function api(name) return self.fleet:api(name) end
   self.presses = presses.new { after = deps.config.press_seconds, api = api, log = deps.log }
@@ -87,7 +91,11 @@ local function follow(self)
     end
   end
   self.following = false
+  self.commands:wake()
 end
+
+---The plugins that serve are others now.
+function M:plugins_changed() self.commands:wake() end
 
 ---Follows what has changed of bots, without waiting; once more when it is at it already.
 function M:follow()
@@ -103,7 +111,9 @@ function M:begin()
   self.changed = true
   task.spawn(function()
     follow(self)
-    if not self.stopped then self.shards:begin() end
+    if self.stopped then return end
+    self.shards:begin()
+    self.cluster:lead("telegram_commands", function(lease) self.commands:run(lease) end)
   end)
 end
 
