@@ -20,7 +20,7 @@ M.__index = M
 local RELOAD = 200 -- cases: the plugin's state keeps each of them
 
 local MANIFEST = {
-  permissions = { "kv", "history", "jobs", "events", "llm:chat", "http:*.example.org" }, secrets = { "crm" },
+  permissions = { "kv", "history", "jobs", "events", "llm:chat", "notify", "http:*.example.org" }, secrets = { "crm" },
   limits = { memory_mb = 64, calls = 1000, http = 50, timeout_ms = 2000, cpu_ms = 200 },
   commands = { { name = "run" }, { name = "gate" }, { name = "noop" } },
 }

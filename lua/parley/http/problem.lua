@@ -31,6 +31,7 @@ M.CODES = {
   message_failed = { 409, "Message failed" },
   token_revoked = { 409, "Token revoked" },
   token_expired = { 409, "Token expired" },
+  recipient_blocked = { 409, "Recipient blocked" },
   plugin_conflict = { 409, "Plugin conflict" },
   deployment_refused = { 409, "Deployment refused" },
   reload_refused = { 409, "Reload refused" },

@@ -19,7 +19,7 @@ M.http_seconds = r:histogram("parley_http_request_seconds",
 
 M.turns = r:counter("parley_turns_total",
   "Turns that were committed: answered, fallback, failed or queued (the plugin answers later); "
-    .. "replayed ones were sent before.",
+    .. "sent: nobody had asked; replayed ones were sent before.",
   { "status" })
 M.turn_seconds = r:histogram("parley_turn_seconds",
   "Time of a turn, from its arrival to its durable answer, waiting in its lane included.")
@@ -120,7 +120,7 @@ M.audit_events = r:counter("parley_audit_events_total", "Events for audit_logs."
 local function begin(family, values)
   for _, value in ipairs(values) do family:with(value) end
 end
-begin(M.turns, { "answered", "fallback", "failed", "queued", "replayed" })
+begin(M.turns, { "answered", "fallback", "failed", "queued", "sent", "replayed" })
 begin(M.turns_recalled, { "right", "wrong" })
 begin(M.turn_errors, { "dialog_busy", "timeout", "conflict" })
 begin(M.jobs, { "done", "retried", "failed", "held" })

@@ -58,6 +58,23 @@ M.DialogResetRequestV1 = {
   properties = { reason = { type = "string", maxLength = 256 }, user = user },
 }
 
+M.DialogSendV1 = {
+  title = "DialogSendV1", type = "object", additionalProperties = false, required = { "actions" },
+  properties = {
+    actions = {
+      type = "array", minItems = 1, maxItems = 5, description = "of type send",
+      items = {
+        type = "object", ["x-documented-as"] = require("parley.schema.actions").types.send,
+      },
+    },
+    lane = {
+      type = "string", enum = { "operator", "p2p" }, default = "operator",
+      description = "how soon it is sent, when much is to be: operator before p2p",
+    },
+  },
+  examples = { { actions = { { type = "send", text = "Your order is ready." } } } },
+}
+
 M.UserUpsertV1 = {
   title = "UserUpsertV1", type = "object", additionalProperties = false,
   properties = {
@@ -75,6 +92,17 @@ local action = {
   type = "object", required = { "type" },
   properties = { type = { type = "string" }, text = { type = "string" } },
   ["x-documented-as"] = require("parley.schema.actions").ActionV1,
+}
+
+M.DialogSendResponseV1 = {
+  title = "DialogSendResponseV1", type = "object",
+  required = { "dialog_id", "message_id", "status", "actions", "reset_version", "trace_id" },
+  properties = {
+    dialog_id = { type = "string" }, message_id = { type = "string" },
+    status = { type = "string", enum = { "sent" }, description = "stored, and on its way" },
+    actions = { type = "array", items = action }, reset_version = { type = "integer" },
+    trace_id = { type = "string" },
+  },
 }
 
 M.DialogMessageResponseV1 = {

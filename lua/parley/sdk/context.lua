@@ -154,6 +154,24 @@ function C:emit(name, data)
   add(self, { type = "event", name = check_text(name, "emit"), data = data })
 end
 
+---c:notify(user_id, what): says it in another user's dialog with this bot; true, or nil, err.
+function C.notify(_, user_id, what)
+  if type(user_id) ~= "string" then misuse(2, "notify: the id of a user expected") end
+  if type(what) == "table" and getmetatable(what) == false and rawget(what, "parts") then
+    what = what:reply()
+  end
+  if type(what) == "string" then what = { text = what } end
+  if type(what) ~= "table" then misuse(2, "notify: a text or a table expected") end
+  local list = setmetatable({}, array_mt)
+  for i, one in ipairs(#what > 0 and what or { what }) do
+    if type(one) ~= "table" then misuse(2, "notify: item %d is no table", i) end
+    local action = { type = "send" }
+    for k, v in pairs(one) do action[k] = v end
+    list[i] = action
+  end
+  return host("notify", user_id, list)
+end
+
 ---c:schedule { in_ = seconds | at = unix seconds, job = name, data = table }
 function C:schedule(what)
   if type(what) ~= "table" then misuse(2, "schedule: a table expected") end

@@ -5,6 +5,7 @@ local json = require "host.json"
 local keyboards = require "parley.turn.keyboards"
 local menus = require "parley.turn.menus"
 local record = require "parley.turn.record"
+local say = require "parley.turn.say"
 local time = require "host.time"
 
 local M = {}
@@ -15,6 +16,18 @@ local function schedule(turn, plugin, action)
   turn.jobs[#turn.jobs + 1] = {
     id = crypto.uuid7(), plugin = plugin.name, job = action.job, data = action.data,
     run_at = math.floor(at), data_version = plugin.manifest.data_version,
+  }
+end
+
+---What a plugin says in another dialog: a job of that dialog.
+---@param turn table
+---@param plugin parley.Plugin
+---@param notice {dialog_id: string, actions: table[]}
+function M.notify(turn, plugin, notice)
+  turn.jobs[#turn.jobs + 1] = {
+    id = crypto.uuid7(), plugin = plugin.name, job = say.JOB, run_at = time.now_ms(),
+    dialog_id = notice.dialog_id, data = { actions = notice.actions },
+    data_version = plugin.manifest.data_version,
   }
 end
 

@@ -14,6 +14,7 @@ local limits = require "parley.limits"
 local load = require "parley.turn.load"
 local menus = require "parley.turn.menus"
 local new_table = require "table.new"
+local say = require "parley.turn.say"
 local session = require "parley.turn.session"
 local time = require "host.time"
 
@@ -25,8 +26,8 @@ local FIELDS = 48 -- of a turn in the end: a table that grows is built anew at e
 -- of one attempt.
 local GIVEN = {
   "dialog_id", "trace_id", "received_at", "since", "entered", "message", "message_id", "job",
-  "continued", "late", "source", "key", "keyed", "once", "body_hash", "inbound_text", "verdicts",
-  "refused", "counted", "users_verdict", "again", "maybe_open",
+  "continued", "late", "said", "source", "key", "keyed", "once", "body_hash", "inbound_text",
+  "verdicts", "refused", "counted", "users_verdict", "again", "maybe_open",
 }
 
 local BUSY = {
@@ -160,6 +161,7 @@ local function write(self, turn)
   }
   turn.response_text = turn.message and json.encode(apply.response(turn))
     or turn.continued and json.encode(apply.late_response(turn))
+    or turn.said and json.encode(say.response(turn))
   local channel = self.channels and self.channels[turn.dialog.channel]
   turn.statements = commit.statements(turn, self.shared, channel and channel:deliver(turn))
   return self.db:commit(turn.statements)
@@ -167,7 +169,7 @@ end
 
 -- Asks the plugins and stores what comes of it.
 local function answer(self, turn, generation)
-  local good, parts, err = pcall(invoke.answer, self, turn, generation)
+  local good, parts, err = pcall(turn.said and say.parts or invoke.answer, self, turn, generation)
   if not good then
     if getmetatable(parts) ~= invoke.Ended then error(parts, 0) end
     return nil, parts.err

@@ -42,6 +42,7 @@ local function inbox(turn, out)
     if after.state == "failed" then out[#out + 1] = dead_letter(turn) end
     return
   end
+  if turn.said then return end -- nothing has come in
   if turn.continued then
     out[#out + 1] = {
       "UPDATE continuations SET done_at = $2 WHERE token_hash = $1 AND done_at IS NULL",
@@ -112,8 +113,8 @@ local function messages(turn, out)
   end
   if turn.reply_id then
     rows[#rows + 1] = {
-      d.id, turn.reply_id, version, "plugin", turn.reply_text, turn.trace_id,
-      turn.last_at, turn.usage and json.encode(turn.usage),
+      d.id, turn.reply_id, version, turn.said and turn.said.as or "plugin",
+      turn.reply_text, turn.trace_id, turn.last_at, turn.usage and json.encode(turn.usage),
     }
   end
   if #rows == 0 then return end
@@ -152,8 +153,8 @@ local function jobs(turn, out)
     out[#out + 1] = {
       "INSERT INTO jobs (id, plugin, job, dialog_id, data, run_at, state, trace_id, created_at, "
         .. "data_version) VALUES ($1, $2, $3, $4, $5, $6, 'open', $7, $8, $9)",
-      j.id, j.plugin, j.job, turn.dialog.id, j.data and json.encode(j.data), j.run_at,
-      turn.trace_id, turn.finished_at, j.data_version, n = 9,
+      j.id, j.plugin, j.job, j.dialog_id or turn.dialog.id, j.data and json.encode(j.data),
+      j.run_at, turn.trace_id, turn.finished_at, j.data_version, n = 9,
     }
   end
 end

@@ -11,6 +11,7 @@ local json = require "host.json"
 local meters = require "parley.ops.meters"
 local queue = require "parley.turn.queue"
 local recover = require "parley.turn.recover"
+local say = require "parley.turn.say"
 local task = require "host.task"
 local time = require "host.time"
 
@@ -44,7 +45,7 @@ end
 local function of_row(row)
   local turn, payload = attempt.new(row.dialog_id, row.trace_id), json.decode(row.payload)
   if row.source:find "^job:" then
-    turn.job = payload
+    turn.job, turn.said = payload, say.of_job(payload)
   else
     turn.message, turn.message_id = payload, payload.message_id
     turn.keyed = turn.message_id ~= nil or row.source:find "^key:" ~= nil
@@ -185,11 +186,24 @@ function M:continue(row, response, once)
   return in_lane(self, turn)
 end
 
+---Says something in a dialog that nobody there has asked for.
+---@param dialog_id string
+---@param said parley.Said
+---@param opts {trace_id: string, once: (fun(status: integer, text: string): table)?}
+---@return table|nil turn {response_text}
+---@return table|nil err "not_found": there is no such dialog
+function M:say(dialog_id, said, opts)
+  local turn = attempt.new(dialog_id, opts.trace_id)
+  turn.said, turn.once = said, opts.once
+  return in_lane(self, turn)
+end
+
 ---Runs a scheduled job in the lane of its dialog.
 ---@param job table row of jobs, `data` decoded
 function M:fire(job)
   local turn = attempt.new(job.dialog_id, job.trace_id)
-  turn.job, turn.inbound_text, turn.body_hash = job, json.encode(job), ""
+  turn.job, turn.said = job, say.of_job(job)
+  turn.inbound_text, turn.body_hash = json.encode(job), ""
   turn.source, turn.key = "job:" .. job.id, tostring(job.attempts)
   return in_lane(self, turn)
 end

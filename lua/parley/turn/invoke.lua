@@ -1,5 +1,6 @@
 -- The middle of a turn: the invocation of the plugins that may take it, what comes back checked.
 
+local apply = require "parley.turn.apply"
 local chain = require "parley.turn.chain"
 local circuit = require "parley.plugins.circuit"
 local continue = require "parley.turn.continue"
@@ -77,7 +78,7 @@ local function invocation_for(self, turn, generation, plugin, id)
   return setmetatable({
     id = id, manifest = plugin.manifest, settings = plugin.settings, db = self.db,
     dialog_id = turn.dialog.id, dialog = turn.dialog, user = turn.user, trace_id = turn.trace_id,
-    config = generation.config, llm = generation.llm, writes = {}, turn = turn,
+    config = generation.config, llm = generation.llm, writes = {}, notices = {}, turn = turn,
     deadline = time.live() + plugin.manifest.limits.timeout_ms / 1000,
     channel = self.channels and self.channels[turn.dialog.channel],
   }, Invocation)
@@ -114,6 +115,7 @@ local function ask(self, turn, generation, plugin, invited, id, delivery)
     for _, write in ipairs(invocation.writes) do
       turn.writes[#turn.writes + 1] = kv.statement(plugin.name, write)
     end
+    for _, notice in ipairs(invocation.notices) do apply.notify(turn, plugin, notice) end
   end
   return response, err, attempts
 end

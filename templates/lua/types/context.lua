@@ -205,6 +205,14 @@ function Context:handoff() end
 ---The dialog is closed.
 function Context:close() end
 
+---Permission `notify`. Says something in another user's dialog with this bot: with this event's
+---transaction or not at all, in order with what happens there.
+---@param user_id string `c.user.id` of that user
+---@param what string|parley.Reply|parley.Text|parley.Reply[] at most 5
+---@return true|nil ok
+---@return parley.Error|nil err code: user_not_found, no_dialog, blocked
+function Context:notify(user_id, what) end
+
 ---@class parley.Schedule
 ---@field job string
 ---@field data? table handed to the job
@@ -222,6 +230,6 @@ function Context:emit(name, data) end
 
 ---Permission `history`: what was said, oldest first.
 ---@param n? integer at most 20
----@return {role: "user"|"plugin", plugin: string?, type: string, text: string, at: string}[]|nil
+---@return {role: "user"|"plugin"|"operator"|"system", plugin: string?, type: string, text: string, at: string}[]|nil
 ---@return parley.Error|nil err
 function Context:history(n) end

@@ -135,7 +135,7 @@ local function came_here(turn) return turn.source ~= nil and turn.source:find "^
 
 -- Messages that came another way were answered there.
 local function is_ours(turn)
-  return turn.job ~= nil or turn.continued ~= nil or came_here(turn)
+  return turn.job ~= nil or turn.continued ~= nil or turn.said ~= nil or came_here(turn)
 end
 
 ---A turn is under way in its dialog.

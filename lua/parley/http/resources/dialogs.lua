@@ -2,10 +2,12 @@
 
 local app = require "parley.http.app"
 local audit = require "parley.store.audit"
+local chats = require "parley.channels.chats"
 local crypto = require "host.crypto"
 local json = require "host.json"
 local page = require "parley.http.page"
 local record = require "parley.turn.record"
+local say = require "parley.turn.say"
 local schema = require "parley.schema.v1alpha"
 local task = require "host.task"
 local time = require "host.time"
@@ -56,6 +58,30 @@ local function post_message(deps, ctx)
   if not turn then return nil, err end
   return app.json(ctx, 200, turn.response_text,
     turn.replayed and "Idempotency-Replayed: true\r\n" or nil)
+end
+
+local function send(deps, ctx)
+  local id, body = ctx.params.dialog_id, ctx.body
+  local ok, err = check_id(id)
+  if not ok then return nil, err end
+  local problem = say.problem(body.actions)
+  if problem then return nil, { code = "validation_failed", message = problem } end
+  local blocked
+  blocked, err = chats.blocked(deps.db, id)
+  if err then return nil, err end
+  if blocked then
+    return nil, { code = "recipient_blocked", message = "the user has blocked the bot" }
+  end
+  local turn
+  turn, err = deps.turn:say(id, {
+    actions = body.actions, lane = body.lane or "operator", as = "operator",
+    source = "token:" .. ctx.who.id,
+  }, { trace_id = ctx.trace_id, once = ctx.once })
+  if turn then return app.json(ctx, 200, turn.response_text) end
+  if err.code == "not_found" then
+    err = { code = "dialog_not_found", message = "no dialog '" .. id .. "'" }
+  end
+  return nil, err
 end
 
 local VERSION = -1 -- stands in the stored answer until the transaction knows the number
@@ -187,6 +213,13 @@ function M.register(router, deps)
       "invalid_dialog_id", "user_not_found", "message_failed", "conflict", "dialog_busy",
     },
     repeatable = true, handler = function(ctx) return post_message(deps, ctx) end,
+  }
+  router:add {
+    method = "POST", path = "/api/v1/dialogs/{dialog_id}/send", auth = "bot",
+    scopes = { "dialogs:write" }, summary = "Say something in a dialog that nobody there asked for",
+    request = schema.DialogSendV1, response = schema.DialogSendResponseV1,
+    problems = { "invalid_dialog_id", "dialog_not_found", "dialog_busy", "recipient_blocked" },
+    handler = function(ctx) return send(deps, ctx) end,
   }
   router:add {
     method = "POST", path = "/api/v1/dialogs/{dialog_id}/reset", auth = "bot",

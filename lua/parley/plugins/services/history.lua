@@ -24,7 +24,8 @@ end
 ---@param db table
 ---@param dialog {id: string, reset_version: integer}
 ---@param n integer|nil at most 20
----@return {role: "user"|"plugin", plugin: string?, type: string, text: string, at: string}[]|nil
+---@return {role: "user"|"plugin"|"operator"|"system", plugin: string?, type: string, text: string,
+---  at: string}[]|nil
 ---@return table|nil err
 function M.read(db, dialog, n)
   local rows, err = db:query(QUERY, dialog.id, dialog.reset_version, math.min(n or MAX, MAX))
