@@ -172,6 +172,7 @@ function M.open(cfg, opts)
     require("parley.http.resources." .. name).register(self.router, self)
   end
   require("parley.http.resources.pages").register(self.router)
+  require("parley.channels.telegram.webhook").register(self.router, self)
   return self
 end
 

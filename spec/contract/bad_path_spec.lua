@@ -1,7 +1,7 @@
 -- What stands in a path is any bytes: no route is surprised by them, and no database either.
 
+local eventually = require "spec.support.eventually"
 local host = require "spec.support.host"
-
 local token = require "parley.auth.token"
 
 local BODIES = { {}, { user = { external_id = "alice" }, type = "text", text = "hello" } }
@@ -17,6 +17,7 @@ describe("a path", function()
 
   setup(function()
     h = host.start()
+    eventually("the bots", function() return h.core.telegram.fleet.synced end)
     clients = {}
     for kind in pairs(token.KINDS) do clients[kind] = h:client(kind, token.SCOPES) end
   end)
@@ -29,7 +30,7 @@ describe("a path", function()
         local path = route.path:gsub("{[%w_]+}", (value:gsub("%%", "%%%%")))
         local bodiless = route.method == "GET" or route.method == "DELETE"
         for _, body in ipairs(bodiless and { "" } or BODIES) do
-          local r = clients[route.auth](route.method, path, body)
+          local r = clients[route.auth or "bot"](route.method, path, body)
           local where = ("%s %s: %s %s"):format(route.method, path, tostring(r.status), r.text)
           assert(r.status >= 200 and r.status < 500, where)
           assert(type(r.body) == "table", where)

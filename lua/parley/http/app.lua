@@ -133,6 +133,9 @@ local function dispatch(self, ctx, method, path)
     end
     ok, err = count(self, ctx, route)
     if not ok then return nil, err end
+  elseif route.admit then
+    ok, err = route.admit(ctx)
+    if not ok then return nil, err end
   end
   if route.read_query then
     ctx.args, err = route.read_query(ctx.query)
@@ -181,7 +184,7 @@ function M.new(deps)
     if not ok and not ctx.status then
       ctx.status =
         problem.respond(req, ctx.trace_id, err, limit_headers.lines(ctx.verdicts))
-      if ctx.status >= 500 and good then
+      if ctx.status >= 500 and good and not (ctx.route and ctx.route.quiet) then
         self.log("error", "request failed", {
           method = method, path = path, code = err.code, error = err.message,
           trace_id = ctx.trace_id,

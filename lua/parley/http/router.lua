@@ -18,8 +18,10 @@ end
 ---@param route {method: string, path: string, summary: string, auth: string|nil, scopes:
 --- string[]|nil, request: table|nil, response: table|nil, statuses: table<integer, string>|nil,
 --- query: table[]|nil, problems: string[]|nil, hidden: boolean|nil, body_optional: boolean|nil,
---- repeatable: boolean|nil, handler: function}
---- `auth` names the header of its token; nil: open to all. `path` has {parameters}. `statuses`: of
+--- repeatable: boolean|nil, admit: (fun(ctx: table): boolean|nil, table|nil)|nil,
+--- quiet: boolean|nil, handler: function}
+--- `auth` names the header of its token; nil: open to all, or to whom `admit` lets in before the
+--- body is looked at. `quiet`: it logs its failures itself. `path` has {parameters}. `statuses`: of
 --- success, default 200; `problems`: codes beside those that auth and request bring; `hidden`: not
 --- part of the contract. `body_optional`: an empty body is as good as {}. What `query` declares is
 --- in ctx.args. `repeatable`: see parley.http.idempotency.

@@ -61,6 +61,10 @@ M.telegram_ack = r:histogram("parley_telegram_ack_seconds",
   "Time from when updates have come until they are durable, and may be confirmed.")
 M.telegram_polls = r:counter("parley_telegram_poll_failures_total",
   "Failed attempts to get updates, by the code of the error.", { "bot", "code" })
+M.telegram_webhooks = r:counter("parley_telegram_webhook_requests_total",
+  "Updates that Telegram has brought to a webhook: ok, refused (no such bot, or a wrong secret), "
+    .. "paused, busy (too many are under way) or unavailable (they cannot be stored).",
+  { "bot", "result" })
 M.telegram_sends = r:counter("parley_telegram_sends_total",
   "Calls of the Bot API that deliver something: ok, or the code of the error.",
   { "bot", "method", "outcome" })

@@ -121,6 +121,7 @@ function M:sync()
       changes[#changes + 1] = { bot = bot, gone = true }
     end
   end
+  self.synced = true
   return changes
 end
 

@@ -1,5 +1,5 @@
--- Brings updates to the webhooks of bots: in order of their ids, several at a time, again and again
--- until the host answers 2xx (Bot API, setWebhook).
+-- Brings updates to the webhooks of bots: those of a chat one after the other, chats side by side,
+-- each again and again until the host answers 2xx (Bot API, setWebhook).
 
 local http = require "host.http_client"
 local json = require "host.json"
@@ -46,28 +46,53 @@ local function deliver(self, bot, hook, update)
   end
 end
 
--- As many at a time as the bot allows; they leave the queue in order.
+-- Whose updates wait for each other: those of a chat, or of a person where there is none.
+local function lane_of(update)
+  for _, part in pairs(update) do
+    local message = type(part) == "table" and (part.message or part)
+    local place = message and (message.chat or part.from)
+    if place then return place.id end
+  end
+  return "none"
+end
+
+local function forget_delivered(bot)
+  while bot.first <= bot.last and bot.updates[bot.first].delivered do
+    bot.updates[bot.first] = nil
+    bot.first = bot.first + 1
+  end
+end
+
+-- As many chats at a time as the bot allows; updates leave the queue in order.
 local function run(self, bot, hook)
-  local at_work, free = 0, task.cond()
+  local at_work, free, lanes = 0, task.cond(), {}
+  local function work(id)
+    local lane, i = lanes[id], 1
+    while lane[i] and deliver(self, bot, hook, lane[i]) do
+      lane[i].delivered = true
+      forget_delivered(bot)
+      i = i + 1
+    end
+    lanes[id], at_work = nil, at_work - 1
+    free:broadcast()
+  end
   local next_index = bot.first
   while bot.webhook == hook do
     if next_index < bot.first then next_index = bot.first end
-    if next_index > bot.last then
+    local update = bot.updates[next_index]
+    local id = update and lane_of(update)
+    if not update then
       bot.taken:wait(1)
-    elseif at_work >= hook.max_connections then
+    elseif not lanes[id] and at_work >= hook.max_connections then
       free:wait(1)
     else
-      local update = bot.updates[next_index]
-      next_index, at_work = next_index + 1, at_work + 1
-      task.spawn(function()
-        if deliver(self, bot, hook, update) then update.delivered = true end
-        at_work = at_work - 1
-        while bot.first <= bot.last and bot.updates[bot.first].delivered do
-          bot.updates[bot.first] = nil
-          bot.first = bot.first + 1
-        end
-        free:broadcast()
-      end)
+      next_index = next_index + 1
+      if lanes[id] then
+        lanes[id][#lanes[id] + 1] = update
+      else
+        lanes[id], at_work = { update }, at_work + 1
+        task.spawn(work, id)
+      end
     end
   end
 end
