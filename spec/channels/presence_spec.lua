@@ -13,7 +13,8 @@ p.on.command('slow', function(c) wait(c, 2) c:reply 'slow' end)
 p.on.command('sign', function(c) c:typing() wait(c, 0.7) c:reply 'signed' end)
 p.on.command('ask', function(c)
   c:reply { text = 'Which?', buttons = { { { text = 'slow', data = { go = 'slow' } },
-    { text = 'silent', data = { go = 'silent' } }, { text = 'quick', data = { go = 'quick' } }, { text = 'fail', data = { go = 'fail' } } } } }
+    { text = 'silent', data = { go = 'silent' } }, { text = 'quick', data = { go = 'quick' } },
+    { text = 'fail', data = { go = 'fail' } } } } }
 end)
 p.on.callback({ go = 'string' }, function(c, data)
   if data.go == 'fail' then wait(c, 2) error 'no' end
