@@ -10,6 +10,7 @@
 #include <lua.h>
 
 #define PL_BIND_MODULES(X)                                                                         \
+    X(blob)                                                                                        \
     X(control)                                                                                     \
     X(crypto)                                                                                      \
     X(engine)                                                                                      \
