@@ -100,12 +100,24 @@ local KEYS = {
     -- per million tokens, by model: { ["gpt-4o-mini"] = { prompt = 0.15, completion = 0.6 } }
     prices = { "table", {}, open = true },
   } },
+  -- files of plugins, in data/blobs: of users, and to be sent to them
+  files = { "table", {}, keys = {
+    max_mb = { "number", 20, min = 0.01, max = 2000, restart = true }, -- of one file
+    user_mb = { "number", 100, min = 0.01, max = 1e6, restart = true },
+    plugin_mb = { "number", 1024, min = 0.01, max = 1e7, restart = true },
+    total_mb = { "number", 4096, min = 0.01, max = 1e7, restart = true },
+    ttl_seconds = { "number", 7 * 86400, min = 1, max = 366 * 86400, restart = true },
+    -- media types that may be kept, like "image/png" and "image/*"; nil: all
+    types = { "table", nil, open = true, restart = true },
+  } },
   telegram = { "table", {}, keys = {
     token = { "string", nil, env = "TELEGRAM_BOT_TOKEN", restart = true },
     -- https://api.telegram.org, or a server of one's own
     api = { "string", "https://api.telegram.org", env = "PARLEY_TELEGRAM_API", restart = true },
     -- a turn that takes longer shows that the bot is typing; a press that is not answered by then
     -- is answered by the host
+    -- a Bot API server of one's own keeps its files on a disk that this host has, too
+    local_files = { "boolean", false, restart = true },
     typing_seconds = { "number", 1, min = 0.1, max = 3600, restart = true },
     press_seconds = { "number", 5, min = 0.1, max = 14, restart = true },
     -- what Telegram allows, so that it need not refuse; paced = false: only what it refuses counts

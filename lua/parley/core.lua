@@ -1,6 +1,8 @@
 -- The parts of one worker, put together: database, plugins, turns, HTTP.
 
 local app = require "parley.http.app"
+local blobs = require "parley.blobs"
+local blobs_sweep = require "parley.blobs.sweep"
 local broadcasts = require "parley.broadcasts.watch"
 local catalogue = require "parley.plugins.catalogue"
 local certificate = require "parley.ops.certificate"
@@ -147,7 +149,11 @@ function M.open(cfg, opts)
     log = log.write, accepted = ACCEPTED, accepted_of_one = cfg.accepted_queue,
     on_jobs = function() self.jobs:wake() end,
   }
+  self.blobs = blobs.new { db = self.db, home = cfg.home, config = cfg.files }
+  self.turn.blobs = self.blobs
+  self.sweeps_files = (opts.index or 0) == 0 -- the folder is that of all workers
   self.telegram = telegram.new {
+    blobs = self.blobs,
     db = self.db, cluster = self.cluster, turn = self.turn, log = log.write, master = self.master,
     config = cfg.telegram,
   }
@@ -237,6 +243,9 @@ function M:begin()
   self.leftover = task.spawn(recover.watch, self.recovery)
   self.counter = task.spawn(self.counts.run, self.counts)
   self.keeper = task.spawn(self.served.run, self.served)
+  if self.sweeps_files then
+    self.file_sweeper = task.spawn(blobs_sweep.run, self.blobs, log.write)
+  end
   self.shared:begin(self.cluster)
   self.telegram:begin()
   return #resumed
@@ -342,6 +351,7 @@ function M:close()
   if self.leftover then self.leftover:cancel() end
   if self.counter then self.counter:cancel() end
   if self.keeper then self.keeper:cancel() end
+  if self.file_sweeper then self.file_sweeper:cancel() end
   for _, kind in ipairs { "server", "db", "lanes", "limits", "manager", "shared" } do
     meters.watch(kind, nil)
   end

@@ -102,10 +102,42 @@ local MEDIA = {
   "photo", "document", "voice", "audio", "video", "sticker", "location", "contact",
 }
 
--- A file, by a reference that the channel knows or by address.
+-- A file, by a reference that the channel knows, by address, or one that is kept here.
 local media = {
   type = "object", ["x-max-bytes"] = 4096,
-  properties = { url = { type = "string", maxLength = 2048 }, id = { type = "string" } },
+  properties = {
+    url = { type = "string", maxLength = 2048 }, id = { type = "string", maxLength = 512 },
+    file = { type = "string", maxLength = 64, description = "id of a file that is kept here" },
+  },
+}
+
+local album = {
+  type = "array", minItems = 2, maxItems = 10,
+  description = "photos and videos, or documents, or audio, shown as one",
+  items = {
+    type = "object", additionalProperties = false, ["x-max-bytes"] = 16384,
+    properties = {
+      photo = media, video = media, document = media, audio = media, text = text,
+      format = { type = "string", enum = { "plain", "markdown" } },
+    },
+  },
+}
+
+local poll = {
+  type = "object", additionalProperties = false, required = { "question", "options" },
+  properties = {
+    question = { type = "string", minLength = 1, maxLength = 300 },
+    options = {
+      type = "array", minItems = 2, maxItems = 10,
+      items = { type = "string", minLength = 1, maxLength = 100 },
+    },
+    anonymous = { type = "boolean", description = "default true" },
+    multiple = { type = "boolean", description = "more than one answer" },
+    correct = {
+      type = "integer", minimum = 1, maximum = 10, description = "of a quiz: the right option",
+    },
+    explanation = { type = "string", maxLength = 200 },
+  },
 }
 
 local format = { type = "string", enum = { "plain", "markdown", "entities" } }
@@ -125,7 +157,7 @@ end
 ---@type table<string, table> JSON Schema of each type of action
 M.types = {
   send = message("send", {}, {
-    keyboard = keyboard,
+    keyboard = keyboard, album = album, poll = poll,
     menu = {
       type = "object", description = "set by the host: it is the dialog's menu, in the place of "
         .. "the one before it; `edit`: where that stands",
@@ -194,8 +226,30 @@ local function menu_problem(action)
   end
 end
 
+-- Which of the media in an album go together: those with the same letter.
+local TOGETHER = { photo = "p", video = "p", document = "d", audio = "a" }
+
+local function album_problem(album_given)
+  local first
+  for i, item in ipairs(album_given) do
+    local n, sort = 0, nil
+    for kind, letter in pairs(TOGETHER) do
+      if item[kind] then n, sort = n + 1, letter end
+    end
+    first = first or sort
+    if n ~= 1 then return ("album[%d]: one medium is needed"):format(i - 1) end
+    if sort ~= first then
+      return ("album[%d]: photos and videos go together, documents and audio do not"):format(i - 1)
+    end
+  end
+end
+
 -- What a closed schema cannot say.
 local function lacks(action)
+  if action.album then
+    local problem = album_problem(action.album)
+    if problem then return problem end
+  end
   if action.type == "menu" then return menu_problem(action) end
   if action.keyboard then
     local problem = keyboard_problem(action)
@@ -207,7 +261,7 @@ local function lacks(action)
   if action.type == "invoke" and (action.plugin == nil) == (action.intent == nil) then
     return "'plugin' or 'intent' is needed, not both"
   end
-  if action.type ~= "send" or action.text then return nil end
+  if action.type ~= "send" or action.text or action.album or action.poll then return nil end
   for _, kind in ipairs(MEDIA) do
     if action[kind] then return nil end
   end

@@ -115,6 +115,16 @@ local function check_text(text, what)
   return text
 end
 
+-- What a message may have in the place of a text.
+local CONTENT = {
+  "photo", "document", "voice", "audio", "video", "sticker", "location", "contact", "album", "poll",
+}
+
+local function has_content(action)
+  for _, kind in ipairs(CONTENT) do if action[kind] ~= nil then return true end end
+  return false
+end
+
 ---c:reply "text", c:reply(parley.text()...) or c:reply { text=, format=, buttons=, ... }
 function C:reply(what)
   if type(what) == "table" and getmetatable(what) == false and rawget(what, "parts") then
@@ -124,7 +134,7 @@ function C:reply(what)
   if type(what) ~= "table" then check_text(nil, "reply") end
   local action = { type = "send" }
   for k, v in pairs(what) do action[k] = v end
-  if not (action.photo or action.document) then check_text(action.text, "reply") end
+  if not has_content(action) then check_text(action.text, "reply") end
   add(self, action)
 end
 
@@ -244,6 +254,15 @@ for _, method in ipairs { "post", "put", "patch" } do
   end
 end
 C.http = freeze("http", http)
+
+local files = {}
+for _, name in ipairs { "put", "read", "info", "delete" } do
+  files[name] = function(_, ...) return host("files." .. name, ...) end
+end
+C.files = freeze("files", files)
+
+---A file that a user has sent, kept here from now on: the payload of its message.
+function C.download(_, what, options) return host("files.download", what, options) end
 
 C.llm = freeze("llm", { chat = function(_, request) return host("llm.chat", request) end })
 

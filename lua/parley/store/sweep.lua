@@ -40,6 +40,17 @@ local RULES = {
     delete = "DELETE FROM callbacks WHERE id = $1",
   },
   {
+    key = { "id" }, before = 0,
+    find = "SELECT id FROM blobs WHERE expires_at < $1 AND id > $3 ORDER BY id LIMIT $2",
+    delete = "DELETE FROM blobs WHERE id = $1",
+  },
+  {
+    key = { "sender", "hash", "kind" }, before = 90 * KEPT_MS,
+    find = "SELECT sender, hash, kind FROM blob_files WHERE created_at < $1 "
+      .. "AND (sender, hash, kind) > ($3, $4, $5) ORDER BY sender, hash, kind LIMIT $2",
+    delete = "DELETE FROM blob_files WHERE sender = $1 AND hash = $2 AND kind = $3",
+  },
+  {
     key = { "plugin", "scope", "key" }, before = 0,
     find = "SELECT plugin, scope, key FROM kv WHERE expires_at < $1 "
       .. "AND (plugin, scope, key) > ($3, $4, $5) ORDER BY plugin, scope, key LIMIT $2",

@@ -80,7 +80,7 @@ local function invocation_for(self, turn, generation, plugin, id)
     dialog_id = turn.dialog.id, dialog = turn.dialog, user = turn.user, trace_id = turn.trace_id,
     config = generation.config, llm = generation.llm, writes = {}, notices = {}, turn = turn,
     deadline = time.live() + plugin.manifest.limits.timeout_ms / 1000,
-    channel = self.channels and self.channels[turn.dialog.channel],
+    blobs = self.blobs, channel = self.channels and self.channels[turn.dialog.channel],
   }, Invocation)
 end
 

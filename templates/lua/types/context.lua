@@ -16,6 +16,7 @@
 ---@field secret table<string, parley.Secret> by the names under "secrets" of manifest.json
 ---@field kv parley.kv
 ---@field http parley.http
+---@field files parley.files
 ---@field llm parley.llm
 ---@field log parley.log
 local Context = {}
@@ -83,9 +84,28 @@ local Context = {}
 ---@field sticker? parley.Medium
 ---@field location? table
 ---@field contact? table
+---@field album? parley.AlbumItem[] 2 to 10: photos and videos, or documents, or audio
+---@field poll? parley.Poll
 ---@field reply_to? string
 ---@field lane? string
 ---@field silent? boolean no sound
+
+---One of the four media, with a text of its own.
+---@class parley.AlbumItem
+---@field photo? parley.Medium
+---@field video? parley.Medium
+---@field document? parley.Medium
+---@field audio? parley.Medium
+---@field text? string
+---@field format? "plain"|"markdown"
+
+---@class parley.Poll
+---@field question string
+---@field options string[] 2 to 10
+---@field anonymous? boolean default true
+---@field multiple? boolean more than one answer
+---@field correct? integer of a quiz: the right option
+---@field explanation? string of a quiz
 
 ---A press comes back as a callback with `data`, or as the text itself; or it opens `url`.
 ---@class parley.Button
@@ -136,6 +156,7 @@ local Context = {}
 ---@class parley.Medium
 ---@field url? string
 ---@field id? string that the channel knows
+---@field file? string id of a file of `c.files` or `c:download`
 
 ---Answers. At most 50 actions in one event.
 ---@param what string|number|parley.Reply|parley.Text
@@ -233,3 +254,10 @@ function Context:emit(name, data) end
 ---@return {role: "user"|"plugin"|"operator"|"system", plugin: string?, type: string, text: string, at: string}[]|nil
 ---@return parley.Error|nil err
 function Context:history(n) end
+
+---Permission `files`. Keeps a file that a user has sent.
+---@param what table|string the payload of its message, or the id that the channel gave it
+---@param options? parley.FileOptions
+---@return parley.File|nil
+---@return parley.Error|nil err code: too_large, type, quota, not_found, timeout, ...
+function Context:download(what, options) end

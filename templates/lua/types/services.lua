@@ -89,6 +89,47 @@ function http:put(url, body, options) end
 ---@return parley.Error|nil err
 function http:patch(url, body, options) end
 
+---Permission `files`. A file is known by its id; it is kept as long as the operator lets it, or for
+---`ttl` seconds, and outlives a turn that fails.
+---@class parley.files
+local files = {}
+
+---@class parley.File
+---@field id string
+---@field size integer bytes
+---@field type string media type, as its first bytes say
+---@field name? string
+---@field hash string SHA-256, in hex
+---@field expires_at integer unix seconds
+
+---@class parley.FileOptions
+---@field name? string without folders
+---@field type? string default: what the first bytes say
+---@field ttl? number seconds
+
+---@param data string at most 4 MiB
+---@param options? parley.FileOptions
+---@return parley.File|nil
+---@return parley.Error|nil err code: too_large, quota, type, ...
+function files:put(data, options) end
+
+---@param file string|parley.File
+---@param offset? integer default 0
+---@param length? integer at most 262144, the default
+---@return string|nil data nil without err behind the end
+---@return parley.Error|nil err
+function files:read(file, offset, length) end
+
+---@param file string|parley.File
+---@return parley.File|nil
+---@return parley.Error|nil err
+function files:info(file) end
+
+---@param file string|parley.File
+---@return true|nil ok
+---@return parley.Error|nil err
+function files:delete(file) end
+
 ---Permission `llm:chat`. At most 5 calls in one event.
 ---@class parley.llm
 local llm = {}

@@ -10,6 +10,7 @@ M.__index = M
 local TIMEOUT_S, CONNECT_S = 30, 10
 local RETRY_MAX_S = 86400
 local BODY_MAX = 8 * 1024 * 1024
+local UPLOAD_MAX = 2000 * 1024 * 1024 -- of a server of one's own; Telegram's own takes 50 MB
 
 -- What may be asked twice without anything happening twice.
 local REPEATABLE = {
@@ -24,7 +25,10 @@ local NOT_SENT = { resolve = true, connect = true, tls = true, busy = true, inva
 
 ---@param opts {token: string, url: string} url: https://api.telegram.org, or a server of one's own
 function M.new(opts)
-  return setmetatable({ url = opts.url:gsub("/+$", "") .. "/bot" .. opts.token .. "/" }, M)
+  local server = opts.url:gsub("/+$", "")
+  return setmetatable({
+    url = server .. "/bot" .. opts.token .. "/", files = server .. "/file/bot" .. opts.token .. "/",
+  }, M)
 end
 
 -- What must rather not happen than happen twice: people would pay twice.
@@ -85,23 +89,19 @@ local function refusal(method, status, reply)
   })
 end
 
----Calls a method.
----@param method string
----@param params table
----@param timeout number|nil seconds
----@return any|nil result
----@return table|nil err code: rate_limited (`retry_after` seconds), forbidden, bad_request,
----  unauthorized, conflict, too_large, unavailable, connect (nothing was sent), lost;
----  `unknown`: it may have been carried out
-function M:call(method, params, timeout)
-  local r, err = http.request {
-    method = "POST", url = self.url .. method, body = json.encode(params), max_body = BODY_MAX,
-    headers = { ["Content-Type"] = "application/json" }, timeout = timeout or TIMEOUT_S,
-    connect_timeout = CONNECT_S, allow_private = true, once = not REPEATABLE[method],
-  }
+-- Of a request that cannot be made: a file of it is gone, or cannot be read.
+local FILE = { not_found = true, permission = true, io = true, invalid = true }
+
+local function ask(self, method, request, timeout)
+  request.method, request.url, request.max_body = "POST", self.url .. method, BODY_MAX
+  request.timeout, request.connect_timeout = timeout or TIMEOUT_S, CONNECT_S
+  request.allow_private, request.once = true, not REPEATABLE[method]
+  local r, err = http.request(request)
   if not r then
     if NOT_SENT[err.code] then
       return failure(method, "connect", err.message, { retryable = true })
+    elseif request.multipart and FILE[err.code] then
+      return failure(method, "file", err.message)
     end
     return lost(method, err.message)
   end
@@ -112,6 +112,55 @@ function M:call(method, params, timeout)
   end
   if reply.ok == true then return reply.result end
   return refusal(method, tonumber(reply.error_code) or r.status, reply)
+end
+
+---Calls a method.
+---@param method string
+---@param params table
+---@param timeout number|nil seconds
+---@return any|nil result
+---@return table|nil err code: rate_limited (`retry_after` seconds), forbidden, bad_request,
+---  unauthorized, conflict, too_large, unavailable, connect (nothing was sent), lost;
+---  `unknown`: it may have been carried out
+function M:call(method, params, timeout)
+  return ask(self, method, {
+    body = json.encode(params), headers = { ["Content-Type"] = "application/json" },
+  }, timeout)
+end
+
+---Calls a method with files, which are read from the disk while they are sent.
+---@param method string
+---@param params table a file is named in it as attach://NAME
+---@param files {name: string, file: string, filename: string, content_type: string}[] file: a path
+---@param timeout number seconds
+---@return any|nil result
+---@return table|nil err as of call; "file": one cannot be read
+function M:upload(method, params, files, timeout)
+  local parts = {}
+  for name, value in pairs(params) do
+    parts[#parts + 1] = {
+      name = name, data = type(value) == "string" and value or json.encode(value),
+    }
+  end
+  for _, file in ipairs(files) do parts[#parts + 1] = file end
+  return ask(self, method, { multipart = parts, max_upload = UPLOAD_MAX }, timeout)
+end
+
+---Begins to read a file (Bot API, getFile). Its address has the token in it, and stays here.
+---@param path string file_path
+---@param opts {max: number, timeout: number, from: integer|nil} max: bytes; from: bytes that are
+---  here already
+---@return table|nil response {status, headers, body}, body: read() and close() of host.http_client
+---@return table|nil err
+function M:file(path, opts)
+  local r, err = http.request {
+    url = self.files .. path:gsub("[^%w/._~-]", function(c) return ("%%%02X"):format(c:byte()) end),
+    headers = opts.from and { Range = ("bytes=%d-"):format(opts.from) } or nil,
+    max_body = opts.max, timeout = opts.timeout, connect_timeout = CONNECT_S, allow_private = true,
+    stream = true,
+  }
+  if r then return r end
+  return failure("download", err.code, err.message, { retryable = err.retryable })
 end
 
 return M

@@ -6,11 +6,13 @@ local cluster = require "parley.cluster"
 local commands = require "parley.channels.telegram.commands"
 local crypto = require "host.crypto"
 local fleet = require "parley.channels.telegram.fleet"
+local incoming = require "parley.channels.telegram.incoming"
 local intake = require "parley.channels.telegram.intake"
 local json = require "host.json"
 local kinds = require "parley.channels.telegram.update.kinds"
 local menus = require "parley.channels.telegram.menus"
 local outbox = require "parley.channels.outbox"
+local outgoing = require "parley.channels.telegram.outgoing"
 local outlet = require "parley.channels.telegram.sending.outlet"
 local presses = require "parley.channels.telegram.presses"
 local pulse = require "parley.channels.telegram.pulse"
@@ -46,6 +48,7 @@ function M.new(deps)
     open = function(bot, lease)
       return runner.new {
         bot = bot, lease = lease, fleet = self.fleet, db = self.db, log = self.log,
+        blobs = self.blobs,
         senders = self.senders, outlet = self.outlet, limits = self.config.limits,
         queue = self.turn.queue,
         take = function(...) return self:take(...) end,
@@ -154,6 +157,32 @@ function M:ended(given) self.typing:leave(given) end
 ---@param turn table
 ---@return boolean shown false: nobody waits for this turn here
 function M:show_typing(turn) return self.typing:now(turn.given) end
+
+---Downloads a file that somebody has sent in a dialog of a bot.
+---@param dialog_id string
+---@param file_id string
+---@param opts table of parley.channels.telegram.incoming
+---@return parley.Blob|nil
+---@return table|nil err
+function M:download(dialog_id, file_id, opts)
+  local place = address.place(dialog_id)
+  local client = place and self.fleet:api(place.bot)
+  if not client then
+    return nil, {
+      code = "unavailable", message = "this dialog is of no bot that is here", retryable = false,
+      op = "telegram",
+    }
+  end
+  local blob, err = incoming.download({
+    api = client, blobs = self.blobs, local_files = self.config.local_files,
+  }, file_id, opts)
+  if not blob then return nil, err end
+  -- To send it back needs no upload.
+  if opts.kind then
+    self.db:commit { outgoing.remember("tg:" .. place.bot, blob.hash, opts.kind, file_id) }
+  end
+  return blob
+end
 
 -- The press that a turn answers.
 local function query_of(turn)

@@ -5,15 +5,13 @@ local callback = require "parley.channels.telegram.callback"
 local clean = require("parley.channels.telegram.entities").clean
 local json = require "host.json"
 local markdown = require "parley.channels.telegram.markdown"
+local media = require "parley.channels.telegram.media"
 local split = require "parley.channels.telegram.split"
 
 local M = {}
 
-local TEXT_MAX, CAPTION_MAX = 4096, 1024
-local MEDIA = {
-  photo = "sendPhoto", document = "sendDocument", voice = "sendVoice", audio = "sendAudio",
-  video = "sendVideo", sticker = "sendSticker",
-}
+local TEXT_MAX = 4096
+
 ---@class parley.telegram.Call
 ---@field method string
 ---@field params table
@@ -24,6 +22,12 @@ local function text_of(action)
   if action.format == "markdown" then return markdown.parse(action.text) end
   if action.format ~= "entities" then return action.text, {} end
   return action.text, clean(action.text, action.entities)
+end
+
+local function pieces_of(action, max)
+  if not action.text then return {} end
+  local text, entities = text_of(action)
+  return split.pieces(text, entities, max)
 end
 
 local function button_of(ctx, b)
@@ -90,8 +94,7 @@ local function reply_parameters(action)
 end
 
 local function send_text(ctx, action, keyboard)
-  local text, entities = text_of(action)
-  local pieces = split.pieces(text, entities, TEXT_MAX)
+  local pieces = pieces_of(action, TEXT_MAX)
   for i, piece in ipairs(pieces) do
     add(ctx, "sendMessage", {
       text = piece.text, entities = list(piece.entities),
@@ -101,51 +104,30 @@ local function send_text(ctx, action, keyboard)
   end
 end
 
--- A caption that is too long follows as a message of its own.
-local function send_media(ctx, action, kind, keyboard)
-  local value = action[kind]
-  local params = { [kind] = value.id or value.url, reply_parameters = reply_parameters(action) }
-  local text, entities = "", {}
-  if action.text then text, entities = text_of(action) end
-  local pieces = split.pieces(text, entities, CAPTION_MAX)
-  if #pieces <= 1 and kind ~= "sticker" then
-    params.caption = pieces[1] and pieces[1].text
-    params.caption_entities = pieces[1] and list(pieces[1].entities)
-    params.reply_markup = keyboard
-    return add(ctx, MEDIA[kind], params, action)
-  end
-  add(ctx, MEDIA[kind], params, action)
-  if #pieces > 0 then send_text(ctx, action, keyboard) end
-end
-
 local renderers = {}
 
 function renderers.send(ctx, action)
   local keyboard = markup_of(ctx, action)
-  for kind in pairs(MEDIA) do
-    if action[kind] then return send_media(ctx, action, kind, keyboard) end
-  end
-  if action.location then
-    add(ctx, "sendLocation", {
-      latitude = action.location.latitude, longitude = action.location.longitude,
-    }, action)
-  elseif action.contact then
-    add(ctx, "sendContact", {
-      phone_number = action.contact.phone_number, first_name = action.contact.first_name,
-    }, action)
-  end
-  if action.text then send_text(ctx, action, keyboard) end
+  local sent = media.send(action, keyboard, {
+    pieces = pieces_of, reply = reply_parameters(action),
+    add = function(method, params) return add(ctx, method, params, action) end,
+    text = function(markup) send_text(ctx, action, markup) end,
+  })
+  if not sent and action.text then send_text(ctx, action, keyboard) end
 end
 
 function renderers.edit(ctx, action)
   local keyboard = keyboard_of(ctx, action.buttons)
   local params = { message_id = action.message_id, reply_markup = keyboard }
   if not action.text then return add(ctx, "editMessageReplyMarkup", params, action) end
-  local text, entities = text_of(action)
-  local pieces = split.pieces(text, entities, TEXT_MAX)
+  local pieces = pieces_of(action, TEXT_MAX)
   if #pieces == 0 then return end
   params.text, params.entities = pieces[1].text, list(pieces[1].entities)
   add(ctx, "editMessageText", params, action)
+  -- What a message has no room for comes behind it.
+  for i = 2, #pieces do
+    add(ctx, "sendMessage", { text = pieces[i].text, entities = list(pieces[i].entities) }, action)
+  end
 end
 
 function renderers.delete(ctx, action)

@@ -2,6 +2,7 @@
 
 local bots = require "parley.store.bots"
 local explain = require "parley.channels.telegram.explain"
+local outgoing = require "parley.channels.telegram.outgoing"
 local poller = require "parley.channels.telegram.poller"
 local sender = require "parley.channels.telegram.sender"
 local task = require "host.task"
@@ -21,8 +22,8 @@ local CALM_S = 60
 
 ---@param deps {bot: parley.Bot, lease: parley.Lease, fleet: table, db: table, log: function,
 ---  senders: table, take: (fun(bot: parley.Bot, updates: table[]): integer|nil, table|nil),
----  queue: table, wanted: fun(): string[]} take: makes updates durable; queue: of parley.turn,
----  where their turns wait; wanted: the kinds of updates that the bot asks for
+---  blobs: table, queue: table, wanted: fun(): string[]} take: makes updates durable; queue: of
+---  parley.turn, where their turns wait; wanted: the kinds of updates that the bot asks for
 ---@return parley.BotRunner
 function M.new(deps)
   local self = setmetatable(deps, M)
@@ -86,8 +87,10 @@ end
 
 local function open_sender(self)
   local bot = self.bot
+  local name = "tg:" .. bot.name
   local s = sender.new {
-    bot = bot.name, sender = "tg:" .. bot.name, api = self.api, db = self.db, log = self.log,
+    bot = bot.name, sender = name, db = self.db, log = self.log,
+    api = outgoing.new { api = self.api, db = self.db, blobs = self.blobs, sender = name },
     lease = self.lease, outlet = self.outlet, limits = self.limits,
   }
   while self:held() do

@@ -2,6 +2,7 @@
 
 require "parley.plugins.services.basic"
 require "parley.plugins.services.channel"
+require "parley.plugins.services.files"
 require "parley.plugins.services.history"
 require "parley.plugins.services.http"
 require "parley.plugins.services.kv"

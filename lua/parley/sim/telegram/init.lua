@@ -116,12 +116,33 @@ local function bot_call(self, req, query, token, method)
   req:respond(reply.ok and 200 or reply.error_code, JSON, (json.encode(reply)))
 end
 
+local OCTETS = "Content-Type: application/octet-stream\r\n"
+
+-- The rest of a file, when a range is asked for (RFC 9110 section 14.2).
+local function send_content(req, content, rule)
+  local from = tonumber((req:header "range" or ""):match "^bytes=(%d+)%-$") or 0
+  local rest, status, head = content:sub(from + 1), 200, OCTETS
+  if from > 0 then
+    status = 206
+    head = ("%sContent-Range: bytes %d-%d/%d\r\n"):format(OCTETS, from, #content - 1, #content)
+  end
+  if not rule then return req:respond(status, head, rest) end
+  req:start(status, head) -- cut off
+  req:write(rest:sub(1, math.floor(#rest / 2)))
+  req:abort()
+end
+
 local function send_file(self, req, token, path)
-  if self.world.by_token[token] then
-    for _, known in pairs(self.world.files) do
-      if known.path == path then
-        return req:respond(200, "Content-Type: application/octet-stream\r\n", known.content)
+  local bot = self.world.by_token[token]
+  for _, known in pairs(bot and self.world.files or {}) do
+    if known.path == path then
+      local rule = self.faults:take(bot, "file", {})
+      if rule and rule.kind ~= "truncated" then
+        if misbehave(self, req, bot, rule, "file", {}, {}) then return end
+        rule = nil
       end
+      note(self, bot, "file", { range = req:header "range" }, { ok = true })
+      return send_content(req, known.content, rule)
     end
   end
   req:respond(404, JSON, (json.encode { ok = false, error_code = 404, description = "Not Found" }))

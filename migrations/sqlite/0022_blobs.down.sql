@@ -1,0 +1,2 @@
+DROP TABLE blob_files;
+DROP TABLE blobs;
