@@ -7,6 +7,7 @@
 local attempt = require "parley.turn.attempt"
 local crypto = require "host.crypto"
 local finish = require "parley.turn.finish"
+local join = require "parley.turn.join"
 local json = require "host.json"
 local meters = require "parley.ops.meters"
 local queue = require "parley.turn.queue"
@@ -19,7 +20,7 @@ local M = {}
 M.__index = M
 
 local ACCEPT = "INSERT INTO inbox (source, key, dialog_id, state, payload, body_hash, trace_id, "
-  .. "received_at, owner) VALUES ($1, $2, $3, 'open', $4, $5, $6, $7, $8) "
+  .. "received_at, owner, part_of) VALUES ($1, $2, $3, 'open', $4, $5, $6, $7, $8, $9) "
   .. "ON CONFLICT (source, key) DO NOTHING"
 
 -- A lane full of turns, each of which takes all of its time, is empty by then.
@@ -63,7 +64,8 @@ local run
 local function finish_left(self, dialog_id, seconds)
   local rows = recover.left(self, dialog_id)
   for _, row in ipairs(rows or {}) do
-    if not run(self, of_row(row), seconds) then return end
+    if row.part_of then row = join.run(self, row) end
+    if row and not run(self, of_row(row), seconds) then return end
   end
   if rows then recover.free(self, dialog_id) end
 end
@@ -91,14 +93,28 @@ function run(self, given, seconds)
   end
 end
 
+-- In the lane: what is only a part becomes the whole.
+local function whole(self, row)
+  local good, joined, err = pcall(join.run, self, row)
+  if good and joined then return of_row(joined) end
+  self.lanes:leave(row.dialog_id)
+  if not good then error(joined, 0) end
+  return nil, err
+end
+
 -- Runs a turn in the lane of its dialog. What is durable waits for as long as those before it take.
-local function in_lane(self, given, durable)
+-- `part`: its row, when it is to be joined with others first.
+local function in_lane(self, given, durable, part)
   local seconds = self.manager.current.config.turn_timeout_seconds
   local ok, err = self.lanes:enter(given.dialog_id, durable and PATIENCE_S or seconds, durable)
   if not ok then
     local code = err.code == "busy" and "dialog_busy" or err.code
     meters.turn_error(code)
     return nil, { code = code, message = err.message, retry_after = 1 }
+  end
+  if part then
+    given, err = whole(self, part)
+    if not given then return not err and { status = "joined" } or nil, err end
   end
   given.entered = time.mono()
   local channel = given.message and self.channels and self.channels[given.message.channel]
@@ -147,8 +163,9 @@ end
 
 ---Makes messages durable before their turns: who has brought them may forget them.
 ---@param rows {source: string, key: string, dialog_id: string, message: table, trace_id: string,
----  received_at: integer, payload: string|nil}[] key: what makes the message the same one again;
----  payload: the message as JSON, where it was written before
+---  received_at: integer, payload: string|nil, part_of: string|nil}[] key: what makes the message
+---  the same one again; payload: the message as JSON, where it was written before; part_of: what it
+---  has in common with those that it is to be joined with
 ---@return table[]|nil fresh rows of inbox for M:resume, in the order given; those that were here
 ---  before are left out
 ---@return table|nil err
@@ -159,7 +176,7 @@ function M:accept(rows)
     row.body_hash = crypto.hex(crypto.sha256(row.payload)):sub(1, 32)
     statements[i] = {
       ACCEPT, row.source, row.key, row.dialog_id, row.payload, row.body_hash, row.trace_id,
-      row.received_at, self.owner,
+      row.received_at, self.owner, row.part_of, n = 9,
     }
   end
   local results, err = self.db:commit(statements)
@@ -172,7 +189,9 @@ end
 
 ---Takes up a message, or a job, again whose turn a crash has cut off.
 ---@param row table of inbox, state 'open'
-function M:resume(row) return in_lane(self, of_row(row), true) end
+---@return table|nil turn {status = "joined"} when it was taken along by the turn of another one
+---@return table|nil err
+function M:resume(row) return in_lane(self, of_row(row), true, row.part_of and row) end
 
 ---Takes the actions that a plugin brings after it has answered 202.
 ---@param row table of continuations

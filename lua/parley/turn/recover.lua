@@ -54,8 +54,8 @@ local function take_up(deps, row)
 end
 
 local CLAIM = "UPDATE inbox SET owner = $1, attempts = attempts + 1 WHERE state = 'open' AND %s "
-  .. "RETURNING source, key, dialog_id, payload, body_hash, trace_id, received_at, attempts - 1 "
-  .. "AS attempts"
+  .. "RETURNING source, key, dialog_id, payload, body_hash, trace_id, received_at, part_of, "
+  .. "attempts - 1 AS attempts"
 local CLAIM_OF = CLAIM:format "owner = $2"
 local CLAIM_IN = CLAIM:format "owner = $1 AND dialog_id = $2"
 -- Rows without an owner were written before there were owners.
@@ -133,8 +133,9 @@ end
 ---@return table[]|nil rows of inbox, oldest first
 ---@return table|nil err
 function M.left(deps, id)
-  return deps.db:query("SELECT source, key, dialog_id, payload, body_hash, trace_id, received_at "
-    .. "FROM inbox WHERE state = 'open' AND owner = $1 AND dialog_id = $2 ORDER BY received_at",
+  return deps.db:query("SELECT source, key, dialog_id, payload, body_hash, trace_id, received_at, "
+    .. "part_of FROM inbox WHERE state = 'open' AND owner = $1 AND dialog_id = $2 "
+    .. "ORDER BY received_at",
     deps.owner, id)
 end
 

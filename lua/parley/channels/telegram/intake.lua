@@ -23,6 +23,7 @@ local function rows_of(bot, source, updates)
       rows[#rows + 1] = {
         source = source, key = found.message.message_id, dialog_id = found.dialog_id,
         message = found.message, trace_id = crypto.trace_id(), received_at = now, index = i,
+        part_of = found.group,
       }
     end
   end

@@ -85,7 +85,8 @@ end
 
 ---@param bot {name: string, username: string}
 ---@param update any
----@return {dialog_id: string, message: table}|nil normalised nil: it is nobody's of this host
+---@return {dialog_id: string, message: table, group: string|nil}|nil normalised nil: it is nobody's
+---  of this host; group: of an album
 ---@return string kind of the update, for the metrics: "other" for one that is not known,
 ---  "refused" for what is no update
 function M.update(bot, update)
@@ -106,6 +107,7 @@ function M.update(bot, update)
   return {
     dialog_id = address.dialog(bot.name, chat.id, reader and thread_of(posted) or nil),
     message = message,
+    group = message.type ~= "event" and message.payload and message.payload.group or nil,
   }, counted
 end
 

@@ -1,0 +1,2 @@
+DROP INDEX inbox_parts;
+ALTER TABLE inbox DROP COLUMN part_of;
