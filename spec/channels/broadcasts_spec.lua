@@ -1,7 +1,7 @@
 -- Broadcasts in a whole host, against the simulated Telegram.
 
 local broadcasts = require "parley.broadcasts"
-local crypto = require "host.crypto"
+local crowd = require "spec.support.people"
 local eventually = require "spec.support.eventually"
 local host = require "spec.support.host"
 local json = require "host.json"
@@ -21,7 +21,9 @@ describe("a broadcast", function()
   local function start(home)
     return host.start {
       home = home, plugins = { talk = { main = MAIN } },
-      config = ("return { telegram = { token = %q, api = %q }, fallback_plugin = 'talk' }"):format(bot.token, s:url()),
+      config = ([[return {
+        telegram = { token = %q, api = %q, limits = { paced = false } }, fallback_plugin = 'talk',
+      }]]):format(bot.token, s:url()),
     }
   end
   before_each(function()
@@ -34,36 +36,8 @@ describe("a broadcast", function()
     s:close()
   end)
 
-  -- People who have written to the bot some time.
-  local function people(n, more)
-    local out, statements = {}, {}
-    for i = 1, n do
-      local user = s.world:add_user { language_code = more and more.locale or "en" }
-      s.world:private(bot, user)
-      out[i] = user.id
-      local id = crypto.uuid7()
-      statements[#statements + 1] = {
-        "INSERT INTO users (id, telegram_id, locale, role, attributes, created_at, updated_at) "
-          .. "VALUES ($1, $2, $3, $4, $5, 1, 1)", id, user.id, more and more.locale or "en",
-        more and more.role or "user", more and more.attributes and json.encode(more.attributes), n = 5,
-      }
-      statements[#statements + 1] = {
-        "INSERT INTO dialogs (id, user_id, channel, locale, status, state, version, created_at, last_message_at) "
-          .. "VALUES ($1, $2, 'telegram', 'en', 'active', $3, 1, 1, 1)",
-        "tg:main:" .. user.id, id, more and more.state and json.encode(more.state), n = 3,
-      }
-    end
-    assert(h.core.db:commit(statements))
-    return out
-  end
-
-  local function texts(user_id)
-    local out = {}
-    for _, m in ipairs(s:view("messages", { bot = "shop_bot", chat = tostring(user_id) }).messages) do
-      if m.from == bot.user then out[#out + 1] = m.text or m.caption or "?" end
-    end
-    return out
-  end
+  local function people(n, more) return crowd.add(s, bot, h.core.db, n, more) end
+  local function texts(user_id) return crowd.heard(s, bot, user_id) end
 
   local function create(given)
     given.bot, given.locale = given.bot or "main", given.locale or "en"
@@ -163,7 +137,7 @@ describe("a broadcast", function()
   it("leaves out who has blocked the bot, and reports who does and what fails", function()
     local all = people(6)
     assert(h.core.db:commit { {
-      "INSERT INTO chats (sender, chat_id, state, changed_at) VALUES ('tg:main', $1, 'blocked', 1)", all[2],
+      "INSERT INTO chats (sender, chat_id, state, changed_at) VALUES ('tg:main', $1, 'deactivated', 1)", all[2],
     } })
     s:act("block", { bot = "shop_bot", user = all[4] })
     s:act("faults", { kind = "status", status = 400, method = "sendMessage", chat_id = all[5] })
@@ -173,7 +147,7 @@ describe("a broadcast", function()
     local report = assert(broadcasts.report(h.core.db, b.id))
     local reasons = {}
     for _, r in ipairs(report.reasons) do reasons[r.result .. " " .. r.code] = r.recipients end
-    assert.same({ ["blocked blocked_before"] = 1, ["blocked blocked"] = 1, ["failed bad_request"] = 1 }, reasons)
+    assert.same({ ["blocked deactivated"] = 1, ["blocked blocked"] = 1, ["failed bad_request"] = 1 }, reasons)
     local blocked = assert(broadcasts.results(h.core.db, b.id, "blocked", nil, 10))
     assert.same({ "tg:main:" .. all[2], "tg:main:" .. all[4] }, { blocked[1].dialog_id, blocked[2].dialog_id })
     assert.equal(1, #assert(broadcasts.results(h.core.db, b.id, "blocked", blocked[1].dialog_id, 10)))

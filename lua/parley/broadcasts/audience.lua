@@ -10,7 +10,8 @@ local json = require "host.json"
 local M = {}
 
 M.PAGE = 100 -- recipients of one transaction
-local USERS = 200 -- of one query
+local USERS = 200  -- of one query
+local PART = 10000 -- recipients of a list, in one transaction
 
 local function fail(path, message)
   return nil, {
@@ -92,16 +93,24 @@ function M.resolve(db, bot, audience)
   return out
 end
 
----Statements that store a list.
+---Stores a list, in several transactions: nobody looks at it before its broadcast is stored.
+---@param db table
 ---@param broadcast_id string
 ---@param dialog_ids string[]
----@return table[] statements
-function M.store(broadcast_id, dialog_ids)
-  local statements, rows = {}, {}
-  for i, id in ipairs(dialog_ids) do rows[i] = { broadcast_id, id } end
-  insert_many("INSERT INTO broadcast_recipients (broadcast_id, dialog_id) VALUES ", 2, rows,
-    statements)
-  return statements
+---@return boolean|nil ok
+---@return table|nil err
+function M.store(db, broadcast_id, dialog_ids)
+  for from = 1, #dialog_ids, PART do
+    local statements, rows = {}, {}
+    for i = from, math.min(from + PART - 1, #dialog_ids) do
+      rows[#rows + 1] = { broadcast_id, dialog_ids[i] }
+    end
+    insert_many("INSERT INTO broadcast_recipients (broadcast_id, dialog_id) VALUES ", 2, rows,
+      statements)
+    local ok, err = db:commit(statements)
+    if not ok then return nil, err end
+  end
+  return true
 end
 
 -- pages -------------------------------------------------------------------------------------------
@@ -226,26 +235,26 @@ function M.page(db, b, limit)
   return out, #rows, #rows > 0 and rows[#rows].dialog_id or b.cursor
 end
 
-local FIND_BLOCKED = "SELECT chat_id FROM chats WHERE sender = $1 AND state <> 'migrated' "
+local FIND_CLOSED = "SELECT chat_id, state FROM chats WHERE sender = $1 AND state <> 'migrated' "
   .. "AND chat_id IN ("
-for i = 1, M.PAGE do FIND_BLOCKED = FIND_BLOCKED .. (i > 1 and ", $" or "$") .. i + 1 end
-FIND_BLOCKED = FIND_BLOCKED .. ")"
+for i = 1, M.PAGE do FIND_CLOSED = FIND_CLOSED .. (i > 1 and ", $" or "$") .. i + 1 end
+FIND_CLOSED = FIND_CLOSED .. ")"
 
----Those of a page that have blocked the bot, or are gone.
+---Those of a page that cannot be written to any more.
 ---@param db table
 ---@param bot string
 ---@param recipients {dialog_id: string}[] at most a page
----@return table<string, boolean>|nil blocked by dialog
+---@return table<string, string>|nil closed "blocked", "deactivated" or "left", by dialog
 ---@return table|nil err
-function M.blocked(db, bot, recipients)
+function M.closed(db, bot, recipients)
   local chats, out = {}, {}
   for i, r in ipairs(recipients) do chats[i] = address.place(r.dialog_id).chat_id end
   for i = #recipients + 1, M.PAGE do chats[i] = 0 end -- nobody's
-  local rows, err = db:query(FIND_BLOCKED, "tg:" .. bot, unpack(chats, 1, M.PAGE))
+  local rows, err = db:query(FIND_CLOSED, "tg:" .. bot, unpack(chats, 1, M.PAGE))
   if not rows then return nil, err end
-  local blocked = {}
-  for _, row in ipairs(rows) do blocked[row.chat_id] = true end
-  for i, r in ipairs(recipients) do out[r.dialog_id] = blocked[chats[i]] end
+  local states = {}
+  for _, row in ipairs(rows) do states[row.chat_id] = row.state end
+  for i, r in ipairs(recipients) do out[r.dialog_id] = states[chats[i]] end
   return out
 end
 

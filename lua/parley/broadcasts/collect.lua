@@ -8,10 +8,12 @@ local time = require "host.time"
 
 local M = {}
 
--- The index of these rows has no others: what was counted is gone, or has no reply_id any more.
--- The chat cannot be written to (table chats), and its person has done it.
+-- What the sender says of a chat that cannot be written to any more (table chats).
 local CLOSED = { blocked = true, deactivated = true, left = true }
 
+local AT_ONCE = 900 -- rows of a transaction, which takes 1000 statements
+
+-- The index of these rows has no others: what was counted is gone, or has no reply_id any more.
 local FIND = "SELECT id, dialog_id, state, uncertain, error FROM outbox "
   .. "WHERE lane = 'broadcast' AND reply_id = $1 ORDER BY id"
 
@@ -20,7 +22,7 @@ local DROP = "DELETE FROM outbox WHERE id = $1"
 local KEEP = "UPDATE outbox SET reply_id = NULL WHERE id = $1"
 
 local function by_dialog(found)
-  local list, known, open = {}, {}, 0
+  local list, known = {}, {}
   for _, row in ipairs(found) do
     local d = known[row.dialog_id]
     if not d then
@@ -28,9 +30,9 @@ local function by_dialog(found)
       list[#list + 1], known[row.dialog_id] = d, d
     end
     d.rows[#d.rows + 1] = row
-    if row.state == "open" then d.open, open = true, open + 1 end
+    d.open = d.open or row.state == "open"
   end
-  return list, open
+  return list
 end
 
 -- The worst of the parts that a recipient gets stands for all of them.
@@ -69,45 +71,51 @@ local function count(b, counts)
   }
 end
 
+-- What has become of the dialogs whose parts are all done: the statements that take it up.
+local function settle(b, dialogs)
+  local now, out = time.now_ms(), { statements = {}, rows = 0, finished = 0 }
+  out.counts = { sent = 0, blocked = 0, failed = 0, uncertain = 0 }
+  local results = {}
+  for _, dialog in ipairs(dialogs) do
+    if not dialog.open and out.rows + #dialog.rows <= AT_ONCE then
+      local result, why = outcome(dialog)
+      out.counts[result], out.finished = out.counts[result] + 1, out.finished + 1
+      if result ~= "sent" then
+        results[#results + 1] = { b.id, dialog.id, result, why.code, why.message, now }
+      end
+      for _, row in ipairs(dialog.rows) do
+        out.rows = out.rows + 1
+        out.statements[out.rows] = { row.state == "sent" and DROP or KEEP, row.id }
+      end
+    end
+  end
+  M.note(results, out.statements)
+  return out
+end
+
 ---Takes up what is done.
 ---@param db table
 ---@param lease parley.Lease
 ---@param b parley.Broadcast its counts go on
 ---@param pace fun(finished: integer): integer recipients per minute, by how many have just finished
----@return integer|nil open deliveries that are on their way
+---@return integer|nil open deliveries that are on their way, or not counted yet
 ---@return table|integer finished recipients; or the error
 function M.run(db, lease, b, pace)
   local found, err = db:query(FIND, b.id)
   if not found then return nil, err end
-  local dialogs, open = by_dialog(found)
-  local now, finished = time.now_ms(), 0
-  local counts, statements, results = { sent = 0, blocked = 0, failed = 0, uncertain = 0 }, {}, {}
-  statements[1] = lease:guard()
-  for _, dialog in ipairs(dialogs) do
-    if not dialog.open then
-      finished = finished + 1
-      local result, why = outcome(dialog)
-      counts[result] = counts[result] + 1
-      if result ~= "sent" then
-        results[#results + 1] = { b.id, dialog.id, result, why.code, why.message, now }
-      end
-      for _, row in ipairs(dialog.rows) do
-        statements[#statements + 1] = { row.state == "sent" and DROP or KEEP, row.id }
-      end
-    end
-  end
-  b.per_minute = pace(finished)
-  if finished == 0 then return open, 0 end
-  M.note(results, statements)
-  statements[#statements + 1] = count(b, counts)
+  local done = settle(b, by_dialog(found))
+  b.per_minute = pace(done.finished)
+  if done.finished == 0 then return #found, 0 end
+  table.insert(done.statements, 1, lease:guard())
+  table.insert(done.statements, count(b, done.counts))
   local ok
-  ok, err = db:commit(statements)
+  ok, err = db:commit(done.statements)
   if not ok then return nil, err end
-  for result, n in pairs(counts) do
+  for result, n in pairs(done.counts) do
     b[result] = b[result] + n
     if n > 0 then meters.broadcast_recipients:with(b.bot, result):inc(n) end
   end
-  return open, finished
+  return #found - done.rows, done.finished
 end
 
 return M

@@ -11,17 +11,15 @@ local time = require "host.time"
 
 local M = {}
 
-local ROWS = 20 -- of one statement, which has 255 parameters at most
-
 -- Deliveries for all of a page that are to get it.
-local function deliveries_of(core, b, recipients, blocked)
+local function deliveries_of(core, b, recipients, closed)
   local out, rows, by_locale = {}, {}, {}
   local turn = { dialog = {}, reply_id = b.id, trace_id = b.trace_id }
   local now = time.now_ms()
   for _, r in ipairs(recipients) do
-    if blocked[r.dialog_id] then
+    if closed[r.dialog_id] then
       rows[#rows + 1] = {
-        b.id, r.dialog_id, "blocked", "blocked_before", "the bot was blocked before", now,
+        b.id, r.dialog_id, "blocked", closed[r.dialog_id], "known before: it was not tried", now,
       }
     else
       local key = r.locale or ""
@@ -43,6 +41,21 @@ local function advance(b, cursor, examined, taken, blocked, exhausted)
   }
 end
 
+-- Stores the deliveries, and tells who sends for the bot, here or elsewhere.
+local function hand_over(core, b, deliveries, statements)
+  local sender = core.telegram.senders[b.bot]
+  if #deliveries > 0 then
+    for _, s in ipairs(outbox.inserts(deliveries, time.now_ms())) do
+      statements[#statements + 1] = s
+    end
+    if not sender then statements[#statements + 1] = cluster.bump "outbox" end
+  end
+  local ok, err = core.db:commit(statements)
+  -- None of them is begun by this transaction: what has not been tried is not uncertain.
+  if ok and sender then sender:push(deliveries) end
+  return ok, err
+end
+
 ---Hands a page over to the sender.
 ---@param core {db: table, telegram: table}
 ---@param lease parley.Lease
@@ -54,28 +67,20 @@ function M.page(core, lease, b, limit)
   local recipients, examined, cursor = audience.page(core.db, b, limit)
   if not recipients then return nil, examined end
   local exhausted = examined < limit
-  local blocked, err = {}, nil
-  if #recipients > 0 then blocked, err = audience.blocked(core.db, b.bot, recipients) end
-  if not blocked then return nil, err end
-  local deliveries, rows = deliveries_of(core, b, recipients, blocked)
+  local closed, err = {}, nil
+  if #recipients > 0 then closed, err = audience.closed(core.db, b.bot, recipients) end
+  if not closed then return nil, err end
+  local deliveries, rows = deliveries_of(core, b, recipients, closed)
   local statements = {
     lease:guard(), advance(b, cursor, examined, #recipients, #rows, exhausted),
   }
-  local now = time.now_ms()
-  for from = 1, #deliveries, ROWS do
-    statements[#statements + 1] =
-      outbox.insert({ unpack(deliveries, from, math.min(from + ROWS - 1, #deliveries)) }, now)
-  end
   collect.note(rows, statements)
-  local sender = core.telegram.senders[b.bot]
-  if not sender and #deliveries > 0 then statements[#statements + 1] = cluster.bump "outbox" end
   local ok
-  ok, err = core.db:commit(statements)
+  ok, err = hand_over(core, b, deliveries, statements)
   if not ok then return nil, err end
   b.cursor, b.examined, b.taken = cursor, b.examined + examined, b.taken + #recipients
   b.blocked, b.exhausted = b.blocked + #rows, exhausted and 1 or 0
   if #rows > 0 then meters.broadcast_recipients:with(b.bot, "blocked"):inc(#rows) end
-  if sender and #deliveries > 0 then sender:push(deliveries) end
   return #deliveries
 end
 

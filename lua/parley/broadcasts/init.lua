@@ -86,11 +86,11 @@ function M.create(db, given, order)
     created_at = time.now_ms(), exhausted = 0, examined = 0, taken = 0, sent = 0, blocked = 0,
     failed = 0, uncertain = 0, per_minute = 0,
   }
-  local statements = list and audience.store(b.id, list) or {}
+  if list then ok, err = audience.store(db, b.id, list) end
+  if not ok then return nil, err end
   local view = rows.view(b)
-  statements[#statements + 1] = rows.insert(b)
-  statements[#statements + 1] = note(b, "broadcast_created", order)
-  statements[#statements + 1] = order.more and order.more(view)
+  local statements = { rows.insert(b), note(b, "broadcast_created", order) }
+  statements[3] = order.more and order.more(view)
   ok, err = db:commit(statements)
   if not ok then return nil, err end
   return view

@@ -2,7 +2,7 @@
 
 local app = require "parley.http.app"
 local audit = require "parley.store.audit"
-local chats = require "parley.channels.chats"
+local chats = require "parley.channels.telegram.sending.chats"
 local crypto = require "host.crypto"
 local json = require "host.json"
 local page = require "parley.http.page"
@@ -66,11 +66,11 @@ local function send(deps, ctx)
   if not ok then return nil, err end
   local problem = say.problem(body.actions)
   if problem then return nil, { code = "validation_failed", message = problem } end
-  local blocked
-  blocked, err = chats.blocked(deps.db, id)
+  local closed
+  closed, err = chats.closed(deps.db, id)
   if err then return nil, err end
-  if blocked then
-    return nil, { code = "recipient_blocked", message = "the user has blocked the bot" }
+  if closed then
+    return nil, { code = "recipient_blocked", message = "the chat of the user is " .. closed }
   end
   local turn
   turn, err = deps.turn:say(id, {

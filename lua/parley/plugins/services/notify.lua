@@ -2,7 +2,7 @@
 -- turn as a job of that user's dialog, and said there in order with what happens in it.
 
 local address = require "parley.channels.telegram.address"
-local chats = require "parley.channels.chats"
+local chats = require "parley.channels.telegram.sending.chats"
 local gate = require "parley.plugins.gate"
 local json = require "host.json"
 local say = require "parley.turn.say"
@@ -57,10 +57,10 @@ local function run(invocation, user_id, list)
   if dialog.id == invocation.dialog_id then
     return gate.refuse("invalid", "notify: this is the user's own dialog: c:reply")
   end
-  local blocked
-  blocked, err = chats.blocked(invocation.db, dialog.id)
+  local closed
+  closed, err = chats.closed(invocation.db, dialog.id)
   if err then return nil, err end
-  if blocked then return gate.refuse("blocked", "notify: the user has blocked the bot") end
+  if closed then return gate.refuse("blocked", "notify: the chat of the user is %s", closed) end
   table.insert(invocation.notices, { dialog_id = dialog.id, actions = list })
   return true
 end

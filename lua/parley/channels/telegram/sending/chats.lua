@@ -1,5 +1,7 @@
 -- Chats that a bot can write to no more, or elsewhere only: rows of `chats`.
 
+local address = require "parley.channels.telegram.address"
+
 local M = {}
 
 -- What Telegram's refusals (403) say of a chat. Whatever else is forbidden is `blocked`, too: until
@@ -27,6 +29,19 @@ end
 function M.find(db, sender, chat_id)
   return db:first("SELECT state, migrated_to FROM chats WHERE sender = $1 AND chat_id = $2", sender,
     chat_id)
+end
+
+---Whether the person of a dialog cannot be written to any more.
+---@param db table
+---@param dialog_id string of any channel
+---@return string|false|nil state "blocked", "deactivated" or "left"; false: nothing is known of it
+---@return table|nil err
+function M.closed(db, dialog_id)
+  local place = address.place(dialog_id)
+  if not place then return false end
+  local row, err = M.find(db, "tg:" .. place.bot, place.chat_id)
+  if err then return nil, err end
+  return row ~= nil and row.state ~= "migrated" and row.state
 end
 
 ---@param sender string
