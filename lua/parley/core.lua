@@ -173,7 +173,7 @@ function M.open(cfg, opts)
   self.router = router.new()
   for _, name in ipairs {
     "dialogs", "turns", "users", "plugins", "plugin_events", "tokens", "audit", "operate",
-    "deployments", "bots", "broadcasts",
+    "deployments", "bots", "broadcasts", "dead_letters",
   } do
     require("parley.http.resources." .. name).register(self.router, self)
   end
@@ -215,6 +215,7 @@ local function lead(self)
     self.cluster:lead(name, function(lease) part.run(self, lease) end)
   end
   self.cluster:lead("jobs", function(lease) self.jobs:run(lease) end)
+  self.cluster:on("jobs", function() self.jobs:wake() end) -- a dead letter was replayed
   self.cluster:lead("broadcasts", function(lease) self.broadcasts:run(lease) end)
   self.cluster:lead("sweep", function(lease) sweep.run(self.db, log.write, lease) end)
   self.cluster:on_dead(function(id, lease)

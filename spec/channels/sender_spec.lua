@@ -2,6 +2,7 @@
 
 local api_of = require "parley.channels.telegram.api"
 local eventually = require "spec.support.eventually"
+local feed = require "parley.store.feed"
 local host = require "spec.support.host"
 local json = require "host.json"
 local outbox = require "parley.channels.outbox"
@@ -90,7 +91,7 @@ describe("a sender", function()
 
   it("finds what was stored by a commit of which nobody has heard, and by nobody it knows", function()
     rig:open("a", takes)
-    local late = outbox.bound(0)
+    local late = feed.bound(0)
     local d = rig:store("a", { { chat = 1, text = "found" } })[1]
     -- Young ones are about to be pushed.
     assert(rig.outlet:look(late))

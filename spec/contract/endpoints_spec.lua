@@ -17,6 +17,7 @@ local HEADERS = { bot = "X-Bot-Token", plg = "X-Plugin-Token", reg = "X-API-Key"
 local OTHER = { bot = "plg", plg = "bot", reg = "bot", adm = "bot" }
 local PARAMETERS = {
   dialog_id = "d", plugin_id = "dice", token_id = "0123456789ABCDEF", token = "t", bot = "shop", broadcast_id = "b",
+  letter_id = "l",
 }
 
 -- A body that is right, where the schema has no example.
@@ -24,6 +25,7 @@ local BODIES = {
   PluginRegistrationRequestV1 = { manifest = registration.manifest { name = "fresh" } },
   DialogResetRequestV1 = { reason = "x" }, TokenRotateV1 = {}, ReasonV1 = { reason = "x" }, ReloadRequestV1 = {},
   BotChangeV1 = { state = "paused" }, BroadcastStartV1 = {},
+  DeadLetterPurgeV1 = { kind = "job" },
 }
 
 local function copy(value)

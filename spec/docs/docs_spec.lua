@@ -89,7 +89,7 @@ end
 describe("the page", function()
   for _, page in ipairs {
     "quick-start", "plugin-guide", "rest-plugins", "operator-guide", "cli", "http-api", "events", "operate/backup",
-    "operate/deploy", "operate/tls", "operate/broadcasts", "telegram-simulator", "sandbox",
+    "operate/deploy", "operate/tls", "operate/broadcasts", "operate/dead-letters", "telegram-simulator", "sandbox",
   } do
     it("docs/" .. page .. ".md does what it says", function() run("docs/" .. page .. ".md") end)
   end

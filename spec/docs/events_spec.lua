@@ -23,6 +23,7 @@ local WRITERS = {
 local HANDED_ON = {
   ["http/resources/plugin_events.lua"] = {}, ["turn/apply.lua"] = {}, ["plugins/registry.lua"] = {},
   ["http/resources/tokens.lua"] = { 'note%(ctx, "([%w_]+)"' },
+  ["store/dead_letters.lua"] = { 'note%("([%w_]+)"' },
   ["channels/telegram/orders.lua"] = { '"(bot_%l+)", "%l+", row', 'return "(bot_%l+)"' },
   ["triggers/actions.lua"] = {}, ["broadcasts/init.lua"] = { 'event = "([%w_]+)"', 'note%(b, "([%w_]+)"' },
 }

@@ -14,7 +14,8 @@ local temporary = require "parley.util.temporary"
 -- Together they make nearly every kind of statement.
 local SPECS = {
   "spec/channels/broadcasts_spec.lua", "spec/channels/sender_spec.lua", "spec/channels/telegram_spec.lua",
-  "spec/contract/admin_spec.lua", "spec/contract/endpoints_spec.lua", "spec/contract/events_spec.lua",
+  "spec/contract/dead_letters_spec.lua", "spec/contract/admin_spec.lua",
+  "spec/contract/endpoints_spec.lua", "spec/contract/events_spec.lua",
   "spec/contract/invoke_action_spec.lua", "spec/contract/jobs_spec.lua", "spec/contract/plugin_events_spec.lua",
   "spec/contract/send_spec.lua",
   "spec/contract/services_spec.lua", "spec/contract/session_spec.lua", "spec/contract/shared_spec.lua",
@@ -107,6 +108,8 @@ local GROWING = {
 -- What reads everything, and why it may.
 local WHOLE = {
   ["SELECT * FROM tokens ORDER BY created_at, id LIMIT 10000"] = "`parley token list`, by a person",
+  ["SELECT count(*) AS n FROM dead_letters WHERE id < $1"] = "`parley dlq purge`, by a person",
+  ["DELETE FROM dead_letters WHERE id < $1"] = "`parley dlq purge`, by a person",
 }
 
 -- Whether the spec is content is its own matter.

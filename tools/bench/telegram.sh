@@ -63,7 +63,7 @@ start_bot() {
   local redis=
   mkdir -p "$2"
   case $1 in
-    parley-polling) TELEGRAM_BOT_TOKEN=$BOT_TOKEN PARLEY_TELEGRAM_API=$api start_host "$2" && bot_pid=$host_pid ;;
+    parley-polling) TELEGRAM_BOT_TOKEN=$BOT_TOKEN PARLEY_TELEGRAM_API=$api PARLEY_TELEGRAM_PACED=false start_host "$2" && bot_pid=$host_pid ;;
     grammy-*)
       : >"$2.out"
       [[ $1 != *redis* ]] || redis=$PARLEY_REDIS_URL

@@ -130,14 +130,6 @@ local SENDERS = "WITH RECURSIVE s(sender) AS ("
 ---@return table|nil err
 function M.senders(db, before) return db:query(SENDERS, before) end
 
----The least id that is made at that time.
----@param at_ms integer
----@return string
-function M.bound(at_ms)
-  local hex = ("%012x"):format(at_ms)
-  return hex:sub(1, 8) .. "-" .. hex:sub(9)
-end
-
 local COUNT = "UPDATE outbox SET attempts = $2, uncertain = $3 "
   .. "WHERE id = $1 AND state = 'open' AND attempts = $4"
 
@@ -209,6 +201,7 @@ function M.dead(delivery, err, letter, at_ms)
       crypto.uuid7(), "outbox:" .. delivery.sender .. "#" .. delivery.id,
       json.encode {
         dialog_id = delivery.dialog_id, method = delivery.method, params = delivery.params,
+        lane = delivery.lane, reply_id = delivery.reply_id,
       },
       text, delivery.attempts, delivery.trace_id, at_ms,
     }

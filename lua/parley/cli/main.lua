@@ -17,6 +17,7 @@ M.commands = {
   { "bot", "add, change, pause and examine the bots of Telegram" },
   { "token", "create, list and revoke tokens" },
   { "broadcast", "send one message to many people" },
+  { "dlq", "look at what was given up, try it again, throw it away" },
   { "migrate", "bring the database schema up or down" },
   { "plugin", "make, check, test and run a plugin; disable it, roll it back" },
   { "conformance", "check a REST plugin from outside" },

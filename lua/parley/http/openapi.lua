@@ -24,6 +24,10 @@ local PARAMETERS = {
     description = "the client's own; a dialog begins with its first message",
     schema = { type = "string", pattern = "^[A-Za-z0-9._:-]{1,64}$" },
   },
+  letter_id = {
+    description = "as the list of dead letters has it",
+    schema = { type = "string", maxLength = 64 },
+  },
   broadcast_id = {
     description = "as it was made", schema = { type = "string", pattern = "^[A-Za-z0-9-]{1,64}$" },
   },

@@ -20,6 +20,7 @@ M.CODES = {
   not_found = { 404, "Not found" },
   user_not_found = { 404, "User not found" },
   dialog_not_found = { 404, "Dialog not found" },
+  dead_letter_not_found = { 404, "Dead letter not found" },
   token_not_found = { 404, "Token not found" },
   bot_not_found = { 404, "Bot not found" },
   plugin_not_found = { 404, "Plugin not found" },

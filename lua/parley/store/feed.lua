@@ -9,8 +9,10 @@ local M = {}
 
 local WINDOW = 5000 -- rows that one page looks at
 
--- The least id of a millisecond.
-local function bound(ms)
+---The least id of a millisecond.
+---@param ms integer
+---@return string
+function M.bound(ms)
   local hex = ("%012x"):format(ms)
   return hex:sub(1, 8) .. "-" .. hex:sub(9)
 end
@@ -29,9 +31,9 @@ end
 ---@return string|table|nil next_cursor, or the error
 function M.page(db, source, q)
   local limit = q.limit or 50
-  local before = q.until_ms and bound(q.until_ms) or "~"
+  local before = q.until_ms and M.bound(q.until_ms) or "~"
   if q.cursor and q.cursor < before then before = q.cursor end
-  local after = q.since and bound(q.since) or ""
+  local after = q.since and M.bound(q.since) or ""
   local names, parameters = {}, { before, after, WINDOW, limit + 1 }
   for name in pairs(q.where) do names[#names + 1] = name end
   table.sort(names)

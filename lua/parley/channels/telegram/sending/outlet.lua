@@ -6,6 +6,7 @@
 -- reply is next. Within a lane the bots take turns, so that one with much waits for its own.
 
 local dialogs = require "parley.channels.telegram.sending.dialogs"
+local feed = require "parley.store.feed"
 local notes = require "parley.channels.telegram.sending.notes"
 local outbox = require "parley.channels.outbox"
 local queue = require "parley.channels.telegram.sending.queue"
@@ -166,7 +167,7 @@ end
 local function sweep_once(self)
   local now = time.mono()
   for _, sender in pairs(self.senders) do sender:tidy(now) end
-  local ok, err = self:look(outbox.bound(time.now_ms() - YOUNG_MS))
+  local ok, err = self:look(feed.bound(time.now_ms() - YOUNG_MS))
   if not ok and not self.told and not self.closed then
     self.log("error", "the outbox cannot be looked through", { error = err.message })
   end
