@@ -80,6 +80,10 @@ local KEYS = {
   bundles_kept = { "number", 10, min = 2, max = 1000, integer = true }, -- of each plugin
   -- /reset, and its words in three languages, start a dialog anew; false: they are the plugins'
   reset_command = { "boolean", true },
+  -- how long sessions live whose plugin does not say; nil: for ever
+  session_ttl_seconds = { "number", nil, min = 1, max = 31536000 },
+  -- how long a plugin waits for the next message of a conversation (c:enter)
+  conversation_seconds = { "number", 86400, min = 1, max = 31536000 },
   fallback_plugin = { "string", "text_reply" },
   turn_timeout_seconds = { "number", 30, min = 1, max = 300 },
   continue_seconds = { "number", 900, min = 0.1, max = 86400 },

@@ -1,5 +1,6 @@
 -- Takes away what has had its time: results kept for repetitions, expired values of plugins.
 
+local expired = require "parley.turn.expired"
 local time = require "host.time"
 
 local M = {}
@@ -116,7 +117,9 @@ function M.once(db)
     if not n then return nil, err end
     total = total + n
   end
-  return total
+  local n, err = expired.sweep(db)
+  if not n then return nil, err end
+  return total + n
 end
 
 ---Sweeps now and then while this worker is the one that does.

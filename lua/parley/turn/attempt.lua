@@ -139,7 +139,9 @@ local function prepare(self, turn, generation)
   turn.users_locale = turn.user.locale
   turn.user.locale = turn.user.chosen_locale or locale or turn.users_locale
     or generation.config.locale
-  session.expire(turn.dialog)
+  turn.session_ttl = generation.config.session_ttl_seconds
+  turn.conversation_seconds = generation.config.conversation_seconds
+  session.expire(turn.dialog.state)
   menus.begin(turn)
   keyboards.begin(turn)
   place(turn)

@@ -70,23 +70,23 @@ local function inbox(turn, out)
 end
 
 local INSERT_DIALOG = "INSERT INTO dialogs (id, user_id, channel, locale, status, reset_version, "
-  .. "state, version, created_at, last_message_at%s) "
-  .. "VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8, $9%s)"
+  .. "state, version, created_at, last_message_at, expires_at%s) "
+  .. "VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8, $9, $10%s)"
 local INSERT, INSERT_LEASED =
-  INSERT_DIALOG:format("", ""), INSERT_DIALOG:format(", lease_owner", ", $10")
+  INSERT_DIALOG:format("", ""), INSERT_DIALOG:format(", lease_owner", ", $11")
 
 -- Only on the row that was read: another writer in between makes the whole turn a conflict.
 local UPDATE_DIALOG = "UPDATE dialogs SET status = $3, reset_version = $4, state = $5, "
-  .. "version = $2 + 1, last_message_at = $6%s WHERE id = $1 AND version = $2"
+  .. "version = $2 + 1, last_message_at = $6, expires_at = $7%s WHERE id = $1 AND version = $2"
 local UPDATE = UPDATE_DIALOG:format ""
 local UPDATE_RELEASE = UPDATE_DIALOG:format ", lease_owner = NULL"
 
 local function insert_dialog(turn, sql, ...)
   local d = turn.dialog
   return {
-    contended = true, n = 9 + select("#", ...), sql, d.id, turn.user.id, d.channel, d.locale,
+    contended = true, n = 10 + select("#", ...), sql, d.id, turn.user.id, d.channel, d.locale,
     d.status, d.reset_version, turn.state_text, turn.received_at,
-    turn.last_at or turn.inbound_at, ...,
+    turn.last_at or turn.inbound_at, session.expires_at(d.state), ...,
   }
 end
 
@@ -97,7 +97,8 @@ local function dialog(turn, out)
   else
     out[#out + 1] = {
       turn.leased and UPDATE_RELEASE or UPDATE, d.id, d.version, d.status, d.reset_version,
-      turn.state_text, turn.last_at, n = 6, expect = 1, contended = true,
+      turn.state_text, turn.last_at, session.expires_at(d.state), n = 7, expect = 1,
+      contended = true,
     }
   end
 end

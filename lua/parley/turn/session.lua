@@ -1,10 +1,14 @@
--- The session: what a plugin keeps between events, for as long as its manifest says (`session`).
+-- The session: what a plugin keeps between events, for as long as its manifest says (`session`), or
+-- the configuration (`session_ttl_seconds`).
 --
 -- One of scope "dialog" is in dialogs.state, beside those of the other plugins. Names that begin
--- with two underscores are the host's own there: `__owner` waits for the next message, `__until`
--- says when sessions end, `__versions` of which version their data are, where that is not 1. One of
--- scope "user" is a row of `sessions`, read when its plugin is
--- asked. A dialog is one chat, so that "chat" is the same as "dialog".
+-- with two underscores are the host's own there: `__owner` waits for the next message, and
+-- `__waits` says until when; `__until` when sessions end, `__versions` of which version their data
+-- are, where that is not 1. One of scope "user" is a row of `sessions`, read when its plugin is
+-- asked; `__waits` is in there, too. A dialog is one chat, so that "chat" is the same as "dialog".
+--
+-- What has had its time is never seen: it goes when the dialog is read. What nobody reads is swept
+-- (parley.turn.expired).
 
 local given = require "parley.schema.given"
 local json = require "host.json"
@@ -20,22 +24,50 @@ local function of_user(plugin)
   return s ~= nil and s.scope == "user"
 end
 
-local function ends_at(plugin)
+local function ends_at(turn, plugin)
   local s = plugin.manifest.session
-  return s and s.ttl and time.now_ms() + s.ttl * 1000 or nil
+  local ttl = s and s.ttl or turn.session_ttl
+  return ttl and time.now_ms() + ttl * 1000 or nil
+end
+
+local function nil_if_empty(t) return t and next(t) ~= nil and t or nil end
+
+-- The conversation of a plugin that has waited too long; the rest of its session stays.
+local function end_wait(state)
+  local name = state.__owner
+  state.__owner, state.__waits = nil, nil
+  if not name or not state[name] then return end
+  state[name].__state = nil
+  state[name] = nil_if_empty(state[name])
 end
 
 ---Drops what has had its time.
----@param dialog {state: table}
-function M.expire(dialog)
-  local state, now = dialog.state, time.now_ms()
+---@param state table of a dialog
+function M.expire(state)
+  local now = time.now_ms()
+  if state.__waits and state.__waits <= now then end_wait(state) end
   for name, at in pairs(state.__until or {}) do
     if at <= now then
       state[name], state.__until[name] = nil, nil
       if state.__versions then state.__versions[name] = nil end
-      if state.__owner == name then state.__owner = nil end
+      if state.__owner == name then state.__owner, state.__waits = nil, nil end
+      if state.__menu and state.__menu.plugin == name then state.__menu = nil end
     end
   end
+  state.__until, state.__versions = nil_if_empty(state.__until), nil_if_empty(state.__versions)
+end
+
+---@type integer milliseconds: what says when a row is to be swept changes seldom, so that most
+---  turns do not touch its index
+M.SWEEP_MS = 3600000
+
+---When something of a dialog will have had its time, and a little later.
+---@param state table
+---@return integer|nil at_ms nil: nothing ever
+function M.expires_at(state)
+  local first = state.__waits
+  for _, at in pairs(state.__until or {}) do first = math.min(first or at, at) end
+  return first and math.ceil(first / M.SWEEP_MS) * M.SWEEP_MS
 end
 
 ---Reads the session of a user, when the plugin's is one.
@@ -50,9 +82,15 @@ function M.load(db, turn, plugin)
   local row, err = db:first("SELECT state, version, expires_at, data_version FROM sessions "
     .. "WHERE plugin = $1 AND user_id = $2", plugin.name, turn.user.id)
   if err then return nil, err end
-  local valid = row and (not row.expires_at or row.expires_at > time.now_ms())
+  local now = time.now_ms()
+  local valid = row and (not row.expires_at or row.expires_at > now)
+  local state, waits = valid and json.decode(row.state) or nil, nil
+  if state then
+    waits, state.__waits = state.__waits, nil
+    if waits and waits <= now then state.__state = nil end
+  end
   turn.sessions[plugin.name] = {
-    version = row and row.version, state = valid and json.decode(row.state) or nil,
+    version = row and row.version, state = state, waits = waits,
     expires_at = row and row.expires_at, data_version = valid and row.data_version or nil,
   }
   return true
@@ -116,12 +154,15 @@ function M.problem(plugin, after)
   return errors and ("state%s: %s"):format(errors[1].path:gsub("/", "."), errors[1].message)
 end
 
+local function waits_until(turn) return time.now_ms() + turn.conversation_seconds * 1000 end
+
 -- Whoever waits for the next message in a state of its own gets it first.
-local function own(state, name, after)
+local function own(turn, name, after)
+  local state = turn.dialog.state
   if after and after.__state then
-    state.__owner = name
+    state.__owner, state.__waits = name, waits_until(turn)
   elseif state.__owner == name then
-    state.__owner = nil
+    state.__owner, state.__waits = nil, nil
   end
 end
 
@@ -138,7 +179,7 @@ function M.replace(turn, plugin, data, version)
     turn.dialog.state[plugin.name] = data
     note_version(turn.dialog.state, plugin.name, data and version or 1)
   end
-  own(turn.dialog.state, plugin.name, data)
+  own(turn, plugin.name, data)
 end
 
 ---Takes what a plugin has answered into its session. That it has answered makes it live on.
@@ -148,24 +189,26 @@ end
 function M.keep(turn, plugin, response)
   local state, name = turn.dialog.state, plugin.name
   local before = M.of(turn, plugin)
-  local after, until_ms = M.after(before, response), ends_at(plugin)
+  local after, until_ms = M.after(before, response), ends_at(turn, plugin)
   -- One that a newer version has left, and that this one goes on with, is still of the newer.
   local version = before and M.version_of(turn, plugin) or plugin.manifest.data_version
   if of_user(plugin) then
     local s = turn.sessions[name]
     s.state, s.expires_at, s.data_version = after, until_ms, version
+    s.waits = waits_until(turn)
     s.kept = s.kept or after ~= before or until_ms ~= nil
   else
     state[name] = after
     note_version(state, name, after and version or 1)
     local ends = state.__until or {}
     ends[name] = after and until_ms or nil
-    state.__until = next(ends) and ends or nil
+    state.__until = nil_if_empty(ends)
   end
-  own(state, name, after)
+  own(turn, name, after)
 end
 
 local function write(plugin, user_id, s)
+  if s.state and s.state.__state then s.state.__waits = s.waits end
   if not s.version then
     return s.state and {
       "INSERT INTO sessions (plugin, user_id, state, version, expires_at, data_version) "

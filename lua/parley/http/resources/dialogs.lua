@@ -9,6 +9,7 @@ local page = require "parley.http.page"
 local record = require "parley.turn.record"
 local say = require "parley.turn.say"
 local schema = require "parley.schema.v1alpha"
+local session = require "parley.turn.session"
 local task = require "host.task"
 local time = require "host.time"
 
@@ -136,8 +137,8 @@ local function reset(deps, ctx)
   }
   local statements = {
     {
-      "UPDATE dialogs SET reset_version = reset_version + 1, state = NULL, version = version + 1, "
-        .. "status = 'active' WHERE id = $1 AND lease_owner IS NULL "
+      "UPDATE dialogs SET reset_version = reset_version + 1, state = NULL, expires_at = NULL, "
+        .. "version = version + 1, status = 'active' WHERE id = $1 AND lease_owner IS NULL "
         .. "RETURNING reset_version, version", id, expect = 1,
     },
     audit.rows { event },
@@ -179,6 +180,8 @@ local function snapshot(deps, ctx)
     rows[#rows] = nil
     next_cursor = rows[#rows].id
   end
+  local state = d.state and json.decode(d.state) or {}
+  session.expire(state)
   local messages = json.array()
   for i = #rows, 1, -1 do
     local row = rows[i]
@@ -191,7 +194,7 @@ local function snapshot(deps, ctx)
     dialog = {
       id = id, channel = d.channel, status = d.status, reset_version = d.reset_version,
       created_at = time.rfc3339(d.created_at), last_message_at = time.rfc3339(d.last_message_at),
-      state = d.state and json.decode(d.state) or {},
+      state = state,
       user = {
         id = d.user_id, telegram_id = d.telegram_id, external_id = d.external_id, role = d.role,
         name = d.name, locale = d.user_locale,
