@@ -175,7 +175,7 @@ static int add_request_headers(lua_State *L, struct pl_fetch *fetch, struct pl_e
 }
 
 /* request{url=, method="GET", headers={Name=value}, body=, multipart={part, ...}, timeout=30,
- * connect_timeout=10, max_body=1 MiB, max_upload=50 MiB, allow_private=false, stream=false,
+ * connect_timeout=10, max_body=1 MiB, max_upload=50 MiB, ca=, allow_private=false, stream=false,
  * once=false}
  *   -> {status=, headers={name=value}, body=} | nil, err
  *
@@ -183,7 +183,8 @@ static int add_request_headers(lua_State *L, struct pl_fetch *fetch, struct pl_e
  * comma. With `stream` the call returns at the end of the head and `body` has read([timeout_s]) and
  * close(). Codes of err: resolve, connect, tls, timeout, connection (cut off), invalid_response,
  * too_large, private_address, invalid_url, invalid (a header, the method, a part), busy, cancelled.
- * Any status is a response: 404 and 500 too; a redirect is not followed.
+ * Any status is a response: 404 and 500 too; a redirect is not followed. `ca` is certificates in
+ * PEM that are trusted instead of the system's.
  *
  * `multipart` makes the body a form (multipart/form-data; the method is POST unless said
  * otherwise), of at most 64 parts {name=, data= | file=, filename=, content_type=}. `data` is a
@@ -223,6 +224,7 @@ static int client_request(lua_State *L)
         .once = pl_lua_opt_boolean(L, 1, "once", 0),
     };
     o.body = pl_lua_opt_string(L, 1, "body", &o.body_len);
+    o.ca = pl_lua_opt_string(L, 1, "ca", &o.ca_len);
     b->fetch = pl_fetch_new(client);
     if (add_request_headers(L, b->fetch, &err) < 0 || pl_lua_add_parts(L, 1, b->fetch, &err) < 0)
         return pl_lua_push_fail(L, &err);

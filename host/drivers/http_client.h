@@ -36,6 +36,8 @@ struct pl_fetch_options {
     uint64_t connect_timeout_ms;
     uint64_t max_body;   /* bytes that the body may have */
     uint64_t max_upload; /* bytes that the parts may have in all */
+    const char *ca; /* certificates in PEM to trust instead of the system's; copied; NULL: none */
+    size_t ca_len;
     bool allow_private;
     bool stream;
     bool once; /* never sent again, not even on a pooled connection that dies without an answer */

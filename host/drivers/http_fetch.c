@@ -283,6 +283,10 @@ static int set_options(struct pl_fetch *fetch, const struct pl_fetch_options *o,
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, fetch);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, fetch);
+    if (o->ca != NULL) {
+        struct curl_blob ca = {(void *)(uintptr_t)o->ca, o->ca_len, CURL_BLOB_COPY};
+        curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &ca);
+    }
     return pl_fetch_set_request(fetch, o, err);
 }
 

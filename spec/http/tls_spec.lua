@@ -320,11 +320,15 @@ describe("the server over TLS", function()
     server:close()
   end)
 
-  it("is a plain one for our own client, which checks the certificate", function()
+  it("is one as any other for our own client, which checks the certificate", function()
     local server = listen()
     local _, err = http_client.request { url = ("https://127.0.0.1:%d/"):format(server:port()), allow_private = true }
     assert.equal("tls", err.code, err.message)
     eventually("counted", function() return server:stats().handshakes_failed == 1 end)
+    local r = assert(http_client.request {
+      url = ("https://127.0.0.1:%d/"):format(server:port()), allow_private = true, ca = fs.read(dir.own.certificate),
+    })
+    assert.equal("GET / 0", r.body)
     server:close()
   end)
 end)

@@ -1,4 +1,4 @@
--- parley bot add|list|show|change|token|pause|resume|remove
+-- parley bot add|list|show|change|token|pause|resume|remove|set-webhook|delete-webhook
 
 return {
   about = "The bots of Telegram that a host works for, beside the one of its settings.",
@@ -11,5 +11,7 @@ return {
     { "pause", "have a bot neither get nor send anything" },
     { "resume", "let a bot go on" },
     { "remove", "remove a bot" },
+    { "set-webhook", "have Telegram bring a bot's updates, instead of polling" },
+    { "delete-webhook", "poll for a bot's updates again" },
   },
 }

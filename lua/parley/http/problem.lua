@@ -12,6 +12,7 @@ M.CODES = {
   too_deep = { 400, "Nested too deep" },
   number_out_of_range = { 400, "Number out of range" },
   validation_failed = { 400, "Validation failed" },
+  bot_webhook_refused = { 400, "Webhook of the bot refused" },
   bot_token_refused = { 400, "Token of the bot refused" },
   endpoint_refused = { 400, "Endpoint refused" },
   invalid_dialog_id = { 400, "Invalid dialog id" },

@@ -66,6 +66,28 @@ M.BotChangeV1 = {
   },
 }
 
+M.BotWebhookV1 = {
+  title = "BotWebhookV1", type = "object", additionalProperties = false, required = { "url" },
+  properties = {
+    url = {
+      type = "string", minLength = 1, maxLength = 2048, pattern = "^https?://",
+      description = "the public address of this host; /tg/webhook/{bot} is added to it",
+    },
+    certificate = {
+      type = "string", minLength = 1, maxLength = 65536,
+      description = "a self-signed certificate in PEM, for Telegram to trust",
+    },
+    max_connections = {
+      type = "integer", minimum = 1, maximum = 100,
+      description = "requests at the same time; default: Telegram's, 40",
+    },
+    drop_pending = {
+      type = "boolean", default = false, description = "forget what waits at Telegram",
+    },
+  },
+  examples = { { url = "https://bot.example" } },
+}
+
 M.BotV1 = {
   title = "BotV1", type = "object", required = { "name", "telegram_id", "transport", "state" },
   properties = {

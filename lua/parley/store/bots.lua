@@ -134,13 +134,15 @@ function M.update(row, set, vault)
   return { cluster.bump "bots", statement }
 end
 
----What is found out about a bot is no change of it: nobody reads it again for that.
----@param name string
+---What is found out about a bot is no change of it: nobody reads it again for that. Of a bot that
+---was changed meanwhile it says nothing any more.
+---@param bot parley.Bot
 ---@param problem table|nil
 ---@return table statement
-function M.note(name, problem)
+function M.note(bot, problem)
   return {
-    "UPDATE bots SET problem = $2 WHERE name = $1", name, problem and json.encode(problem), n = 2,
+    "UPDATE bots SET problem = $3 WHERE name = $1 AND revision = $2", bot.name, bot.revision,
+    problem and json.encode(problem), n = 3,
   }
 end
 

@@ -19,7 +19,8 @@ local SINGLY = 20 -- changed rows that are read one by one, not with all others
 ---@class parley.FleetChange
 ---@field bot parley.Bot
 ---@field gone boolean|nil
----@field again boolean|nil it has another token, transport or state
+---@field again boolean|nil it has another token or state
+---@field turned boolean|nil its updates come another way
 
 ---@param deps {db: table, master: string, config: table} config: telegram of parley.config
 function M.new(deps)
@@ -57,7 +58,7 @@ function M:api(name)
   return self.apis[name]
 end
 
-local RESTART = { "token", "transport", "state", "id" }
+local RESTART = { "token", "state", "id" }
 
 -- Takes a row over into the bot of its name. Returns what has changed, nil for nothing.
 local function take_over(self, row)
@@ -66,7 +67,7 @@ local function take_over(self, row)
     self.bots[row.name] = fresh
     return { bot = fresh, again = true }
   end
-  local change = { bot = known }
+  local change = { bot = known, turned = known.transport ~= fresh.transport }
   for _, key in ipairs(RESTART) do change.again = change.again or known[key] ~= fresh[key] end
   for key in pairs(known) do
     if fresh[key] == nil then known[key] = nil end

@@ -38,7 +38,10 @@ function M.new(deps)
   self.commands = commands.new {
     db = deps.db, fleet = self.fleet, manager = deps.turn.manager, log = deps.log,
   }
-  self.orders = { db = deps.db, vault = self.fleet.vault, url = deps.config.api }
+  self.orders = {
+    db = deps.db, vault = self.fleet.vault, url = deps.config.api,
+    master = deps.master,
+  }
   local function api(name) return self.fleet:api(name) end
   self.presses = presses.new { after = deps.config.press_seconds, api = api, log = deps.log }
   self.typing = typing.new { after = deps.config.typing_seconds, api = api }

@@ -23,6 +23,7 @@ local M = {}
 ---@field db table
 ---@field vault parley.Vault
 ---@field url string of the Bot API
+---@field master string what secrets of webhooks come from
 
 local function refuse(code, fmt, ...)
   return nil, { code = code, message = fmt:format(...), retryable = false, op = "bots" }

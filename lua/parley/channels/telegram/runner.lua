@@ -59,7 +59,7 @@ local function note(self, err)
   local is = self.problem and explain[self.problem.code] and self.problem or nil
   if bot.revision == 0 or (not is and not bot.problem) then return end
   bot.problem = is
-  task.spawn(self.db.commit, self.db, { bots.note(bot.name, is) })
+  task.spawn(self.db.commit, self.db, { bots.note(bot, is) })
 end
 
 -- Who Telegram says the bot is.
@@ -136,7 +136,7 @@ end
 
 local function run(self)
   if not introduce(self) then return end
-  open_sender(self)
+  if not self.sender then open_sender(self) end
   if self.bot.transport == "webhook" then
     self.state = "sending"
     return
@@ -160,6 +160,14 @@ function M:start()
     self.state = "failing"
     return
   end
+  self.task = task.spawn(run, self)
+end
+
+---Its updates come another way from here on. What it sends goes on undisturbed.
+function M:turn()
+  if not self.sender or self.stopped then return end -- it looks when it has come so far
+  self.task:cancel()
+  self.problem = nil
   self.task = task.spawn(run, self)
 end
 

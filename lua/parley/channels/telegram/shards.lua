@@ -101,8 +101,11 @@ end
 ---Follows a change of a bot: the others go on undisturbed.
 ---@param change parley.FleetChange
 function M:follow(change)
-  if not (change.gone or change.again) then return end
   local bot = change.bot
+  if not (change.gone or change.again) then
+    local runner = change.turned and self.runners[bot.name]
+    return runner and runner:turn()
+  end
   local runner = stop(self, bot.name)
   if runner then runner:drain(time.mono() + DRAIN_S) end
   local lease = self.held[M.of(bot.name)]

@@ -91,12 +91,16 @@ function M.with(o, fn, new)
   return database.with(o, { existing = not new }, function(db, config)
     local master, err = secrets.master(config)
     if not master then return exit.failed(err) end
-    return fn({ db = db, vault = vault.new(master), url = config.telegram.api }, config)
+    return fn({
+      db = db, vault = vault.new(master), url = config.telegram.api, master = master,
+    }, config)
   end)
 end
 
 -- What the answer "no" is for: nothing is wrong with the call, or with the host.
-local NO = { bot_not_found = true, conflict = true, bot_token_refused = true }
+local NO = {
+  bot_not_found = true, conflict = true, bot_token_refused = true, bot_webhook_refused = true,
+}
 
 ---Says what has failed.
 ---@param err table

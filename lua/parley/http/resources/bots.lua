@@ -8,6 +8,7 @@ local json = require "host.json"
 local orders = require "parley.channels.telegram.orders"
 local page = require "parley.http.page"
 local schema = require "parley.schema.v1alpha_bots"
+local transport = require "parley.channels.telegram.transport"
 
 local M = {}
 
@@ -53,6 +54,19 @@ local function remove(deps, ctx)
   return order(deps, ctx, 200, function(o)
     return orders.remove(deps.telegram.orders, ctx.params.bot, o)
   end, function(view) return { name = view.name, removed = true } end)
+end
+
+local function set_webhook(deps, ctx)
+  return order(deps, ctx, 200, function(o)
+    return transport.set_webhook(deps.telegram.orders, ctx.params.bot, ctx.body, o)
+  end)
+end
+
+local function delete_webhook(deps, ctx)
+  return order(deps, ctx, 200, function(o)
+    return transport.delete_webhook(deps.telegram.orders, ctx.params.bot,
+      { drop_pending = ctx.args.drop_pending == "true" }, o)
+  end)
 end
 
 -- The bot of the settings has no row.
@@ -127,6 +141,20 @@ function M.register(router, deps)
       problems = { "bot_not_found", "conflict" }, handler = turn_to(state),
     })
   end
+  local told = {
+    "bot_not_found", "bot_token_refused", "bot_webhook_refused", "conflict", "unavailable",
+  }
+  add("POST", PATH .. "/{bot}/webhook", {
+    summary = "Have Telegram bring a bot's updates to this host", request = schema.BotWebhookV1,
+    response = schema.BotV1, problems = told, handler = set_webhook,
+  })
+  add("DELETE", PATH .. "/{bot}/webhook", {
+    summary = "Poll for a bot's updates again", response = schema.BotV1, problems = told,
+    query = {
+      page.word("drop_pending", "true: forget what waits at Telegram", { "true", "false" }),
+    },
+    handler = delete_webhook,
+  })
   add("DELETE", PATH .. "/{bot}", {
     summary = "Remove a bot", response = schema.BotRemovedV1,
     problems = { "bot_not_found", "conflict" }, handler = remove,

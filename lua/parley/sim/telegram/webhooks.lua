@@ -26,7 +26,7 @@ local function deliver(self, bot, hook, update)
   while bot.webhook == hook do
     local r, err = http.request {
       method = "POST", url = hook.url, body = json.encode(update), timeout = self.timeout,
-      allow_private = true,
+      allow_private = true, ca = hook.certificate, -- it trusts no other then
       headers = {
         ["Content-Type"] = "application/json", ["X-Telegram-Bot-Api-Secret-Token"] = hook.secret,
       },

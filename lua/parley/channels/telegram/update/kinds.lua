@@ -26,6 +26,14 @@ for _, list in ipairs { ALWAYS, ON_REQUEST } do
   for _, kind in ipairs(list) do M.KNOWN[kind] = true end
 end
 
+---All kinds, for who cannot ask anew when plugins come and go.
+---@return string[]
+function M.all()
+  local out = { unpack(ALWAYS) }
+  for _, kind in ipairs(ON_REQUEST) do out[#out + 1] = kind end
+  return out
+end
+
 ---The kinds to ask Telegram for: `allowed_updates` of getUpdates and setWebhook.
 ---@param plugins {name: string, manifest: table}[] whose `events` say what they want, like
 ---  telegram.message_reaction

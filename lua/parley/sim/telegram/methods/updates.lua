@@ -62,7 +62,7 @@ local function drop(bot, p)
   if params_of.flag(p.drop_pending_updates) then world.confirm(bot, math.huge) end
 end
 
-function M.setWebhook(sim, bot, p)
+function M.setWebhook(sim, bot, p, uploads)
   if p.url == nil or p.url == "" then return M.deleteWebhook(sim, bot, p) end
   local ok, err = check_url(sim, p.url)
   if not ok then return nil, err end
@@ -72,8 +72,13 @@ function M.setWebhook(sim, bot, p)
   end
   drop(bot, p)
   if type(p.allowed_updates) == "table" then bot.wanted = p.allowed_updates end
+  local certificate = uploads.certificate and uploads.certificate.content
+  if certificate and not certificate:find("-----BEGIN CERTIFICATE-----", 1, true) then
+    return failure.bad "bad webhook: failed to set custom certificate file"
+  end
   bot.webhook = {
-    url = p.url, secret = secret, max_connections = params_of.integer(p.max_connections) or 40,
+    url = p.url, secret = secret, certificate = certificate,
+    max_connections = params_of.integer(p.max_connections) or 40,
   }
   sim.webhooks:begin(bot)
   return true
@@ -89,7 +94,8 @@ end
 function M.getWebhookInfo(_, bot)
   local hook = bot.webhook or {}
   return {
-    url = hook.url or "", has_custom_certificate = false, pending_update_count = world.pending(bot),
+    url = hook.url or "", has_custom_certificate = hook.certificate ~= nil,
+    pending_update_count = world.pending(bot),
     last_error_date = hook.last_error_date, last_error_message = hook.last_error_message,
     max_connections = hook.max_connections, allowed_updates = bot.wanted,
   }
