@@ -68,10 +68,15 @@ local PLURAL = {
   uk = slavic,
 }
 
--- uk-UA, then uk, then en; and the language of the text that was found, whose plurals it has.
+local names = {} -- of the locales, in an order that is always the same
+for name in pairs(locales) do names[#names + 1] = name end
+table.sort(names)
+
+-- uk-UA, then uk, then en, then whichever has it; and the language of the text that was found,
+-- whose plurals it has.
 local function lookup(locale, key)
   local language = locale:match "^%a+" or "en"
-  for _, name in ipairs { locale, language, "en" } do
+  for _, name in ipairs { locale, language, "en", unpack(names) } do
     local texts = locales[name]
     if texts and texts[key] ~= nil then return texts[key], name:match "^%a+" end
   end
