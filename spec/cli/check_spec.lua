@@ -50,6 +50,22 @@ describe("parley check", function()
       out, 1, true)
   end)
 
+  it("warns of menus that nothing makes", function()
+    local dir = plugin("shop", { ["main.lua"] = [[
+local p = parley.plugin()
+p.menu("main", function() return { text = "x", rows = { { { text = "T", menu = "item" }, { text = "U", back = "top" } } } } end)
+p.on.command("shop", function(c) c:menu "main" end) -- c:menu "remark"
+p.on.any(function(c) c:menu("lost") end)
+return p
+]] })
+    local _, out = check()
+    assert.equal(table.concat({
+      dir .. "/main.lua:2: warning: there is no p.menu(\"item\", ...)",
+      dir .. "/main.lua:2: warning: there is no p.menu(\"top\", ...)",
+      dir .. "/main.lua:4: warning: there is no p.menu(\"lost\", ...)",
+    }, "\n"), out:match "^(.-)\nnothing")
+  end)
+
   it("warns of the texts that are missing in every plugin of the home, and would start", function()
     local one = plugin("one", {
       ["main.lua"] = main("one", "  c:reply(c:t 'a')"),

@@ -36,6 +36,21 @@ local function check_handlers(warn, m, driver)
   end
 end
 
+-- Menus written out in c:menu "name", or in the buttons of others, that p.menu does not make.
+local function check_menus(warn, known, file, source)
+  local number = 0
+  for line in (source .. "\n"):gmatch "(.-)\r?\n" do
+    number = number + 1
+    line = line:gsub("%-%-.*", "")
+    local function check(name)
+      if not known[name] then warn(file, number, "there is no p.menu(\"%s\", ...)", name) end
+    end
+    line:gsub("%f[%w_][%w_]+:menu%s*%(?%s*[\"']([%w_.]+)[\"']", check)
+    line:gsub("%f[%w_]menu%s*=%s*[\"']([%w_.]+)[\"']", check)
+    line:gsub("%f[%w_]back%s*=%s*[\"']([%w_.]+)[\"']", check)
+  end
+end
+
 -- Keys written out in c:t("key") or c:t "key" that no language has. Keys that the code puts
 -- together cannot be known here.
 local function check_keys(warn, texts, file, source)
@@ -68,10 +83,14 @@ function M.warnings(dir, m, driver)
   locales.missing(m.locales_data, function(locale, message)
     warn("locales/" .. locale .. ".json", 1, "%s", message)
   end)
-  check_keys(warn, m.locales_data, "main.lua", driver.files.main)
-  for name, source in pairs(driver.files.lib) do
-    check_keys(warn, m.locales_data, "lib/" .. name .. ".lua", source)
+  local menus = {}
+  for _, name in ipairs((driver:describe() or {}).menu or {}) do menus[name] = true end
+  local function check(file, source)
+    check_keys(warn, m.locales_data, file, source)
+    if next(menus) then check_menus(warn, menus, file, source) end
   end
+  check("main.lua", driver.files.main)
+  for name, source in pairs(driver.files.lib) do check("lib/" .. name .. ".lua", source) end
   table.sort(out, function(a, b)
     if a.file ~= b.file then return a.file < b.file end
     if a.line ~= b.line then return a.line < b.line end

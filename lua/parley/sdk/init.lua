@@ -164,7 +164,7 @@ export("describe", function()
       out[kind] = names
     end
   end
-  out.any = handlers.any ~= nil
+  out.any, out.menu = handlers.any ~= nil, menu.names()
   out.migrate = {}
   for from in pairs(steps) do out.migrate[#out.migrate + 1] = from end
   return out

@@ -136,4 +136,10 @@ local function refresh(c)
   if open and menus[open.name] then show(c, open.name, open.args) end
 end
 
-parley.menu = { register = menu, asked = asked, refresh = refresh }
+local function registered()
+  local names = {}
+  for name in pairs(menus) do names[#names + 1] = name end
+  return names
+end
+
+parley.menu = { register = menu, asked = asked, refresh = refresh, names = registered }
