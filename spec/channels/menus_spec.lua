@@ -185,6 +185,18 @@ describe("a menu in Telegram", function()
     assert.same({ 1, 1, 0 }, sends())
   end)
 
+  it("of the plugin language changes the language, whatever their app says from then on", function()
+    write "/language"
+    shows "Мова: українська"
+    press(from_bot()[1], "Русский")
+    shows "Язык: русский"
+    assert.equal("uk", h.core.db:first("SELECT locale FROM users WHERE telegram_id = $1", ann.id).locale)
+    write "/say и дальше"
+    shows("Язык: русский", "и дальше")
+    write "/reset"
+    shows("и дальше", "Диалог начат заново.")
+  end)
+
   it("goes when the person starts anew, and the keyboard too", function()
     write "/keys tea"
     write "/shop"

@@ -33,6 +33,7 @@ end
 ---@param turn table with its actions
 ---@return table[] actions
 function M.actions(db, turn)
+  if not turn.menu and not turn.keyboard and not turn.stale_message then return turn.actions end
   local menu, out = turn.menu, {}
   local before = about(turn.menu_before)
   for i, action in ipairs(turn.actions) do
