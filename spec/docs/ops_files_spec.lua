@@ -12,6 +12,7 @@ local programs = require "spec.support.process"
 local promql = require "spec.support.promql"
 local releases = require "spec.support.release"
 local redis = require "spec.support.redis"
+local sim = require "parley.sim.telegram"
 
 local eventually = programs.eventually
 
@@ -61,16 +62,36 @@ local function read(text)
   return out
 end
 
+-- People write to a bot, which is slowed down, refused, and at last not known any more.
+local function telegram_day(s, shows)
+  local ann = s.world:add_user {}
+  local function write(text) s:act("send", { bot = "day_bot", user = ann.id, text = text }) end
+  s:act("faults", { kind = "status", status = 429, retry_after = 1, method = "sendMessage" })
+  write "/echo hi"
+  shows 'parley_telegram_refusals_total{bot="main",of="chat"} 1'
+  shows 'parley_telegram_chats_waiting{bot="main"} 1'
+  s:act("faults", { kind = "status", status = 400, method = "sendMessage" })
+  write "/echo bad"
+  shows 'parley_telegram_undelivered_total{bot="main",code="bad_request"} 1'
+  s:act("faults", { kind = "status", status = 401, method = "sendMessage" })
+  write "/echo nobody"
+  write "/echo waits"
+  shows 'parley_telegram_away{bot="main",code="unauthorized"} 1'
+end
+
 -- A day in the life of a host, in short.
 local function a_busy_day()
   local model, shared, rest, endpoint = fake_openai.start(), redis.start(), rest_plugin()
+  local s = assert(sim.start { limits = false })
+  local bot = s.world:add_bot { username = "day_bot" }
   local h = host.start {
     config = ([[return {
+      telegram = { token = %q, api = %q },
       redis_url = %q,
       llm = { provider = "openai", url = %q, key = "k", model = "ok", prices = { ok = { prompt = 2, completion = 8 } } },
       rate_limits = { user = { requests = 1000, seconds = 60 } },
       plugins = { far = { allow_private = true, signing_secret = "whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0" } },
-    }]]):format(shared.url, model.url),
+    }]]):format(bot.token, s:url(), shared.url, model.url),
     plugins = {
       day = { main = DAY, manifest = { permissions = { "jobs", "llm:chat" }, commands = {
         { name = "later" }, { name = "poem" }, { name = "broken" },
@@ -115,10 +136,12 @@ local function a_busy_day()
   shows 'parley_jobs_total{outcome="done"} [1-9]'
   shows 'parley_jobs_total{outcome="retried"} [1-9]'
   shows 'parley_shared_mode{mode="redis"} 1'
+  telegram_day(s, shows)
   shared:stop()
   local text = shows 'parley_shared_mode{mode="degraded"} 1'
   ops:close()
   h:stop()
+  s:close()
   rest:close()
   model:stop()
   return text

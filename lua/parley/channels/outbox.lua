@@ -115,20 +115,35 @@ end
 
 -- From one sender that has something to the next: as many steps as there are such senders, however
 -- much each of them has.
-local SENDERS = "WITH RECURSIVE s(sender) AS ("
+local WITH_SENDERS = "WITH RECURSIVE s(sender) AS ("
   .. "SELECT min(sender) FROM outbox WHERE state = 'open' "
   .. "UNION ALL SELECT (SELECT min(o.sender) FROM outbox o WHERE o.state = 'open' "
   .. "AND o.sender > s.sender) FROM s WHERE s.sender IS NOT NULL) "
-  .. "SELECT s.sender, l.lane FROM s CROSS JOIN (SELECT '"
+local FROM_SENDERS = " FROM s CROSS JOIN (SELECT '"
   .. table.concat(M.LANES, "' AS lane UNION ALL SELECT '") .. "' AS lane) AS l "
-  .. "WHERE s.sender IS NOT NULL AND EXISTS (SELECT 1 FROM outbox o WHERE o.state = 'open' "
-  .. "AND o.sender = s.sender AND o.lane = l.lane AND o.id < $1)"
+  .. "WHERE s.sender IS NOT NULL"
+local OF_LANE = "FROM outbox o WHERE o.state = 'open' AND o.sender = s.sender AND o.lane = l.lane"
+
+local SENDERS = WITH_SENDERS .. "SELECT s.sender, l.lane" .. FROM_SENDERS
+  .. " AND EXISTS (SELECT 1 " .. OF_LANE .. " AND o.id < $1)"
+
+local COUNTED_MAX = 1000 -- of each lane
+local BACKLOG = WITH_SENDERS .. "SELECT * FROM (SELECT s.sender, l.lane, "
+  .. "(SELECT min(o.id) " .. OF_LANE .. ") AS oldest, "
+  .. "(SELECT count(*) FROM (SELECT 1 AS x " .. OF_LANE .. " LIMIT " .. COUNTED_MAX
+  .. ") AS q) AS n" .. FROM_SENDERS .. ") AS b WHERE b.n > 0"
 
 ---Which senders have something to deliver.
 ---@param before string an id, "~" for all
 ---@return {sender: string, lane: string}[]|nil
 ---@return table|nil err
 function M.senders(db, before) return db:query(SENDERS, before) end
+
+---How much is open.
+---@return {sender: string, lane: string, n: integer, oldest: string}[]|nil rows n: at most 1000 are
+---  counted; oldest: the id of the first, which tells its time
+---@return table|nil err
+function M.backlog(db) return db:query(BACKLOG) end
 
 local COUNT = "UPDATE outbox SET attempts = $2, uncertain = $3 "
   .. "WHERE id = $1 AND state = 'open' AND attempts = $4"

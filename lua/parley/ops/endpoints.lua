@@ -1,6 +1,8 @@
 -- The ops listener: metrics and probes. It has no tokens, so it is never on the public address.
 --
 --   /metrics    what Prometheus reads
+--   /metrics/telegram-rate-limit
+--               what each bot of Telegram sends, and what it waits for
 --   /livez      the process answers; restart it when not
 --   /startupz   the plugins are loaded and the database is open
 --   /readyz     messages may be sent here: 503 while draining and while the database is away
@@ -10,6 +12,7 @@ local backlog = require "parley.ops.backlog"
 local exposition = require "parley.ops.exposition"
 local host_fs = require "host.fs"
 local json = require "host.json"
+local telegram = require "parley.ops.telegram"
 local time = require "host.time"
 
 local M = {}
@@ -59,6 +62,9 @@ local ROUTES = {
   ["/metrics"] = function(core, req)
     req:respond(200, TEXT, exposition.render(core.scrape:snapshot())
       .. exposition.render(backlog.snapshot(core.db)))
+  end,
+  ["/metrics/telegram-rate-limit"] = function(core, req)
+    respond(req, 200, telegram.report(core.scrape:snapshot(), core.db, core.config.telegram.limits))
   end,
   ["/livez"] = function(_, req) respond(req, 200, { status = "ok" }) end,
   ["/startupz"] = function(_, req) respond(req, 200, { status = "ok" }) end,

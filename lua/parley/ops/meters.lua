@@ -70,6 +70,9 @@ M.telegram_sends = r:counter("parley_telegram_sends_total",
   { "bot", "method", "outcome" })
 M.telegram_send_seconds = r:histogram("parley_telegram_send_seconds",
   "Time of such a call.", { "bot" })
+M.telegram_refusals = r:counter("parley_telegram_refusals_total",
+  "Sends that Telegram has put off (429): of a chat that was too fast, or of the whole bot.",
+  { "bot", "of" })
 M.telegram_waits = r:counter("parley_telegram_wait_seconds_total",
   "Seconds that Telegram has asked chats to wait (429).", { "bot" })
 M.telegram_dead = r:counter("parley_telegram_undelivered_total",
@@ -229,7 +232,7 @@ M.worker_restarts = r:counter("parley_worker_restarts_total",
 process_metrics.register(r)
 
 --- Reads the statistics of a part of the worker from now on, one object of each kind.
----@type fun(kind: "server"|"db"|"lanes"|"limits"|"manager"|"shared", object: table|nil)
+---@type fun(kind: "server"|"db"|"lanes"|"limits"|"manager"|"shared"|"telegram", object: table|nil)
 M.watch = watch.new(r)
 
 return M

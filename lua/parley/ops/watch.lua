@@ -1,5 +1,7 @@
 -- What parts of a worker count or know themselves, read when somebody asks.
 
+local telegram = require "parley.ops.telegram"
+
 local M = {}
 
 -- Each returns what brings its metrics up to date from an object.
@@ -150,6 +152,8 @@ function KINDS.shared(r)
     if s.commands then redis(s) end
   end
 end
+
+KINDS.telegram = telegram.gauges
 
 ---What a registry knows of the parts of a worker.
 ---@param registry parley.metrics.Registry

@@ -35,7 +35,7 @@ function M.new(deps)
     bot = deps.bot, sender = deps.sender, api = deps.api, db = deps.db, log = deps.log,
     lease = deps.lease, outlet = deps.outlet, pace = pace.new(deps.limits or LIMITS),
     chats = {}, known = {}, expected = {}, ready = {}, lined = {}, lanes = {}, waiting = 0,
-    at_work = 0, ahead = 0, failures = 0,
+    at_work = 0, ahead = 0, failures = 0, resting = 0, -- resting: chats that wait
   }, M)
   self.outlet:open(self)
   return self
@@ -56,6 +56,12 @@ end
 
 local place
 
+local function turn_to(self, chat, state)
+  if chat.state == "waiting" then self.resting = self.resting - 1 end
+  if state == "waiting" then self.resting = self.resting + 1 end
+  chat.state = state
+end
+
 local function on_timer(self, chat)
   chat.timer = nil
   if self.closed or chat.state ~= "waiting" then return end
@@ -64,7 +70,7 @@ local function on_timer(self, chat)
 end
 
 local function wait(self, chat, at)
-  chat.state = "waiting"
+  turn_to(self, chat, "waiting")
   if chat.timer and chat.timer <= at then return end
   chat.timer = at
   self.outlet.timers:at(at, on_timer, self, chat)
@@ -72,7 +78,8 @@ end
 
 local function get_ready(self, chat, rank, late)
   if chat.state == "ready" and chat.rank == rank then return end
-  chat.state, chat.rank = "ready", rank
+  turn_to(self, chat, "ready")
+  chat.rank = rank
   local line = self.ready[rank]
   if not line then
     line = { first = 1, last = 0 }
@@ -92,7 +99,7 @@ end
 function place(self, chat)
   local delivery, rank, late = queue.head(chat)
   if not delivery then
-    chat.state = "idle"
+    turn_to(self, chat, "idle")
     if not chat.chat_id then self.chats[chat.key] = nil end
     return
   end
@@ -186,7 +193,7 @@ local function work(self, chat, delivery)
   else
     end_of(self, delivery)
   end
-  chat.state = "idle"
+  turn_to(self, chat, "idle")
   place(self, chat)
   free()
   self.outlet:serve()
@@ -208,7 +215,7 @@ function M:start(rank)
     get_ready(self, chat, of, late)
   else
     take(self, chat, rank)
-    chat.state = "busy"
+    turn_to(self, chat, "busy")
     self.pace:take(chat, delivery, now)
     self.at_work, self.outlet.at_work = self.at_work + 1, self.outlet.at_work + 1
     task.spawn(work, self, chat, delivery)

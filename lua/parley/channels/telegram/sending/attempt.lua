@@ -147,6 +147,7 @@ end
 local function refused(self, chat, delivery, err)
   local wait = err.retry_after
   local of_bot = self.pace:refused(chat, delivery, wait, time.mono())
+  meters.telegram_refusals:with(self.bot, of_bot and "bot" or "chat"):inc()
   meters.telegram_waits:with(self.bot):inc(wait)
   take_back(self, delivery)
   if of_bot and not self.slow_told then
