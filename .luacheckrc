@@ -29,7 +29,8 @@ files["tools/bench"] = { max_line_length = 130 }
 files["conf"] = { read_globals = { "env", "secret", "include" } }
 -- The SDK runs inside a plugin's state, before it is sealed.
 files["lua/parley/sdk"] = {
-  globals = { "parley" }, read_globals = { "host", "export", "freeze", "array_mt", "clock_ms", "null", "utf8" },
+  globals = { "parley", "host", "moments" },
+  read_globals = { "export", "freeze", "array_mt", "clock_ms", "call_id", "null", "utf8" },
 }
 -- So do the rules.
 files["lua/parley/rules/compile.lua"] = { read_globals = { "export" } }

@@ -28,6 +28,7 @@ local manager = require "parley.plugins.manager"
 local meters = require "parley.ops.meters"
 local mode = require "parley.triggers.mode"
 local overdue = require "parley.turn.overdue"
+local pinned = require "parley.plugins.pinned"
 local poll = require "parley.plugins.poll"
 local pool = require "parley.plugins.pool"
 local recover = require "parley.turn.recover"
@@ -143,10 +144,12 @@ function M.open(cfg, opts)
   self.limits:configure(cfg.rate_limits)
   pool.configure(cfg.plugins_memory_mb * 1024 * 1024)
   self.counts = counts.new(self)
+  self.pinned = pinned.new(cfg.home)
   self.turn = turn.new {
     db = self.db, owner = self.cluster.id, lanes = self.lanes, manager = self.manager,
     limits = self.limits, counts = self.counts, recall = self.recall, shared = self.shared,
     log = log.write, accepted = ACCEPTED, accepted_of_one = cfg.accepted_queue,
+    pinned = self.pinned,
     on_jobs = function() self.jobs:wake() end,
   }
   self.blobs = blobs.new { db = self.db, home = cfg.home, config = cfg.files }
@@ -361,6 +364,7 @@ function M:close()
   self.listeners:close()
   if self.certificate then self.certificate:close() end
   if self.ops_server then self.ops_server:close() end
+  self.pinned:close()
   self.recall:close()
   self.cluster:close() -- the work that only one worker does ends before what it works with
   self.shared:close()

@@ -58,10 +58,11 @@ local function behind(proxy) return debug.getmetatable(proxy).__index end
 local function sdk()
   local env = setmetatable({
     host = function() end, array_mt = {}, null = json.null, freeze = function(_, t) return t end,
-    export = function() end, clock_ms = function() return 0 end, utf8 = behind(environment().utf8),
+    export = function() end, clock_ms = function() return 0 end, call_id = function() end, moments = {},
+    utf8 = behind(environment().utf8),
   }, { __index = _G })
   local context
-  for _, file in ipairs { "context", "text", "menu", "init" } do
+  for _, file in ipairs { "journal", "context", "text", "menu", "conversation", "forms", "init" } do
     setfenv(assert(loadfile("lua/parley/sdk/" .. file .. ".lua")), env)("mine", {})
     context = context or env.parley.context
   end

@@ -137,7 +137,18 @@ env.utf8 = freeze("utf8", parts.utf8(raw, shared))
 
 -- math and bit: numbers in, numbers out -----------------------------------------------------------
 
+-- What stands in for the clock and for chance while a conversation is run again from its journal
+-- (sdk/journal): it must see what it saw then. {ms, random} by the number of the call.
+local moments, call_id = {}, raw.call_id
+
 raw.math.randomseed(raw.seed) -- from the host: the stock seed is the same in every process
+local stock_random = raw.math.random
+
+function raw.math.random(...)
+  local moment = moments[call_id()]
+  if not moment then return stock_random(...) end
+  return moment.random(...)
+end
 env.math = freeze("math", take(raw.math, {
   "abs", "acos", "asin", "atan", "atan2", "ceil", "cos", "cosh", "deg", "exp", "floor", "fmod",
   "frexp", "huge", "ldexp", "log", "log10", "max", "min", "modf", "pi", "pow", "rad", "random",
@@ -151,7 +162,12 @@ env.bit = freeze("bit", take(raw.bit, {
 
 -- os: time only, from the host's clock, in UTC: where the host stands is not a plugin's business --
 
-local clock_ms, stock_date = raw.clock_ms, raw.os.date
+local stock_clock_ms, stock_date = raw.clock_ms, raw.os.date
+
+local function clock_ms()
+  local moment = moments[call_id()]
+  return moment and moment.ms or stock_clock_ms()
+end
 local floor, find = raw.math.floor, stock.find
 local FIRST, LAST = -62135596800, 253402300799 -- the years 1 to 9999
 
@@ -286,7 +302,7 @@ env._G = globals
 -- Until `seal` the SDK may add globals and hold the door; a plugin sees only what is left then.
 local TRUSTED = {
   host = raw.door, export = raw.export, array_mt = raw.array_mt, freeze = freeze,
-  clock_ms = clock_ms,
+  clock_ms = clock_ms, call_id = call_id, moments = moments,
 }
 for name, value in pairs(TRUSTED) do env[name] = value end
 

@@ -98,8 +98,9 @@ local function try(name, own, shared)
 end
 
 local function fill(sb, manifest, own)
-  local name = manifest.name
-  for _, code in sdk.parts() do
+  local name, sources = manifest.name, {}
+  for i, file in ipairs(own) do sources[i] = file[3] end
+  for _, code in sdk.parts(sources) do
     check(name, sb:load("sdk", code))
     run(sb, name, "sdk", name, manifest.locales_data or {})
   end

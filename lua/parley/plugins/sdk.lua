@@ -6,8 +6,11 @@ local prelude = require "parley.engine.prelude"
 
 local M = {}
 
--- In the order in which they are loaded.
-local PARTS = { "context", "text", "menu", "init" }
+-- In the order in which they are loaded; those of conversations only where the sources of a plugin
+-- have one of these words: a state without them is a third smaller.
+local PARTS = { "journal", "context", "text", "menu", "conversation", "forms", "init" }
+local WORDS = { "conversation", ":ask", ":choose", ":confirm" }
+local OF_CONVERSATIONS = { journal = true, conversation = true, forms = true }
 
 local compiled = {}
 
@@ -28,12 +31,22 @@ function M.prelude()
   return compiled.prelude
 end
 
+local function has_conversations(sources)
+  for _, text in ipairs(sources) do
+    for _, word in ipairs(WORDS) do
+      if text:find(word, 1, true) then return true end
+    end
+  end
+  return false
+end
+
 ---The SDK itself, for a state's load.
+---@param sources string[] of the plugin
 ---@return fun(): integer|nil, string|nil bytecode of each part, in order
-function M.parts()
-  local i = 0
+function M.parts(sources)
+  local talks, i = has_conversations(sources), 0
   return function()
-    i = i + 1
+    repeat i = i + 1 until talks or not OF_CONVERSATIONS[PARTS[i]]
     if PARTS[i] then return i, code("sdk/" .. PARTS[i]) end
   end
 end

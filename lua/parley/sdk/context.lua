@@ -311,4 +311,5 @@ end
 export("context", context)
 parley = {
   name = plugin_name, context = context, log = C.log, methods = C, add = add,
+  journal = parley and parley.journal,
 }

@@ -3,6 +3,7 @@
 local host, freeze, clock_ms, array_mt = host, freeze, clock_ms, array_mt
 local context = parley.context
 local name, new_text, log, menu = parley.name, parley.text, parley.log, parley.menu
+local conversation = parley.conversation -- nil: the plugin has none
 
 local handlers = {
   command = {}, callback = {}, intent = {}, text = {}, state = {}, job = {}, event = {},
@@ -131,8 +132,14 @@ local function find(request, state)
   return handlers.any, text
 end
 
-local function run(c, h, ...)
+local function is_command(text)
+  local command = text:match "^/([%w_]+)"
+  return command ~= nil and handlers.command[command] ~= nil
+end
+
+local function run(c, request, h, ...)
   local ok, err = pcall(h.fn, c, ...)
+  if ok and c._begin then ok, err = pcall(conversation.begin, c, request) end
   if ok and c.event.type == "callback" then ok, err = pcall(menu.refresh, c) end
   if ok then return end
   if not handlers.error then error(err, 0) end
@@ -145,13 +152,16 @@ export("dispatch", function(request)
     if not h then return false end
     if h.options.role and h.options.role ~= c.user.role then return false end
     if h.options.typing then c:typing() end
-    run(c, h, ...)
+    run(c, request, h, ...)
     return true
   end
-  local handled = go(find(request, c.session.__state)) and not c._declined
+  local answer = conversation and conversation.find(request, is_command)
+  local handled
+  if answer then handled = go(answer) else handled = go(find(request, c.session.__state)) end
+  handled = handled and not c._declined
   if not handled then return { actions = setmetatable({}, array_mt), declined = true } end
   return {
-    actions = c._actions, state = c._patch, ["end"] = c._end or nil,
+    actions = c._actions, state = c._patch, ["end"] = c._end or nil, wake = c._wake,
   }
 end)
 
@@ -165,6 +175,7 @@ export("describe", function()
     end
   end
   out.any, out.menu = handlers.any ~= nil, menu.names()
+  out.conversation = conversation and conversation.names()
   out.migrate = {}
   for from in pairs(steps) do out.migrate[#out.migrate + 1] = from end
   return out
@@ -238,6 +249,7 @@ parley = freeze("parley", {
     created = true
     return {
       on = freeze("on", on), menu = menu.register, self_check = self_check, migrate = migrate,
+      conversation = conversation and conversation.register,
     }
   end,
   text = new_text,

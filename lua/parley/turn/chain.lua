@@ -4,6 +4,7 @@
 -- for what cannot be done has failed, like one whose answer is wrong, and its `on_error` says what
 -- stands there instead.
 
+local conversation = require "parley.turn.conversation"
 local json = require "host.json"
 local record = require "parley.turn.record"
 local session = require "parley.turn.session"
@@ -87,7 +88,10 @@ end
 
 function unfold(parts, turn, link, response, calls)
   local plugin = link.plugin
-  if plugin then session.keep(turn, plugin, response) end
+  if plugin then
+    session.keep(turn, plugin, response)
+    conversation.wake(turn, plugin, response)
+  end
   local part = { plugin = plugin, actions = json.array() }
   parts[#parts + 1] = part
   for _, action in ipairs(response.actions) do

@@ -3,6 +3,7 @@
 local apply = require "parley.turn.apply"
 local chain = require "parley.turn.chain"
 local circuit = require "parley.plugins.circuit"
+local conversation = require "parley.turn.conversation"
 local continue = require "parley.turn.continue"
 local exchange = require "parley.turn.exchange"
 local gate = require "parley.plugins.gate"
@@ -102,11 +103,13 @@ local function ask(self, turn, generation, plugin, invited, id, delivery)
     request.history, err = history.read(self.db, turn.dialog)
     if not request.history then return nil, err end
   end
-  local response, err, attempts = plugin.driver:invoke(request, gate.door(invocation), delivery)
+  local driver, code = conversation.driver(self.pinned, turn, plugin)
+  local response, err, attempts = driver:invoke(request, gate.door(invocation), delivery)
   turn.asked = { request = request, response = response }
   if response then
     response, err = response_of.check(plugin, response, session.of(turn, plugin))
   end
+  if response then conversation.pin(response, code) end
   if response and response.continue then
     response, err = continue.note(self.db, turn, plugin, id, response,
       generation.config.continue_seconds)

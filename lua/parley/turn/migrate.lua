@@ -3,6 +3,7 @@
 -- own `p.migrate` before its handler sees them, and are stored by the turn that has asked for them,
 -- with their number: so each is migrated once. A migration that fails has changed nothing.
 
+local conversation = require "parley.turn.conversation"
 local json = require "host.json"
 local session = require "parley.turn.session"
 
@@ -38,6 +39,9 @@ local function migrate_session(turn, plugin)
   local data, version = session.of(turn, plugin), session.version_of(turn, plugin)
   local wanted = plugin.manifest.data_version
   if not data or version == wanted then return true end
+  -- A conversation that has begun with older code goes on with it, and its data are of that.
+  local code = conversation.bundle(turn, plugin)
+  if code and code ~= plugin.hash then return true end
   if version > wanted then
     if plugin.manifest.session and plugin.manifest.session.newer == "reset" then
       session.replace(turn, plugin, nil, wanted)

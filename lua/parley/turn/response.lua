@@ -1,6 +1,7 @@
 -- The answer of a plugin, checked: it is input from outside, whichever way it came.
 
 local actions = require "parley.schema.actions"
+local conversation = require "parley.turn.conversation"
 local gate = require "parley.plugins.gate"
 local json = require "host.json"
 local session = require "parley.turn.session"
@@ -85,6 +86,8 @@ function M.check(plugin, r, before)
   if r.declined and r.continue then
     return bad(plugin, "continue: what is declined is not gone on with")
   end
+  local problem = conversation.problem(r.wake)
+  if problem then return bad(plugin, "%s", problem) end
   local ok, err = check_actions(plugin, r.actions)
   if ok then ok, err = check_session(plugin, r, before) end
   if not ok then return nil, err end

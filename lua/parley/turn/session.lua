@@ -19,6 +19,8 @@ local M = {}
 ---@type integer bytes as JSON: it is read and written with every message of the dialog
 M.MAX = 65536
 
+local WAIT_MAX_MS = 367 * 86400000
+
 local function of_user(plugin)
   local s = plugin.manifest.session
   return s ~= nil and s.scope == "user"
@@ -37,7 +39,7 @@ local function end_wait(state)
   local name = state.__owner
   state.__owner, state.__waits = nil, nil
   if not name or not state[name] then return end
-  state[name].__state = nil
+  state[name].__state, state[name].__talk = nil, nil
   state[name] = nil_if_empty(state[name])
 end
 
@@ -87,7 +89,7 @@ function M.load(db, turn, plugin)
   local state, waits = valid and json.decode(row.state) or nil, nil
   if state then
     waits, state.__waits = state.__waits, nil
-    if waits and waits <= now then state.__state = nil end
+    if waits and waits <= now then state.__state, state.__talk = nil, nil end
   end
   turn.sessions[plugin.name] = {
     version = row and row.version, state = state, waits = waits,
@@ -138,7 +140,7 @@ function M.after(before, response)
 end
 
 ---What stands against a session, by the schema of the plugin's own manifest. A conversation that
----waits (`__state`) is the host's matter.
+---waits (`__state`, `__talk`) is the host's matter.
 ---@param plugin parley.Plugin
 ---@param after table|nil
 ---@return string|nil problem
@@ -148,19 +150,25 @@ function M.problem(plugin, after)
   plugin.session_check = plugin.session_check or assert(given.compile(s.schema))
   local value = {}
   for key, v in pairs(after) do
-    if key ~= "__state" then value[key] = v end
+    if key ~= "__state" and key ~= "__talk" then value[key] = v end
   end
   local errors = plugin.session_check(value)
   return errors and ("state%s: %s"):format(errors[1].path:gsub("/", "."), errors[1].message)
 end
 
-local function waits_until(turn) return time.now_ms() + turn.conversation_seconds * 1000 end
+-- A conversation whose question has its own time waits that long (sdk/conversation.lua).
+local function waits_until(turn, after)
+  local now, talk = time.now_ms(), after and after.__talk
+  local own = type(talk) == "table" and tonumber(talk.till)
+  return own and math.max(now, math.min(own, now + WAIT_MAX_MS))
+    or now + turn.conversation_seconds * 1000
+end
 
 -- Whoever waits for the next message in a state of its own gets it first.
 local function own(turn, name, after)
   local state = turn.dialog.state
   if after and after.__state then
-    state.__owner, state.__waits = name, waits_until(turn)
+    state.__owner, state.__waits = name, waits_until(turn, after)
   elseif state.__owner == name then
     state.__owner, state.__waits = nil, nil
   end
@@ -195,7 +203,7 @@ function M.keep(turn, plugin, response)
   if of_user(plugin) then
     local s = turn.sessions[name]
     s.state, s.expires_at, s.data_version = after, until_ms, version
-    s.waits = waits_until(turn)
+    s.waits = waits_until(turn, after)
     s.kept = s.kept or after ~= before or until_ms ~= nil
   else
     state[name] = after

@@ -68,6 +68,52 @@ local Context = {}
 ---A handle for a header or `auth`: the value never enters the plugin.
 ---@class parley.Secret
 
+-- asking, in a p.conversation -----------------------------------------------------------------------
+
+---@class parley.AskOptions
+---@field as? "text"|"int"|"number"|"date"|"time"|"email"|"phone" default "text"; a date comes as "2030-12-24"
+---@field min? number of a number, or of the length of a text
+---@field max? number
+---@field match? string pattern that the answer must have
+---@field check? fun(value: any, message: table): any, string|nil another value, true for the same, or nil and what to say
+---@field retry? string what is said when the answer is not right
+---@field timeout? number seconds
+---@field any? boolean the whole message is the answer, whatever it is
+
+---@class parley.ChooseOptions
+---@field columns? integer buttons in a row, default 1
+---@field retry? string
+---@field timeout? number seconds
+
+---@class parley.ConfirmOptions: parley.ChooseOptions
+---@field yes? string
+---@field no? string
+
+---Asks, and waits for the answer, over restarts and new versions.
+---@param question string|parley.Text|table as for reply
+---@param options? parley.AskOptions
+---@return any|nil value
+---@return "timeout"|nil err
+function Context:ask(question, options) end
+
+---Asks with buttons; a label or its number may be typed, too.
+---@param question string|parley.Text|table as for reply
+---@param choices (string|number|{text: string, value: any})[]
+---@param options? parley.ChooseOptions
+---@return any|nil value
+---@return "timeout"|nil err
+function Context:choose(question, choices, options) end
+
+---@param question string|parley.Text|table as for reply
+---@param options? parley.ConfirmOptions
+---@return boolean|nil answer
+---@return "timeout"|nil err
+function Context:confirm(question, options) end
+
+---Lets time pass, over restarts; messages meanwhile go to handlers.
+---@param seconds number at most a year
+function Context:wait(seconds) end
+
 -- answering ---------------------------------------------------------------------------------------
 
 ---@class parley.Reply
@@ -203,9 +249,11 @@ function Context:set_locale(locale) end
 
 -- the conversation --------------------------------------------------------------------------------
 
----The next message of this dialog goes to p.on.state(name).
+---Begins p.conversation(name) when the handler is done. Without one of this name: the next message of this dialog goes
+---to p.on.state(name).
 ---@param name string
-function Context:enter(name) end
+---@param args? table for a conversation
+function Context:enter(name, args) end
 
 ---It does not any more.
 function Context:leave() end

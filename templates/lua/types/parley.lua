@@ -29,6 +29,13 @@ local plugin = {}
 ---@param fn fun(c: parley.Context, args: table): parley.MenuView|parley.Text
 function plugin.menu(name, fn) end
 
+---Straight-line code that waits for people, begun by c:enter(name).
+---@param name string
+---@param options? {cancel?: string[]|false, cancelled?: fun(c: parley.Context)}
+---@param fn fun(c: parley.Context, args: table|nil)
+---@overload fun(name: string, fn: fun(c: parley.Context, args: table|nil))
+function plugin.conversation(name, options, fn) end
+
 ---Called once before this version serves, in the state that is to serve; when it raises, the
 ---version is refused and the one before goes on. Nothing of the host is there but the log.
 ---@param fn fun(check: {config: table, log: parley.log})

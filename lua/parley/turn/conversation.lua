@@ -1,0 +1,74 @@
+-- What the host does for conversations of Lua plugins (sdk/conversation.lua): one goes on with the
+-- code that it has begun with, whatever serves by then, and its time runs out by a durable job.
+--
+-- A conversation that waits is `__talk` in the plugin's session; `bundle` in it is the hash of that
+-- code. While it waits all events of the dialog go to that code: the session is of its form.
+
+local crypto = require "host.crypto"
+local session = require "parley.turn.session"
+local time = require "host.time"
+
+local M = {}
+
+---@type string job that ends a wait; plugins cannot name one like it
+M.WAKE = "__talk"
+
+local WAKE_MAX_S = 366 * 86400
+
+---The code of the conversation that waits here.
+---@param turn table
+---@param plugin parley.Plugin
+---@return string|nil hash nil: none waits
+function M.bundle(turn, plugin)
+  local kept = session.of(turn, plugin)
+  return type(kept) == "table" and type(kept.__talk) == "table" and kept.__talk.bundle or nil
+end
+
+---Who is to take an event of this dialog.
+---@param pinned parley.Pinned
+---@param turn table
+---@param plugin parley.Plugin
+---@return table driver
+---@return string|nil hash of its code
+function M.driver(pinned, turn, plugin)
+  local bundle = M.bundle(turn, plugin)
+  if not bundle or bundle == plugin.hash then return plugin.driver, plugin.hash end
+  -- Without the old code the new one tries: where the two differ, the journal tells.
+  local driver = pinned:get(plugin, bundle)
+  if driver then return driver, bundle end
+  return plugin.driver, bundle
+end
+
+---Notes the code of a conversation that has begun.
+---@param response table of the plugin
+---@param hash string|nil of the code that has answered
+function M.pin(response, hash)
+  local talk = type(response.state) == "table" and response.state.__talk
+  if type(talk) == "table" and talk.bundle == nil then talk.bundle = hash end
+end
+
+---@param wake any of a response
+---@return string|nil problem
+function M.problem(wake)
+  if wake == nil then return nil end
+  local after = type(wake) == "table" and wake["in"]
+  if type(after) ~= "number" or not (after > 0 and after <= WAKE_MAX_S)
+    or type(wake.data) ~= "table" then
+    return "wake: { in: seconds, at most a year, data: an object } expected"
+  end
+end
+
+---Schedules the end of a wait. One that is answered before finds nothing to end.
+---@param turn table
+---@param plugin parley.Plugin
+---@param response table
+function M.wake(turn, plugin, response)
+  if not response.wake then return end
+  turn.jobs[#turn.jobs + 1] = {
+    id = crypto.uuid7(), plugin = plugin.name, job = M.WAKE, data = response.wake.data,
+    run_at = time.now_ms() + math.floor(response.wake["in"] * 1000),
+    data_version = plugin.manifest.data_version,
+  }
+end
+
+return M
