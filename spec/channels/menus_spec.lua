@@ -175,6 +175,18 @@ describe("a menu in Telegram", function()
     shows "Cart: 1"
   end)
 
+  it("stays when another of its buttons is pressed before it has changed under the finger", function()
+    write "/shop"
+    shows "Cart: 0"
+    local menu = from_bot()[1]
+    local add, tea = data_of(menu, "Add"), data_of(menu, "Tea")
+    s:act("faults", { kind = "slow", seconds = 0.3, method = "editMessageText" })
+    s:act("press", { bot = "shop_bot", user = ann.id, message_id = menu.message_id, stale = add })
+    assert.equal("Це меню застаріло.", press(menu, "Tea", tea))
+    shows "Cart: 1"
+    assert.same({ 1, 1, 0 }, sends())
+  end)
+
   it("is found again after a restart", function()
     write "/shop"
     shows "Cart: 0"

@@ -180,7 +180,7 @@ function M.show(turn, plugin, action, out)
   local edit = before ~= nil and not before.buried
   state.__menu = {
     plugin = plugin.name, name = action.name, args = action.args, stack = stack, mark = mark,
-    hash = hash, tap = before and before.tap,
+    hash = hash, tap = before and before.tap, id = edit and before.id or nil,
   }
   local shown = {
     type = "send", text = action.text, format = action.format, entities = action.entities,

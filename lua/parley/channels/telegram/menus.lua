@@ -3,7 +3,7 @@
 
 local M = {}
 
-local FIND = "SELECT reference FROM outbox WHERE id = $1"
+local FIND = "SELECT reference, state FROM outbox WHERE id = $1"
 
 -- The message of what was there before, nil: it has none here.
 local function about(before)
@@ -18,13 +18,17 @@ local function edited(action, message_id)
   return out
 end
 
--- Whether a message is that of the menu that stays.
-local function is_current(db, turn, message_id)
+-- Whether a message may be that of the menu that stays: its number is not known while it is on its
+-- way.
+local function may_be_current(db, turn, message_id)
   local menu = turn.dialog.state.__menu
   if not menu or turn.menu and not turn.menu.edit then return false end
   local known = turn.menu and turn.menu_before or menu
-  local row = known.delivery and db:first(FIND, known.delivery)
-  return (row and row.reference or known.id) == message_id
+  if known.id == message_id then return true end
+  if not known.delivery then return false end
+  local row, err = db:first(FIND, known.delivery)
+  if err or row and row.state == "open" then return true end
+  return row ~= nil and row.reference == message_id
 end
 
 ---What is to be rendered for a turn: menus that are edited, and what they and keyboards leave
@@ -48,7 +52,7 @@ function M.actions(db, turn)
   local anchor = turn.keyboard and about(turn.keyboard_before)
   if anchor then delete(anchor) end
   local stale = tonumber(turn.stale_message)
-  if stale and not is_current(db, turn, turn.stale_message) then delete { id = stale } end
+  if stale and not may_be_current(db, turn, turn.stale_message) then delete { id = stale } end
   return out
 end
 
