@@ -47,6 +47,7 @@ local PARAMETERS = {
 
 -- Lua patterns are no regular expressions: the few that stand in schemas, translated.
 local PATTERNS = {
+  ["^[^/]*$"] = "^[^/]*$",
   ["^%a%a%a?[%-_%w]*$"] = "^[A-Za-z]{2,3}[-_A-Za-z0-9]*$",
   ["^[%w._~-]+$"] = "^[A-Za-z0-9._~-]+$",
   ["^[%w._:%-]+$"] = "^[A-Za-z0-9._:-]+$",

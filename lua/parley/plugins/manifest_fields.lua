@@ -57,7 +57,7 @@ local lua_pattern = {
   end,
 }
 
-local WORDS = { "kv", "history", "events", "jobs", "files", "llm:chat", "notify" }
+local WORDS = { "kv", "history", "events", "jobs", "files", "telegram", "llm:chat", "notify" }
 
 local function is_host(host)
   local name, port = host:match "^([^:]+):?(%d*)$"

@@ -2,6 +2,7 @@
 
 local compile = require("parley.schema.compile").compile
 local json = require "host.json"
+local telegram = require "parley.schema.telegram"
 local utf8 = require "parley.util.utf8"
 
 local M = {}
@@ -106,7 +107,9 @@ local MEDIA = {
 local media = {
   type = "object", ["x-max-bytes"] = 4096,
   properties = {
-    url = { type = "string", maxLength = 2048 }, id = { type = "string", maxLength = 512 },
+    -- A channel may have a server of its own, whose files are nobody else's.
+    url = { type = "string", maxLength = 2048, pattern = "^https?://" },
+    id = { type = "string", maxLength = 512, pattern = "^[^/]*$" },
     file = { type = "string", maxLength = 64, description = "id of a file that is kept here" },
   },
 }
@@ -198,11 +201,14 @@ M.types = {
   close = closed("close", { reason = { type = "string", maxLength = 256 } }),
 }
 
+for kind, schema in pairs(telegram.types(closed)) do M.types[kind] = schema end
+
 ---Any of them, for people and their tools; M.problem says more precisely what is wrong with one.
 M.ActionV1 = { title = "ActionV1", anyOf = {} }
 for _, kind in ipairs {
   "send", "edit", "menu", "keyboard", "delete", "answer_callback", "typing", "event", "schedule",
-  "invoke", "set_locale", "handoff", "close",
+  "invoke", "set_locale", "handoff", "close", "react", "answer_inline", "answer_checkout",
+  "telegram",
 } do table.insert(M.ActionV1.anyOf, M.types[kind]) end
 
 local function keyboard_problem(action)
@@ -251,6 +257,8 @@ local function lacks(action)
     if problem then return problem end
   end
   if action.type == "menu" then return menu_problem(action) end
+  if action.type == "telegram" and action.params then return telegram.problem(action.params) end
+  if action.type == "answer_inline" then return telegram.problem(action.results) end
   if action.keyboard then
     local problem = keyboard_problem(action)
     if problem then return problem end

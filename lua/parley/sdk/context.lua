@@ -165,6 +165,34 @@ function C:answer(text, options)
   add(self, { type = "answer_callback", text = text, alert = alert })
 end
 
+---A reaction to the message that has come, or to another one of the chat; nil: none any more.
+function C:react(emoji, message_id)
+  add(self, { type = "react", emoji = emoji, message_id = message_id and tostring(message_id) })
+end
+
+---The results of an inline query: the event telegram.inline_query.
+function C:answer_inline(results, options)
+  if type(results) ~= "table" then misuse(2, "answer_inline: a list of results expected") end
+  local action = { type = "answer_inline", results = setmetatable({}, array_mt) }
+  for i, result in ipairs(results) do action.results[i] = result end
+  for k, v in pairs(options or {}) do action[k] = v end
+  add(self, action)
+end
+
+---Whether a payment may go on: the event telegram.pre_checkout_query. A text says why not.
+function C:answer_checkout(ok)
+  local problem = type(ok) == "string" and ok or nil
+  add(self, { type = "answer_checkout", ok = ok == true, error = problem })
+end
+
+---A method of the Bot API for what has no action: it goes out with the answer, in this chat.
+function C:telegram(method, params)
+  add(self, { type = "telegram", method = check_text(method, "telegram"), params = params })
+end
+
+---One that tells something, or makes what is told: at once.
+function C.ask_telegram(_, method, params) return host("telegram.ask", method, params) end
+
 function C:emit(name, data)
   add(self, { type = "event", name = check_text(name, "emit"), data = data })
 end

@@ -303,6 +303,34 @@ function Context:emit(name, data) end
 ---@return parley.Error|nil err
 function Context:history(n) end
 
+---A reaction to the message that has come.
+---@param emoji? string nil: none any more
+---@param message_id? string|integer of another message of the chat
+function Context:react(emoji, message_id) end
+
+---What an inline query finds (event telegram.inline_query).
+---@param results table[] at most 50: articles `{id, title, text, format, description, url, thumbnail}`,
+---  or results of the Bot API, which have a `type`
+---@param options? { cache_seconds?: integer, personal?: boolean, next_offset?: string }
+function Context:answer_inline(results, options) end
+
+---Whether a payment may go on (event telegram.pre_checkout_query), within ten seconds.
+---@param ok boolean|string a text says why not
+function Context:answer_checkout(ok) end
+
+---Permission `telegram`. A method of the Bot API for what has no action here; it goes out with the
+---answer, in this chat.
+---@param method string
+---@param params? table
+function Context:telegram(method, params) end
+
+---Permission `telegram`. A method that tells something, at once. At most 20 in one event.
+---@param method string
+---@param params? table
+---@return any result
+---@return parley.Error|nil err
+function Context:ask_telegram(method, params) end
+
 ---Permission `files`. Keeps a file that a user has sent.
 ---@param what table|string the payload of its message, or the id that the channel gave it
 ---@param options? parley.FileOptions

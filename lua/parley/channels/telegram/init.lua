@@ -19,6 +19,7 @@ local pulse = require "parley.channels.telegram.pulse"
 local render = require "parley.channels.telegram.render"
 local runner = require "parley.channels.telegram.runner"
 local shards = require "parley.channels.telegram.shards"
+local special = require "parley.channels.telegram.special"
 local task = require "host.task"
 local typing = require "parley.channels.telegram.typing"
 
@@ -161,6 +162,13 @@ function M:ended(given) self.typing:leave(given) end
 ---@return boolean shown false: nobody waits for this turn here
 function M:show_typing(turn) return self.typing:now(turn.given) end
 
+local function not_here()
+  return nil, {
+    code = "unavailable", message = "this dialog is of no bot that is here", retryable = false,
+    op = "telegram",
+  }
+end
+
 ---Downloads a file that somebody has sent in a dialog of a bot.
 ---@param dialog_id string
 ---@param file_id string
@@ -170,12 +178,7 @@ function M:show_typing(turn) return self.typing:now(turn.given) end
 function M:download(dialog_id, file_id, opts)
   local place = address.place(dialog_id)
   local client = place and self.fleet:api(place.bot)
-  if not client then
-    return nil, {
-      code = "unavailable", message = "this dialog is of no bot that is here", retryable = false,
-      op = "telegram",
-    }
-  end
+  if not client then return not_here() end
   local blob, err = incoming.download({
     api = client, blobs = self.blobs, local_files = self.config.local_files,
   }, file_id, opts)
@@ -185,6 +188,26 @@ function M:download(dialog_id, file_id, opts)
     self.db:commit { outgoing.remember("tg:" .. place.bot, blob.hash, opts.kind, file_id) }
   end
   return blob
+end
+
+---Calls a method of the Bot API for a plugin, in the place of a dialog.
+---@param dialog_id string
+---@param method string of parley.schema.telegram
+---@param params table|nil
+---@param timeout number seconds
+---@return any|nil result
+---@return table|nil err
+function M:ask(dialog_id, method, params, timeout)
+  local place = address.place(dialog_id)
+  local client = place and self.fleet:api(place.bot)
+  if not client then return not_here() end
+  return client:call(method, special.own_params(method, params, place), timeout)
+end
+
+-- What a message says of its place in Telegram.
+local function context_of(turn)
+  local context = turn.message and turn.message.context
+  return context and context.telegram or {}
 end
 
 -- The press that a turn answers.
@@ -201,10 +224,12 @@ end
 function M:deliver(turn)
   local place = is_ours(turn) and address.place(turn.dialog.id)
   if not place then return nil end
-  local query = query_of(turn)
+  local query, came = query_of(turn), context_of(turn)
   local calls, kept = render.calls(menus.actions(self.db, turn), {
     dialog_id = turn.dialog.id, place = place, key = self.key, query_id = query,
     query_answered = query ~= nil and not self.presses:claim(query),
+    event = turn.message and turn.message.type == "event" and turn.message.payload or nil,
+    message_id = came.message_id, business = came.business_connection_id,
   })
   if #calls == 0 then return nil end
   local s = self.senders[place.bot]

@@ -7,6 +7,7 @@
 
 local crypto = require "host.crypto"
 local json = require "host.json"
+local split = require "parley.channels.telegram.split"
 local time = require "host.time"
 
 local M = {}
@@ -16,6 +17,7 @@ M.__index = M
 M.SCHEME = "blob:"
 
 local UPLOAD_S, BYTES_PER_S, UPLOAD_MAX_S = 30, 64 * 1024, 900
+local CAPTION_MAX = 1024
 local SHOWN_MAX = 4000 -- messages whose content is known, twice at most
 
 -- The parameter that has the file.
@@ -205,11 +207,29 @@ local function changes_nothing(before, content)
     and (content.text == nil or before.text == content.text)
 end
 
+-- What is below a photo is a caption: whoever edits it need not know.
+local function is_caption(err)
+  return err.code == "bad_request"
+    and (err.description or ""):find("no text in the message", 1, true) ~= nil
+end
+
+local function as_caption(params)
+  local piece = split.pieces(params.text, params.entities, CAPTION_MAX)[1]
+  return {
+    chat_id = params.chat_id, message_id = params.message_id, reply_markup = params.reply_markup,
+    business_connection_id = params.business_connection_id, caption = piece.text,
+    caption_entities = #piece.entities > 0 and json.array(piece.entities) or nil,
+  }
+end
+
 local function send_shown(self, method, params)
   local content = content_of(method, params)
   local before = params.message_id and recall(self, key_of(params, params.message_id))
   if changes_nothing(before, content) then return { message_id = tonumber(params.message_id) } end
   local result, err = self.api:call(method, params)
+  if err and method == "editMessageText" and is_caption(err) then
+    result, err = self.api:call("editMessageCaption", as_caption(params))
+  end
   local id = type(result) == "table" and result.message_id or params.message_id
   if not err and id then
     content.text = content.text or before and before.text

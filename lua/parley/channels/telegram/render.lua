@@ -6,6 +6,7 @@ local clean = require("parley.channels.telegram.entities").clean
 local json = require "host.json"
 local markdown = require "parley.channels.telegram.markdown"
 local media = require "parley.channels.telegram.media"
+local special = require "parley.channels.telegram.special"
 local split = require "parley.channels.telegram.split"
 
 local M = {}
@@ -79,8 +80,11 @@ local function list(entities) return #entities > 0 and json.array(entities) or n
 local function add(ctx, method, params, action)
   params.chat_id = ctx.place.chat_id
   if method:find "^send" then
-    params.message_thread_id = ctx.place.thread_id
+    params.message_thread_id = params.message_thread_id or ctx.place.thread_id
     if action.silent then params.disable_notification = true end
+  end
+  if ctx.business and (method:find "^send" or method:find "^edit") then
+    params.business_connection_id = ctx.business
   end
   ctx.calls[#ctx.calls + 1] = {
     method = method, params = params, lane = action.lane or "reply", action = action,
@@ -153,10 +157,20 @@ function renderers.answer_callback(ctx, action)
   })
 end
 
+for kind, render in pairs(special.renderers) do
+  renderers[kind] = function(ctx, action)
+    render(ctx, action, {
+      pieces = pieces_of, add = function(method, params) add(ctx, method, params, action) end,
+    })
+  end
+end
+
 ---@param actions table[]
 ---@param ctx {dialog_id: string, place: table, key: string, query_id: string|nil,
----  query_answered: boolean|nil} place: of parley.channels.telegram.address; query_id: of the press
----  that is answered; query_answered: it was answered before, without a word
+---  query_answered: boolean|nil, event: table|nil, message_id: integer|nil, business: string|nil}
+---  place: of parley.channels.telegram.address; query_id: of the press that is answered;
+---  query_answered: it was answered before, without a word; event: what has come is {name, data};
+---  message_id: of what has come; business: the connection that it came by
 ---@return parley.telegram.Call[] calls in order
 ---@return table[] kept data of buttons that is too long to travel
 function M.calls(actions, ctx)

@@ -197,6 +197,10 @@ end
 function M.editMessageText(sim, bot, p)
   local ok, err = markup.check_text(p.text, p.entities, TEXT_MAX, "message text is empty")
   if not ok then return nil, err end
+  local message = own_message(sim, bot, p)
+  if message and not message.text then
+    return failure.bad "there is no text in the message to edit"
+  end
   return edit(sim, bot, p, function(m) m.text, m.entities = p.text, p.entities end, function(m)
     return m.text == p.text and markup.same(m.entities, p.entities)
   end)
