@@ -120,12 +120,22 @@ static void push_headers(lua_State *L, const struct pl_buf *lines)
     }
 }
 
+/* Nothing more is read of it. The collector may be long in coming, and a fetch is large. */
+static void let_go(lua_State *L, int index)
+{
+    struct body *b = lua_touserdata(L, index);
+    pl_fetch_unref(b->fetch); /* the op has another reference */
+    b->fetch = NULL;
+}
+
 /* On the stack of the waiting call: options, body userdata. */
 static int push_response(lua_State *L, struct pl_op *op)
 {
     struct pl_fetch *fetch = pl_fetch_of(op);
-    if (op->err.code != NULL)
+    if (op->err.code != NULL) {
+        let_go(L, 2);
         return pl_lua_push_fail(L, &op->err);
+    }
     lua_getfield(L, 1, "stream");
     bool stream = lua_toboolean(L, -1);
     lua_pop(L, 1);
@@ -134,10 +144,12 @@ static int push_response(lua_State *L, struct pl_op *op)
     lua_setfield(L, -2, "status");
     push_headers(L, pl_fetch_headers(fetch));
     lua_setfield(L, -2, "headers");
-    if (stream)
+    if (stream) {
         lua_pushvalue(L, 2);
-    else
+    } else {
         push_body(L, fetch);
+        let_go(L, 2);
+    }
     lua_setfield(L, -2, "body");
     return 1;
 }
@@ -176,7 +188,7 @@ static int add_request_headers(lua_State *L, struct pl_fetch *fetch, struct pl_e
 
 /* request{url=, method="GET", headers={Name=value}, body=, multipart={part, ...}, timeout=30,
  * connect_timeout=10, max_body=1 MiB, max_upload=50 MiB, ca=, allow_private=false, stream=false,
- * once=false}
+ * once=false, patient=false}
  *   -> {status=, headers={name=value}, body=} | nil, err
  *
  * Seconds and bytes. Names in the response's headers are in lower case, repeated ones joined by a
@@ -184,7 +196,8 @@ static int add_request_headers(lua_State *L, struct pl_fetch *fetch, struct pl_e
  * close(). Codes of err: resolve, connect, tls, timeout, connection (cut off), invalid_response,
  * too_large, private_address, invalid_url, invalid (a header, the method, a part), busy, cancelled.
  * Any status is a response: 404 and 500 too; a redirect is not followed. `ca` is certificates in
- * PEM that are trusted instead of the system's.
+ * PEM that are trusted instead of the system's. `patient` is for a long poll: thousands
+ * of them do not get in the way of other requests. It needs allow_private.
  *
  * `multipart` makes the body a form (multipart/form-data; the method is POST unless said
  * otherwise), of at most 64 parts {name=, data= | file=, filename=, content_type=}. `data` is a
@@ -220,9 +233,11 @@ static int client_request(lua_State *L)
         .max_body = (uint64_t)max_body,
         .max_upload = (uint64_t)max_upload,
         .allow_private = pl_lua_opt_boolean(L, 1, "allow_private", 0),
+        .patient = pl_lua_opt_boolean(L, 1, "patient", 0),
         .stream = pl_lua_opt_boolean(L, 1, "stream", 0),
         .once = pl_lua_opt_boolean(L, 1, "once", 0),
     };
+    luaL_argcheck(L, !o.patient || o.allow_private, 1, "'patient' needs 'allow_private'");
     o.body = pl_lua_opt_string(L, 1, "body", &o.body_len);
     o.ca = pl_lua_opt_string(L, 1, "ca", &o.ca_len);
     b->fetch = pl_fetch_new(client);

@@ -9,6 +9,7 @@
 #define KEPT_CONNECTIONS 64L
 #define MAX_CONNECTIONS  512L
 #define MAX_FETCHES      4096
+#define MAX_PATIENT      16384 /* fetches, and connections of their pool */
 
 /* --- libcurl calls us ----------------------------------------------------------------------------
  */
@@ -125,9 +126,13 @@ int pl_http_pool_add(struct pl_fetch *fetch, struct pl_err *err)
     struct pl_http_client *client = fetch->client;
     if (client->closed)
         return pl_fail(err, PL_E_CANCELLED, false, OP, "the client is closed");
-    if (client->stats.active >= MAX_FETCHES)
-        return pl_fail(err, PL_E_BUSY, true, OP, "%d requests are running already", MAX_FETCHES);
-    struct pl_http_pool *pool = &client->pools[fetch->allow_private ? 1 : 0];
+    uint64_t running = client->stats.active - client->stats.patient;
+    if (fetch->patient ? client->stats.patient >= MAX_PATIENT : running >= MAX_FETCHES)
+        return pl_fail(err, PL_E_BUSY, true, OP, "%d requests are running already",
+                       fetch->patient ? MAX_PATIENT : MAX_FETCHES);
+    struct pl_http_pool *pool = &client->pools[fetch->patient         ? PL_HTTP_PATIENT
+                                               : fetch->allow_private ? PL_HTTP_ANY
+                                                                      : PL_HTTP_PUBLIC];
     bool inside = client->inside;
     client->inside = true;
     CURLMcode code = curl_multi_add_handle(pool->multi, fetch->easy);
@@ -138,6 +143,7 @@ int pl_http_pool_add(struct pl_fetch *fetch, struct pl_err *err)
     pl_list_push(&client->fetches, &fetch->link);
     fetch->refs++; /* of the pool */
     client->stats.active++;
+    client->stats.patient += fetch->patient;
     client->stats.started++;
     return 0;
 }
@@ -154,6 +160,7 @@ void pl_http_pool_remove(struct pl_fetch *fetch)
     fetch->pool = NULL;
     pl_list_remove(&fetch->link);
     client->stats.active--;
+    client->stats.patient -= fetch->patient;
     pl_fetch_unref(fetch);
 }
 
@@ -178,8 +185,10 @@ void pl_http_settle_all(struct pl_http_client *client)
 /* --- life ----------------------------------------------------------------------------------------
  */
 
-static void open_pool(struct pl_http_client *client, struct pl_http_pool *pool)
+static void open_pool(struct pl_http_client *client, int kind)
 {
+    struct pl_http_pool *pool = &client->pools[kind];
+    bool patient = kind == PL_HTTP_PATIENT;
     pool->client = client;
     pl_list_init(&pool->watches);
     pool->multi = curl_multi_init();
@@ -192,8 +201,11 @@ static void open_pool(struct pl_http_client *client, struct pl_http_pool *pool)
     curl_multi_setopt(pool->multi, CURLMOPT_SOCKETDATA, pool);
     curl_multi_setopt(pool->multi, CURLMOPT_TIMERFUNCTION, set_timer);
     curl_multi_setopt(pool->multi, CURLMOPT_TIMERDATA, pool);
-    curl_multi_setopt(pool->multi, CURLMOPT_MAXCONNECTS, KEPT_CONNECTIONS);
-    curl_multi_setopt(pool->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, MAX_CONNECTIONS);
+    /* Whoever polls, polls again: all connections are kept. */
+    curl_multi_setopt(pool->multi, CURLMOPT_MAXCONNECTS,
+                      patient ? (long)MAX_PATIENT : KEPT_CONNECTIONS);
+    curl_multi_setopt(pool->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS,
+                      patient ? (long)MAX_PATIENT : MAX_CONNECTIONS);
 }
 
 struct pl_http_client *pl_http_client_new(struct pl_loop *loop, struct pl_err *err)
@@ -209,9 +221,12 @@ struct pl_http_client *pl_http_client_new(struct pl_loop *loop, struct pl_err *e
     client->refs = 1;
     pl_list_init(&client->fetches);
     pl_list_init(&client->settled);
-    for (int i = 0; i < 2; i++)
-        open_pool(client, &client->pools[i]);
-    if (client->pools[0].multi == NULL || client->pools[1].multi == NULL) {
+    bool opened = true;
+    for (int i = 0; i < PL_HTTP_POOLS; i++) {
+        open_pool(client, i);
+        opened = opened && client->pools[i].multi != NULL;
+    }
+    if (!opened) {
         pl_http_client_close(client);
         pl_fail(err, PL_E_NO_MEMORY, true, OP, "libcurl has no memory");
         return NULL;
@@ -230,7 +245,7 @@ void pl_http_client_close(struct pl_http_client *client)
     client->closed = true;
     while (!pl_list_empty(&client->fetches))
         pl_fetch_abort(pl_container_of(client->fetches.next, struct pl_fetch, link));
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < PL_HTTP_POOLS; i++) {
         struct pl_http_pool *pool = &client->pools[i];
         if (pool->multi == NULL)
             continue;

@@ -8,7 +8,9 @@
  * Names are resolved on libcurl's own threads. An address that is not of the public internet is
  * refused when the socket is opened, after the resolver has answered, unless the fetch allows it:
  * what a name said a moment ago does not matter. Fetches that may go to private addresses have a
- * pool of connections of their own.
+ * pool of connections of their own. So have patient ones: thousands of them, each of which waits
+ * most of the time, leave room for the others, and share connections where the server speaks
+ * HTTP/2.
  *
  * libcurl repeats a request on a fresh connection when a pooled one turns out to be dead before any
  * byte of the answer: a receiver that must not act twice goes by an id in the request. */
@@ -40,11 +42,13 @@ struct pl_fetch_options {
     size_t ca_len;
     bool allow_private;
     bool stream;
+    bool patient; /* the server answers when something has happened: a long poll; needs
+                     allow_private */
     bool once; /* never sent again, not even on a pooled connection that dies without an answer */
 };
 
 struct pl_http_client_stats {
-    uint64_t active, started;
+    uint64_t active, started, patient; /* patient: of the active ones */
     /* How the others have ended: `refused` by the address policy, `timed_out` at the deadline of
      * an op, `cancelled` because the owner of an op ended or somebody aborted it. */
     uint64_t succeeded, failed, refused, timed_out, cancelled;

@@ -7,6 +7,9 @@
 
 #include <curl/curl.h>
 
+/* The pools: public addresses only, any address, any address for those that wait long. */
+enum { PL_HTTP_PUBLIC, PL_HTTP_ANY, PL_HTTP_PATIENT, PL_HTTP_POOLS };
+
 /* One multi handle, its sockets and its timer: a pool of connections. */
 struct pl_http_pool {
     struct pl_http_client *client;
@@ -17,10 +20,10 @@ struct pl_http_pool {
 
 struct pl_http_client {
     struct pl_loop *loop;
-    struct pl_http_pool pools[2]; /* public addresses only, any address */
-    struct pl_list fetches;       /* that are running */
-    struct pl_list settled;       /* that have something to tell their waiter */
-    bool inside;                  /* a function of libcurl is on the stack */
+    struct pl_http_pool pools[PL_HTTP_POOLS];
+    struct pl_list fetches; /* that are running */
+    struct pl_list settled; /* that have something to tell their waiter */
+    bool inside;            /* a function of libcurl is on the stack */
     bool closed;
     uint32_t refs; /* handles, fetches, and the owner */
     struct pl_http_client_stats stats;
@@ -41,9 +44,9 @@ struct pl_fetch {
     struct pl_buf body;
     struct pl_buf sending; /* of a request that is sent once: what libcurl has not taken */
     uint64_t max_body, received;
-    const char *refused_kind;          /* an address that the policy has refused */
-    bool allow_private, stream, typed; /* of the request: `typed` has a Content-Type */
-    bool paused, reading;              /* of a stream */
+    const char *refused_kind;                   /* an address that the policy has refused */
+    bool allow_private, patient, stream, typed; /* of the request: `typed` has a Content-Type */
+    bool paused, reading;                       /* of a stream */
     bool too_large, ended;
     struct pl_err err; /* how it has ended; code NULL: well */
     char detail[CURL_ERROR_SIZE];

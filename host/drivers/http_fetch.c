@@ -262,6 +262,18 @@ static bool names_web_server(const char *url)
     return strncasecmp(url, "http://", 7) == 0 || strncasecmp(url, "https://", 8) == 0;
 }
 
+/* Of thousands that wait, each costs what it has of buffers. With TLS, all wait for the first
+ * connection, which shows whether the server speaks HTTP/2 and they may share it. Without, libcurl
+ * would go by the first answer, which is long in coming. */
+#define PATIENT_BUFFER 2048L
+
+static void set_patience(CURL *easy, const char *url)
+{
+    curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, PATIENT_BUFFER);
+    if (strncasecmp(url, "https://", 8) == 0)
+        curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
+}
+
 static int set_options(struct pl_fetch *fetch, const struct pl_fetch_options *o, struct pl_err *err)
 {
     CURL *easy = fetch->easy;
@@ -287,6 +299,8 @@ static int set_options(struct pl_fetch *fetch, const struct pl_fetch_options *o,
         struct curl_blob ca = {(void *)(uintptr_t)o->ca, o->ca_len, CURL_BLOB_COPY};
         curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &ca);
     }
+    if (o->patient)
+        set_patience(easy, o->url);
     return pl_fetch_set_request(fetch, o, err);
 }
 
@@ -308,6 +322,7 @@ struct pl_op *pl_fetch_start(struct pl_fetch *fetch, const struct pl_fetch_optio
     }
     fetch->max_body = o->max_body;
     fetch->allow_private = o->allow_private;
+    fetch->patient = o->patient;
     fetch->stream = o->stream;
     if (set_options(fetch, o, err) < 0 || pl_http_pool_add(fetch, err) < 0)
         return NULL;

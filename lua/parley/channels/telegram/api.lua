@@ -96,6 +96,7 @@ local function ask(self, method, request, timeout)
   request.method, request.url, request.max_body = "POST", self.url .. method, BODY_MAX
   request.timeout, request.connect_timeout = timeout or TIMEOUT_S, CONNECT_S
   request.allow_private, request.once = true, not REPEATABLE[method]
+  request.patient = method == "getUpdates"
   local r, err = http.request(request)
   if not r then
     if NOT_SENT[err.code] then
