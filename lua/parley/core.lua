@@ -174,6 +174,7 @@ function M.open(cfg, opts)
   meters.watch("manager", self.manager)
   meters.watch("shared", self.shared)
   meters.watch("telegram", self.telegram.outlet)
+  meters.watch("bots", self.telegram.shards)
   self.router = router.new()
   for _, name in ipairs {
     "dialogs", "turns", "users", "plugins", "plugin_events", "tokens", "audit", "operate",
@@ -357,7 +358,9 @@ function M:close()
   if self.counter then self.counter:cancel() end
   if self.keeper then self.keeper:cancel() end
   if self.file_sweeper then self.file_sweeper:cancel() end
-  for _, kind in ipairs { "server", "db", "lanes", "limits", "manager", "shared", "telegram" } do
+  for _, kind in ipairs {
+    "server", "db", "lanes", "limits", "manager", "shared", "telegram", "bots",
+  } do
     meters.watch(kind, nil)
   end
   signals.follow(self.manager, nil)

@@ -232,7 +232,7 @@ M.worker_restarts = r:counter("parley_worker_restarts_total",
 process_metrics.register(r)
 
 --- Reads the statistics of a part of the worker from now on, one object of each kind.
----@type fun(kind: "server"|"db"|"lanes"|"limits"|"manager"|"shared"|"telegram", object: table|nil)
+---@type fun(kind: string, object: table|nil) kind: one of parley.ops.watch's
 M.watch = watch.new(r)
 
 return M

@@ -114,6 +114,22 @@ function KINDS.manager(r)
   end
 end
 
+-- A host may have thousands of bots: they are counted by state, and only those that fail are named,
+-- as many as a metric may have series.
+function KINDS.bots(r)
+  local bots = r:gauge("parley_telegram_bots",
+    "Bots by state: starting, polling, sending (their updates come to a webhook), failing or "
+      .. "paused.", { "state" })
+  local failing = r:gauge("parley_telegram_bot_failing",
+    "1 for a bot that fails, with the code of the error.", { "bot", "code" })
+  return function(shards)
+    bots:clear()
+    failing:clear()
+    local counts = shards:states(function(name, code) failing:with(name, code):set(1) end)
+    for state, n in pairs(counts) do bots:with(state):set(n) end
+  end
+end
+
 -- The client of Redis, by its statistics; without one all stay at 0.
 local function watch_redis(r)
   local connections = r:gauge("parley_redis_connections",

@@ -21,6 +21,7 @@ local M = {}
 ---@field plugins string[]|nil those that its dialogs may reach; nil: all
 ---@field config table parley.schema.v1alpha_bots.BotConfigV1
 ---@field revision integer
+---@field gone boolean|nil it was removed
 ---@field problem {code: string, message: string, since: integer}|nil
 
 ---The id that Telegram has put into a token.

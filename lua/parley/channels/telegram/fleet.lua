@@ -119,6 +119,7 @@ function M:sync()
   for name, bot in pairs(self.bots) do
     if not here[name] then
       self.bots[name], self.apis[name] = nil, nil
+      bot.gone = true
       changes[#changes + 1] = { bot = bot, gone = true }
     end
   end

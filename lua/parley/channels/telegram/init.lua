@@ -28,6 +28,21 @@ M.__index = M
 
 local RETRY_S = 5
 
+-- Which bots have something to send is asked once for all of them.
+local function take_up(self, runners)
+  while #runners > 0 and not self.stopped do
+    local found, err = outbox.senders(self.db, "~")
+    if found then
+      local left = {}
+      for _, row in ipairs(found) do left[row.sender] = true end
+      for _, r in ipairs(runners) do task.spawn(r.take_up, r, left[r.sender.sender] == true) end
+      return
+    end
+    self.log("error", "the outbox cannot be read", { error = err.message })
+    task.sleep(RETRY_S)
+  end
+end
+
 ---@param deps {db: table, cluster: table, turn: table, log: function, master: string,
 ---  config: table} config: telegram of parley.config
 function M.new(deps)
@@ -48,7 +63,8 @@ function M.new(deps)
   self.typing = typing.new { after = deps.config.typing_seconds, api = api }
   self.pulse = pulse.new { self.presses, self.typing }
   self.shards = shards.new {
-    cluster = deps.cluster, log = deps.log, each = function() return self.fleet:each() end,
+    cluster = deps.cluster, each = function() return self.fleet:each() end,
+    take_up = function(runners) take_up(self, runners) end,
     open = function(bot, lease)
       return runner.new {
         bot = bot, lease = lease, fleet = self.fleet, db = self.db, log = self.log,
@@ -85,14 +101,19 @@ local function look(self)
   if not ok then self.log("error", "the outbox cannot be read", { error = err.message }) end
 end
 
+local function follow_once(self)
+  local changes, err = self.fleet:sync()
+  if not changes then error(err.message, 0) end
+  for _, change in ipairs(changes) do self.shards:follow(change) end
+end
+
 local function follow(self)
   self.following = true
   while self.changed and not self.stopped do
     self.changed = false
-    local changes, err = self.fleet:sync()
-    for _, change in ipairs(changes or {}) do self.shards:follow(change) end
-    if err then
-      self.log("error", "the bots cannot be read", { error = err.message })
+    local good, problem = pcall(follow_once, self)
+    if not good then
+      self.log("error", "changes of bots cannot be followed", { error = tostring(problem) })
       self.changed = true
       task.sleep(RETRY_S)
     end

@@ -85,23 +85,6 @@ local function introduce(self)
   return bot.username ~= nil
 end
 
-local function open_sender(self)
-  local bot = self.bot
-  local name = "tg:" .. bot.name
-  local s = sender.new {
-    bot = bot.name, sender = name, db = self.db, log = self.log,
-    api = outgoing.new { api = self.api, db = self.db, blobs = self.blobs, sender = name },
-    lease = self.lease, outlet = self.outlet, limits = self.limits,
-  }
-  while self:held() do
-    local n, err = s:take_up()
-    if n then break end
-    self.log("error", "the outbox cannot be read", { error = err.message })
-    self:sleep(RETRY_S)
-  end
-  self.sender, self.senders[bot.name] = s, s
-end
-
 -- The client as the poller has it: what it hears is noted, and a token that Telegram does not know
 -- is not tried again and again.
 local function watched(self)
@@ -136,11 +119,11 @@ end
 
 local function run(self)
   if not introduce(self) then return end
-  if not self.sender then open_sender(self) end
   if self.bot.transport == "webhook" then
     self.state = "sending"
     return
   end
+  self.state = "polling"
   self.log("info", "polling Telegram", { bot = self.bot.name, username = self.bot.username })
   while self:held() do
     local good, problem = pcall(poll, self)
@@ -154,18 +137,40 @@ local function run(self)
 end
 
 ---Begins.
+---@return boolean begun false: the token of the bot cannot be opened
 function M:start()
-  self.api = self.fleet:api(self.bot.name)
+  local bot = self.bot
+  self.api = self.fleet:api(bot.name)
   if not self.api then
-    self.state = "failing"
-    return
+    self.state, self.problem = "failing", bot.problem
+    return false
   end
+  local name = "tg:" .. bot.name
+  self.sender = sender.new {
+    bot = bot.name, sender = name, db = self.db, log = self.log,
+    api = outgoing.new { api = self.api, db = self.db, blobs = self.blobs, sender = name },
+    lease = self.lease, outlet = self.outlet, limits = self.limits,
+  }
   self.task = task.spawn(run, self)
+  return true
+end
+
+---Takes up what was left to be sent, by a crash or by the worker that was here before; from then on
+---turns count on the sender.
+---@param left boolean whether there is anything
+function M:take_up(left)
+  while left and self:held() do
+    local n, err = self.sender:take_up()
+    if n then break end
+    self.log("error", "the outbox cannot be read", { error = err.message })
+    self:sleep(RETRY_S)
+  end
+  if self:held() then self.senders[self.bot.name] = self.sender end
 end
 
 ---Its updates come another way from here on. What it sends goes on undisturbed.
 function M:turn()
-  if not self.sender or self.stopped then return end -- it looks when it has come so far
+  if not self.task or self.stopped then return end
   self.task:cancel()
   self.problem = nil
   self.task = task.spawn(run, self)

@@ -6,6 +6,7 @@
 -- workers have come, it gives away what it has too much of, after it has ended what it has begun.
 
 local crypto = require "host.crypto"
+local task = require "host.task"
 local time = require "host.time"
 
 local M = {}
@@ -15,10 +16,13 @@ local SHARDS = 16
 local ORPHAN_S = 8     -- so long a lease is free before it is taken beyond one's part
 local BALANCE_S = 30   -- after workers have come
 local LOOK_S = 1
+local AT_ONCE, PAUSE_S = 4, 0.005 -- bots that are begun with, in each shard
 local DRAIN_S = 5      -- for what was begun to come to its end
 
----@param deps {cluster: table, open: fun(name: string): table, log: function,
----  each: fun(): function} open: makes the runner of a bot; each: iterates over all bots
+---@param deps {cluster: table, each: fun(): function,
+---  open: (fun(bot: parley.Bot, lease: parley.Lease): parley.BotRunner),
+---  take_up: fun(runners: parley.BotRunner[])} each: iterates over all bots; open: makes the runner
+---  of one; take_up: has those that have begun send what was left
 function M.new(deps)
   local self = setmetatable(deps, M)
   self.held, self.runners, self.workers, self.balance_until = {}, {}, 1, 0
@@ -55,11 +59,21 @@ local function has_too_many(self)
   return now < self.balance_until and count(self.held) > part(self)
 end
 
-local function start(self, bot, lease)
-  if bot.state ~= "active" or self.stopped then return end
-  local runner = self.open(bot, lease)
-  self.runners[bot.name] = runner
-  runner:start()
+-- Begins with some bots, a few at a time: the worker has other things to do, too.
+local function start(self, bots, lease)
+  local begun = {}
+  for i, bot in ipairs(bots) do
+    if self.stopped or not lease:held() then break end
+    -- While others were begun with, it may have been begun with, paused or removed.
+    if bot.state == "active" and not bot.gone and not self.runners[bot.name] then
+      local runner = self.open(bot, lease)
+      self.runners[bot.name] = runner
+      if runner:start() then begun[#begun + 1] = runner end
+    end
+    if i % AT_ONCE == 0 then task.sleep(PAUSE_S) end
+  end
+  -- In a task of its own: it may wait for the database, which the lease does not.
+  if #begun > 0 then task.spawn(self.take_up, begun) end
 end
 
 local function stop(self, name)
@@ -72,9 +86,11 @@ end
 
 local function work(self, shard, lease)
   self.held[shard] = lease
+  local mine = {}
   for name, bot in self.each() do
-    if M.of(name) == shard then start(self, bot, lease) end
+    if M.of(name) == shard then mine[#mine + 1] = bot end
   end
+  start(self, mine, lease)
   local leaves = false
   while lease:held() and not leaves do
     lease:sleep(math.min(LOOK_S, lease:left()))
@@ -110,8 +126,23 @@ function M:follow(change)
   if runner then runner:drain(time.mono() + DRAIN_S) end
   local lease = self.held[M.of(bot.name)]
   if not change.gone and lease and lease:held() and not self.runners[bot.name] then
-    start(self, bot, lease)
+    start(self, { bot }, lease)
   end
+end
+
+---How many of the bots that this worker works for are in which state.
+---@param failing fun(name: string, code: string) is told of each that fails
+---@return table<string, integer>
+function M:states(failing)
+  local out = { starting = 0, polling = 0, sending = 0, failing = 0, paused = 0 }
+  for name, runner in pairs(self.runners) do
+    out[runner.state] = (out[runner.state] or 0) + 1
+    if runner.state == "failing" and runner.problem then failing(name, runner.problem.code) end
+  end
+  for name, bot in self.each() do
+    if bot.state == "paused" and self.held[M.of(name)] then out.paused = out.paused + 1 end
+  end
+  return out
 end
 
 ---Nothing is polled from here on; what is to be sent goes out.
