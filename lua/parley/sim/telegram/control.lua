@@ -73,6 +73,7 @@ function views.state(sim)
     bots[#bots + 1] = {
       user = bot.user, token = bot.token, pending = world.pending(bot),
       webhook = bot.webhook and bot.webhook.url, commands = bot.commands,
+      polls = bot.poller or 0,
     }
   end
   for _, user in pairs(sim.world.users) do users[#users + 1] = user end
