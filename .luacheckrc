@@ -17,6 +17,7 @@ files["templates/*/spec"] = { std = "luajit+busted" }
 files["plugins/*/main.lua"] = { globals = {}, read_globals = { "parley", "utf8" } }
 files["fuzz/*/plugin.lua"] = { read_globals = { "parley" } }
 files["spec/chaos/plugins/*/main.lua"] = { globals = {}, read_globals = { "parley" } }
+files["examples/*/lua/main.lua"] = { globals = {}, read_globals = { "parley", "utf8" } }
 files["plugins/*/lib"] = { read_globals = { "parley", "utf8" } }
 -- wrk runs this one, in a state of its own.
 files["tools/bench/message.lua"] = {
