@@ -53,9 +53,8 @@ local function take_up(deps, row)
   end
 end
 
-local CLAIM = "UPDATE inbox SET owner = $1, attempts = attempts + 1 WHERE state = 'open' AND %s "
-  .. "RETURNING source, key, dialog_id, payload, body_hash, trace_id, received_at, part_of, "
-  .. "attempts - 1 AS attempts"
+local CLAIM = "UPDATE inbox SET owner = $1 WHERE state = 'open' AND %s RETURNING source, key, "
+  .. "dialog_id, payload, body_hash, trace_id, received_at, part_of, attempts"
 local CLAIM_OF = CLAIM:format "owner = $2"
 local CLAIM_IN = CLAIM:format "owner = $1 AND dialog_id = $2"
 -- Rows without an owner were written before there were owners.
@@ -71,6 +70,27 @@ local FREE = "UPDATE dialogs SET lease_owner = NULL WHERE lease_owner = $2 AND N
   .. "AND inbox.dialog_id = dialogs.id)"
 local FREE_ONE = FREE .. " AND id = $3"
 
+local COUNT = "UPDATE inbox SET attempts = attempts + 1 WHERE source = $1 AND key = $2"
+local COUNTED_AT_ONCE = 500
+
+-- Of a dialog only the first can have brought the host down: the others have waited for it, and a
+-- part of a message for the other parts.
+local function count(deps, rows)
+  local seen, statements = {}, {}
+  for _, row in ipairs(rows) do
+    if not seen[row.dialog_id] and not row.part_of then
+      statements[#statements + 1] = { COUNT, row.source, row.key }
+    end
+    seen[row.dialog_id] = true
+  end
+  for i = 1, #statements, COUNTED_AT_ONCE do
+    local last = math.min(i + COUNTED_AT_ONCE - 1, #statements)
+    local ok, err = deps.db:commit { unpack(statements, i, last) }
+    if not ok then return nil, err end
+  end
+  return true
+end
+
 -- Each turn is in the lane of its dialog when this returns, oldest first, before any new message,
 -- and goes on beside what the host does next: one that is slow, or brings the host down again,
 -- keeps nobody else waiting.
@@ -81,6 +101,8 @@ local function take_up_all(deps, rows)
     if #a.key ~= #b.key then return #a.key < #b.key end
     return a.key < b.key
   end)
+  local ok, err = count(deps, rows)
+  if not ok then return nil, err end
   local tasks = {}
   for i, row in ipairs(rows) do tasks[i] = task.spawn(take_up, deps, row) end
   return tasks
@@ -124,7 +146,10 @@ function M.run_for(deps, gone, lease)
     { TAKE, deps.owner, gone },
   }
   if not results then error(err, 0) end
-  return #take_up_all(deps, results[2].rows or {})
+  local tasks
+  tasks, err = take_up_all(deps, results[2].rows or {})
+  if not tasks then error(err, 0) end
+  return #tasks
 end
 
 ---What this worker has left in a dialog.
@@ -158,12 +183,13 @@ local function look_at(deps, id)
   results, err = deps.db:commit {
     { CLAIM_IN, deps.owner, id }, { FREE_ONE, deps.owner, deps.owner, id },
   }
-  local tasks = take_up_all(deps, results and results[1].rows or {})
+  local tasks
+  if results then tasks, err = take_up_all(deps, results[1].rows or {}) end
   deps.lanes:leave(id)
-  if results and #tasks > 0 then
+  if tasks and #tasks > 0 then
     deps.log("warn", "turns that were left go on", { dialog_id = id, turns = #tasks })
   end
-  return results, err
+  return tasks, err
 end
 
 ---Takes up what this worker has left while it goes on: a commit of which nothing was heard, and
