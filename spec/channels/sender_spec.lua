@@ -125,6 +125,32 @@ describe("a sender", function()
     assert.equal(0, s.ahead)
   end)
 
+  it("sends what another worker has stored for a dialog before what is said here", function()
+    local others = outlets.new(h.core.db, true)
+    others:open("a", takes)
+    local dialogs = others.outlet.dialogs
+    local function turn(version, leased) return { dialog = { id = "tg:a:1", version = version }, leased = leased } end
+    assert.is_true(dialogs:has_all { dialog = { id = "tg:a:1", is_new = true } })
+    assert.is_false(dialogs:has_all(turn(1))) -- whoever had its first turn
+    dialogs:note { id = "tg:a:1", version = 2 }
+    assert.is_true(dialogs:has_all(turn(2)))
+    assert.is_true(dialogs:has_all(turn(3, true))) -- made durable by this very turn
+    assert.is_false(dialogs:has_all(turn(3)))
+    -- The first was stored elsewhere a moment ago.
+    rig:store("a", { { chat = 1, text = "first" } })
+    others.outlet:stored({ id = "tg:a:1", version = 4 }, rig:store("a", { { chat = 1, text = "second" } }), nil)
+    assert.is_false(dialogs:has_all(turn(4)))
+    done("a", 2)
+    assert.same({ "first", "second" }, sent)
+    eventually("all is known", function() return dialogs:has_all(turn(4)) end)
+    others:close()
+    -- Alone, nobody else can have stored anything; but before there was a sender it was stored only.
+    local alone = rig.outlet.dialogs
+    assert.is_true(alone:has_all(turn(7)))
+    alone:miss { id = "tg:a:1" }
+    assert.is_false(alone:has_all(turn(7)))
+  end)
+
   it("keeps a bounded number in memory, and all in order", function()
     local most, calls = 0, {}
     local s

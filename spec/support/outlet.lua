@@ -10,10 +10,11 @@ local M = {}
 M.__index = M
 
 ---@param db table with the schema
-function M.new(db)
+---@param shared boolean|nil whether there are other workers
+function M.new(db, shared)
   local self = setmetatable({ db = db, logged = {}, senders = {} }, M)
   self.log = function(level, message, fields) table.insert(self.logged, { level, message, fields or {} }) end
-  self.outlet = outlet.new { db = db, log = self.log }
+  self.outlet = outlet.new { db = db, log = self.log, shared = shared }
   return self
 end
 
