@@ -2,15 +2,14 @@
 -- lets it (sending/pace.lua), in turn with the other bots of the worker (sending/outlet.lua).
 --
 -- A delivery is known here from when it is to be stored until what became of it is durable, so
--- that whoever looks through the outbox does not begin it a second time. What is too much for
--- memory stays in the database and is read again, in order, when there is room.
+-- that whoever looks through the outbox does not begin it a second time (sending/stock.lua).
 
 local attempt = require "parley.channels.telegram.sending.attempt"
 local away = require "parley.channels.telegram.sending.away"
-local outbox = require "parley.channels.outbox"
-local outlet = require "parley.channels.telegram.sending.outlet"
+local line = require "parley.channels.telegram.sending.line"
 local pace = require "parley.channels.telegram.sending.pace"
 local queue = require "parley.channels.telegram.sending.queue"
+local stock = require "parley.channels.telegram.sending.stock"
 local task = require "host.task"
 local time = require "host.time"
 
@@ -41,88 +40,6 @@ function M.new(deps)
   return self
 end
 
--- How much of a lane waits here; `more`: there is more in the database; `missed`: something was
--- left there since it was read.
-local function lane_of(self, rank)
-  local lane = self.lanes[rank]
-  if not lane then
-    lane = { n = 0, more = false, missed = false }
-    self.lanes[rank] = lane
-  end
-  return lane
-end
-
--- chats in line -----------------------------------------------------------------------------------
-
-local place
-
-local function turn_to(self, chat, state)
-  if chat.state == "waiting" then self.resting = self.resting - 1 end
-  if state == "waiting" then self.resting = self.resting + 1 end
-  chat.state = state
-end
-
-local function on_timer(self, chat)
-  chat.timer = nil
-  if self.closed or chat.state ~= "waiting" then return end
-  place(self, chat)
-  self.outlet:serve()
-end
-
-local function wait(self, chat, at)
-  turn_to(self, chat, "waiting")
-  if chat.timer and chat.timer <= at then return end
-  chat.timer = at
-  self.outlet.timers:at(at, on_timer, self, chat)
-end
-
-local function get_ready(self, chat, rank, late)
-  if chat.state == "ready" and chat.rank == rank then return end
-  turn_to(self, chat, "ready")
-  chat.rank = rank
-  local line = self.ready[rank]
-  if not line then
-    line = { first = 1, last = 0 }
-    self.ready[rank] = line
-  end
-  if late then
-    line.first = line.first - 1
-    line[line.first] = chat
-  else
-    line.last = line.last + 1
-    line[line.last] = chat
-  end
-  self.outlet:line_up(self, rank)
-end
-
--- Where a chat belongs that is not under way.
-function place(self, chat)
-  local delivery, rank, late = queue.head(chat)
-  if not delivery then
-    turn_to(self, chat, "idle")
-    if not chat.chat_id then self.chats[chat.key] = nil end
-    return
-  end
-  local now = time.mono()
-  local seconds = self.pace:chat_wait(chat, delivery, now)
-  if seconds > 0 then return wait(self, chat, now + seconds) end
-  get_ready(self, chat, rank, late)
-end
-
--- A chat that was moved to another line stands in its old one, too.
-local function next_chat(self, rank)
-  local line = self.ready[rank]
-  while line do
-    local chat = line[line.first]
-    line[line.first] = nil
-    line.first = line.first + 1
-    if line.first > line.last then
-      self.ready[rank], line = nil, nil
-    end
-    if chat.state == "ready" and chat.rank == rank then return chat end
-  end
-end
-
 local function on_gate(self)
   self.gate = nil
   if not self.closed then self:go_on() end
@@ -149,30 +66,6 @@ end
 
 -- work --------------------------------------------------------------------------------------------
 
-local is_short, refill
-
-local function end_of(self, delivery)
-  self.known[delivery.id] = nil
-  local rank = queue.rank(delivery)
-  local lane = lane_of(self, rank)
-  if is_short(self, lane) and not lane.reading then
-    lane.reading = true
-    task.spawn(refill, self, rank)
-  end
-end
-
-local function put(self, chat, delivery)
-  local lane = lane_of(self, queue.rank(delivery))
-  queue.insert(chat, delivery)
-  lane.n, self.waiting, self.outlet.waiting = lane.n + 1, self.waiting + 1, self.outlet.waiting + 1
-end
-
-local function take(self, chat, rank)
-  local lane = lane_of(self, rank)
-  lane.n, self.waiting, self.outlet.waiting = lane.n - 1, self.waiting - 1, self.outlet.waiting - 1
-  return queue.take(chat)
-end
-
 local function work(self, chat, delivery)
   local has_slot = true
   local function free()
@@ -189,12 +82,12 @@ local function work(self, chat, delivery)
   if self.closed then return free() end
   if seconds then
     chat.hold = time.mono() + seconds
-    put(self, chat, delivery)
+    stock.put(self, chat, delivery)
   else
-    end_of(self, delivery)
+    stock.done(self, delivery)
   end
-  turn_to(self, chat, "idle")
-  place(self, chat)
+  line.turn_to(self, chat, "idle")
+  line.place(self, chat)
   free()
   self.outlet:serve()
 end
@@ -204,18 +97,18 @@ end
 ---@return boolean more whether there may be more of this rank
 function M:start(rank)
   if not may_start(self, rank) then return false end
-  local chat = next_chat(self, rank)
+  local chat = line.next(self, rank)
   if not chat then return false end
   local delivery, of, late = queue.head(chat)
   local now = time.mono()
   local seconds = self.pace:chat_wait(chat, delivery, now)
   if seconds > 0 then
-    wait(self, chat, now + seconds)
+    line.wait(self, chat, now + seconds)
   elseif of ~= rank then
-    get_ready(self, chat, of, late)
+    line.get_ready(self, chat, of, late)
   else
-    take(self, chat, rank)
-    turn_to(self, chat, "busy")
+    stock.take(self, chat, rank)
+    line.turn_to(self, chat, "busy")
     self.pace:take(chat, delivery, now)
     self.at_work, self.outlet.at_work = self.at_work + 1, self.outlet.at_work + 1
     task.spawn(work, self, chat, delivery)
@@ -233,45 +126,10 @@ function M:go_away(err) away.begin(self, err, attempt.AWAY) end
 
 -- in ----------------------------------------------------------------------------------------------
 
-local function chat_of(self, delivery)
-  local key, chat_id = queue.key(delivery)
-  local chat = self.chats[key]
-  if not chat then
-    chat = queue.new(key, chat_id)
-    self.chats[key] = chat
-  end
-  return chat
-end
-
--- What waits in the database must not be overtaken by what has just come.
-local function has_room(self, delivery, is_read)
-  if delivery.begun then return true end
-  local lane = lane_of(self, queue.rank(delivery))
-  if lane.n >= self.outlet:room() or (lane.more and not is_read) then
-    lane.more, lane.missed = true, true
-    return false
-  end
-  return true
-end
-
-local function add(self, deliveries, is_read)
-  local n = 0
-  for _, d in ipairs(deliveries) do
-    if not self.known[d.id] and has_room(self, d, is_read) then
-      self.known[d.id], n = true, n + 1
-      local chat = chat_of(self, d)
-      put(self, chat, d)
-      if chat.state ~= "busy" then place(self, chat) end
-    end
-  end
-  self.outlet:serve()
-  return n
-end
-
 -- Whether what is pushed for this chat now is begun at once.
 local function is_free(self, delivery, now)
   local rank = queue.rank(delivery)
-  if self.closed or self.away or lane_of(self, rank).more or not self.lease:held()
+  if self.closed or self.away or stock.lane(self, rank).more or not self.lease:held()
     or self.at_work + self.ahead >= self.pace.width or not self.outlet:has_slot()
     or self.pace:bot_wait(rank, now) > 0 then
     return false
@@ -311,42 +169,7 @@ end
 ---@param deliveries parley.Delivery[]
 function M:push(deliveries)
   self:forget(deliveries)
-  if not self.closed then add(self, deliveries) end
-end
-
--- Rows that nobody here knows.
-local function unknown(self, rows)
-  local out = {}
-  for _, d in ipairs(rows) do
-    if not self.known[d.id] and not self.expected[d.id] then out[#out + 1] = d end
-  end
-  return out
-end
-
--- Whether there is more in the database, and room for it.
-function is_short(self, lane) return lane.more and lane.n <= self.outlet:room() / 4 end
-
--- Reads what is open; again when something was left there meanwhile.
-local function read(self, rank, before)
-  local lane, added = lane_of(self, rank), 0
-  local rows, err, n
-  lane.reading = true
-  repeat
-    lane.missed = false
-    rows, err = outbox.open(self.db, self.sender, queue.LANES[rank], before, outlet.MOST)
-    if not rows or self.closed then break end
-    n = add(self, unknown(self, rows), true)
-    added, before, lane.more = added + n, "~", lane.missed or #rows == outlet.MOST
-  until not is_short(self, lane) or (n == 0 and not lane.missed)
-  lane.reading = false
-  if not rows then return nil, err end
-  return added
-end
-
-function refill(self, rank)
-  local n, err = read(self, rank, "~")
-  if n then return end
-  self.log("error", "the outbox cannot be read", { sender = self.sender, error = err.message })
+  if not self.closed then stock.add(self, deliveries) end
 end
 
 ---Looks for open rows of a lane that nobody here knows.
@@ -354,18 +177,7 @@ end
 ---@param before string of ids
 ---@return integer|nil deliveries that were taken up
 ---@return table|nil err
-function M:look(lane, before)
-  local rank = queue.RANKS[lane]
-  local state = lane_of(self, rank)
-  if state.reading then
-    -- Perhaps it has looked before what this is about was there.
-    state.more, state.missed = true, true
-    return 0
-  end
-  -- What is left in the database is read when there is room.
-  if self.closed or (state.more and not is_short(self, state)) then return 0 end
-  return read(self, rank, before)
-end
+function M:look(lane, before) return stock.look(self, lane, before) end
 
 ---Takes up what was left: by a crash, or by the worker that has sent for this bot before.
 ---@return integer|nil deliveries
