@@ -128,6 +128,7 @@ local function step(self, rows)
   local row, err
   if rows then row = rows[self.name] else row, err = read(self) end
   if err then return nil, err end
+  if self.cluster.stopped then return true end -- meanwhile: the database is closed by now
   if not row then
     if self.wants and not self.wants(0) then return true end
     return take(self, 1)
@@ -147,7 +148,7 @@ end
 ---@return boolean|nil ok
 ---@return table|nil err of the database
 function Lease:step(rows)
-  if self.stepping then return true end
+  if self.stepping or self.cluster.stopped then return true end
   self.stepping = true
   local good, ok, err = pcall(step, self, rows)
   self.stepping = false
