@@ -14,6 +14,8 @@ files["templates/*/types"] = {
   max_line_length = 130,
 }
 files["templates/*/spec"] = { std = "luajit+busted" }
+files["examples/*/spec"] = { std = "luajit+busted" }
+files["examples/*/main.lua"] = { read_globals = { "parley", "utf8" } }
 files["plugins/*/main.lua"] = { globals = {}, read_globals = { "parley", "utf8" } }
 files["fuzz/*/plugin.lua"] = { read_globals = { "parley" } }
 files["spec/chaos/plugins/*/main.lua"] = { globals = {}, read_globals = { "parley" } }
