@@ -12,7 +12,7 @@ local http_server = require "host.http_server"
 local json = require "host.json"
 local log_watch = require "fuzz.lib.log_watch"
 local sandbox = require "host.sandbox"
-local task = require "host.task"
+local side_by_side = require "fuzz.lib.side_by_side"
 
 local M = {}
 M.__index = M
@@ -199,20 +199,7 @@ function M:run(number, source)
 end
 
 function M:round(first, last)
-  local workers, next_number = {}, first
-  for i = 1, 4 do
-    workers[i] = task.spawn(function()
-      while next_number <= last do
-        local number = next_number
-        next_number = next_number + 1
-        self:run(number)
-      end
-    end)
-  end
-  for _, worker in ipairs(workers) do
-    local ok, problem = worker:join()
-    if not ok then error(problem, 0) end
-  end
+  side_by_side(first, last, function(number) self:run(number) end)
   if self.cases >= (self.reload_at or RELOAD) then
     self.reload_at = self.cases + RELOAD
     assert(self.host.core:reload())

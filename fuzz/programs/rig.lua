@@ -11,6 +11,7 @@ local grammar = require "fuzz.programs.grammar"
 local lua_driver = require "parley.plugins.lua_driver"
 local manifest = require "parley.plugins.manifest"
 local neighbour = require "fuzz.programs.neighbour"
+local side_by_side = require "fuzz.lib.side_by_side"
 local task = require "host.task"
 
 local M = {}
@@ -184,21 +185,10 @@ end
 ---@param first integer
 ---@param last integer
 function M:round(first, last)
-  local workers, next_number = {}, first
-  for i = 1, 4 do
-    workers[i] = task.spawn(function()
-      while next_number <= last do
-        local number = next_number
-        next_number = next_number + 1
-        self:run(number)
-        self.neighbour:ask()
-      end
-    end)
-  end
-  for _, worker in ipairs(workers) do
-    local ok, problem = worker:join()
-    if not ok then error(problem, 0) end
-  end
+  side_by_side(first, last, function(number)
+    self:run(number)
+    self.neighbour:ask()
+  end)
 end
 
 ---@return table<string, integer>
