@@ -57,6 +57,11 @@ struct pl_task {
     const char *stop_code; /* why it was stopped: cpu_limit, memory_limit, timeout */
 };
 
+/* The task that is running, NULL when none is. One engine per process: workers are processes. A
+ * binding finds the task here instead of in the registry of its state, which would cost a hash
+ * lookup per call. */
+extern struct pl_task *pl_current_task;
+
 /* Runs the task until it waits, ends, is preempted or calls the door, with `nargs` values on top of
  * its innermost coroutine. */
 void pl_task_run(struct pl_task *task, int nargs);
@@ -70,6 +75,15 @@ struct pl_task *pl_task_new(struct pl_state *state, struct pl_task *parent);
 /* Ends a task: status, ops, children, on_end. */
 void pl_task_end(struct pl_task *task, enum pl_task_status status);
 
+/* Tells whoever waits for a sandboxed task that it is paused or has ended. */
+void pl_task_tell_stopped(struct pl_task *task);
+
+/* Says in task->err what has stopped the task: its stop_code, or that its state is broken. */
+void pl_task_fail_with_stop(struct pl_task *task);
+
+/* Says in task->err what lua_resume has failed with (`rc`); the error is on top of `co`. */
+void pl_task_fail_with_lua_error(struct pl_task *task, lua_State *co, int rc);
+
 /* The next slice of a task that has waited for it; one whose deadline has passed meanwhile ends. */
 void pl_task_slice(struct pl_task *task);
 
@@ -82,6 +96,14 @@ void pl_engine_wake(struct pl_engine *engine);
 /* Runs what became ready while the task that has just stopped was running, without a turn of the
  * loop; what does not fit into a turn's time stays for the next. */
 void pl_engine_drain(struct pl_engine *engine);
+
+/* A nested coroutine of a sandboxed task returned or failed: gives its values to whoever resumed
+ * it. Returns the number of values now on the outer coroutine. */
+int pl_task_leave_nested(struct pl_task *task, bool ok);
+
+/* coroutine.yield of a nested coroutine: `transfer` values are on its stack. Returns as
+ * pl_task_leave_nested. */
+int pl_task_yield_nested(struct pl_task *task);
 
 /* Whether a plugin's coroutine has yielded and may be resumed; the mark that says so is on top of
  * its stack, and goes before it is. */
