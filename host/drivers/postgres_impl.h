@@ -63,6 +63,26 @@ struct pl_postgres {
     bool closing;
 };
 
+static inline struct pl_postgres *pl_pg_of(struct pl_sql *sql)
+{
+    return pl_container_of(sql, struct pl_postgres, sql);
+}
+
+/* Every connection of the database, writers first. */
+static inline struct pl_pg_conn *pl_pg_conn_at(struct pl_postgres *db, int i)
+{
+    return i < db->config.writers ? &db->writers[i].conn
+                                  : &db->readers[i - db->config.writers].conn;
+}
+
+static inline int pl_pg_conns(const struct pl_postgres *db)
+{
+    return db->config.writers + db->config.readers;
+}
+
+/* Drops a reference; the last one closes what is left. */
+void pl_pg_unref(struct pl_postgres *db);
+
 /* Hands the outcome to whoever waits: r->err.code NULL is success. Drops one reference of the
  * database: the request's, or with NULL the caller's own. */
 void pl_pg_finish(struct pl_postgres *db, struct pl_sql_request *r);
@@ -91,6 +111,26 @@ bool pl_pg_try_again(struct pl_sql_request *r);
 
 /* Whether a connection can take work: up, and not silent for too long. */
 bool pl_pg_usable(const struct pl_postgres *db, const struct pl_pg_conn *c);
+
+/* Whether any connection can take a write, or a read. */
+bool pl_pg_can(struct pl_postgres *db, bool write);
+
+/* Says in `err` why none can. Returns -1. */
+int pl_pg_unavailable(struct pl_postgres *db, struct pl_err *err);
+
+/* Fails all that is in a queue. */
+void pl_pg_fail_queue(struct pl_postgres *db, struct pl_list *queue, uint32_t *len,
+                      const struct pl_err *err);
+
+/* What nobody can take is refused at once, not kept until somebody can. */
+void pl_pg_refuse_queues(struct pl_postgres *db);
+
+/* Ends the ops of pl_postgres_wait; `err` NULL: well. */
+void pl_pg_wake_waiters(struct pl_postgres *db, const struct pl_err *err);
+
+/* Sends what has gathered before the loop waits for input the next time: what one turn of the loop
+ * has asked for goes out together. */
+void pl_pg_start_soon(struct pl_postgres *db);
 
 /* A reader has room again. */
 void pl_pg_reads_go(struct pl_postgres *db);
