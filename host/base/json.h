@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #define PL_JSON_DEPTH_MAX 64
+#define PL_JSON_EXACT     9007199254740992.0 /* 2^53: integers up to it are themselves */
 
 enum pl_json_token {
     PL_JSON_ERROR, /* reader->err says what, where (line, column) and what was expected */
