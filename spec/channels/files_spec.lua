@@ -55,7 +55,9 @@ describe("files of Telegram", function()
   local function start(config)
     h = host.start {
       plugins = { talk = { main = MAIN, manifest = { commands = COMMANDS, permissions = { "files" } } } },
-      config = ("return { telegram = { token = %q, api = %q }, fallback_plugin = 'talk', files = { %s } }")
+      config = ([[return {
+        telegram = { token = %q, api = %q, limits = { paced = false } }, fallback_plugin = 'talk', files = { %s },
+      }]])
         :format(bot.token, s:url(), config or ""),
     }
   end
@@ -236,7 +238,8 @@ describe("an edit", function()
     local bot, ann = s.world:add_bot { username = "shop_bot" }, s.world:add_user {}
     local h = host.start {
       plugins = { talk = { main = MAIN, manifest = { commands = COMMANDS, permissions = { "files" } } } },
-      config = ("return { telegram = { token = %q, api = %q }, fallback_plugin = 'talk' }"):format(bot.token, s:url()),
+      config = ("return { telegram = { token = %q, api = %q, limits = { paced = false } }, fallback_plugin = 'talk' }")
+        :format(bot.token, s:url()),
     }
     finally(function()
       h:stop()

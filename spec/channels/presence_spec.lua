@@ -35,7 +35,8 @@ describe("while a plugin works", function()
       plugins = { talk = { main = MAIN, manifest = { commands = COMMANDS, permissions = { "http:127.0.0.1:" .. slow.port },
         config = { type = "object", properties = { url = { type = "string" } } } } } },
       config = ([[return {
-        telegram = { token = %q, api = %q, typing_seconds = %g, press_seconds = %g }, fallback_plugin = 'talk',
+        telegram = { token = %q, api = %q, typing_seconds = %g, press_seconds = %g, limits = { paced = false } },
+        fallback_plugin = 'talk',
         plugins = { talk = { url = 'http://127.0.0.1:%d/', allow_private = true } },
       }]]):format(bot.token, s:url(), typing_seconds, press_seconds, slow.port),
     }

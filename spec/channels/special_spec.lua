@@ -40,7 +40,8 @@ describe("a bot of Telegram", function()
     h = host.start {
       plugins = { talk = { main = MAIN, manifest = { commands = COMMANDS, permissions = permissions or { "telegram" },
         events = { "telegram.inline_query", "telegram.pre_checkout_query" } } } },
-      config = ("return { telegram = { token = %q, api = %q }, fallback_plugin = 'talk' }"):format(bot.token, s:url()),
+      config = ("return { telegram = { token = %q, api = %q, limits = { paced = false } }, fallback_plugin = 'talk' }")
+        :format(bot.token, s:url()),
     }
   end
   before_each(function()

@@ -78,6 +78,14 @@ M.telegram_waits = r:counter("parley_telegram_wait_seconds_total",
 M.telegram_dead = r:counter("parley_telegram_undelivered_total",
   "Messages that were given up, by the code of the error.", { "bot", "code" })
 
+M.telegram_presses = r:counter("parley_telegram_presses_answered_total",
+  "Presses of buttons that the host has answered, because nobody else had in time.", { "bot" })
+M.telegram_files = r:counter("parley_telegram_files_total",
+  "Files that went up to Telegram or came down from it: ok, or the code of the error.",
+  { "bot", "way", "outcome" })
+M.telegram_file_bytes = r:counter("parley_telegram_file_bytes_total",
+  "Bytes of those that went well.", { "bot", "way" })
+
 M.broadcast_recipients = r:counter("parley_broadcast_recipients_total",
   "Recipients of broadcasts, by what has become of them: sent, blocked, failed, uncertain (perhaps "
     .. "twice).", { "bot", "result" })
@@ -205,6 +213,15 @@ end
 ---@param provider string
 ---@param code string|nil of the error; nil: it went well
 ---@param seconds number|nil nil: it was not asked
+---A file that was to go up to Telegram, or to come down.
+---@param way "up"|"down"
+---@param code string|nil of the error
+---@param bytes number
+function M.telegram_file(bot, way, code, bytes)
+  M.telegram_files:with(bot, way, code or "ok"):inc()
+  if not code then M.telegram_file_bytes:with(bot, way):inc(bytes) end
+end
+
 ---A call of the Bot API that delivers something.
 ---@param code string|nil of the error
 function M.telegram_send(bot, method, code, seconds)

@@ -3,11 +3,13 @@
 local compile = require("parley.schema.compile").compile
 local json = require "host.json"
 local telegram = require "parley.schema.telegram"
+local utf16 = require "parley.util.utf16"
 local utf8 = require "parley.util.utf8"
 
 local M = {}
 
 local TEXT_MAX = 16384
+local CAPTION_MAX = 1024 -- of one in an album
 
 local function const(name) return { type = "string", const = name } end
 
@@ -244,6 +246,9 @@ local function album_problem(album_given)
     end
     first = first or sort
     if n ~= 1 then return ("album[%d]: one medium is needed"):format(i - 1) end
+    if item.text and utf16.length(item.text) > CAPTION_MAX then
+      return ("album[%d]: the text has more than %d characters"):format(i - 1, CAPTION_MAX)
+    end
     if sort ~= first then
       return ("album[%d]: photos and videos go together, documents and audio do not"):format(i - 1)
     end

@@ -26,6 +26,19 @@ function M:enter(seconds)
   return true -- the place was handed over, never free in between
 end
 
+---Does something inside.
+---@param seconds number to wait at most
+---@param f function
+---@return any ... of f; nil and err "timeout" when there was no place
+function M:within(seconds, f, ...)
+  local ok, err = self:enter(seconds)
+  if not ok then return nil, err end
+  local good, a, b = pcall(f, ...)
+  self:leave()
+  if not good then error(a, 0) end
+  return a, b
+end
+
 function M:leave()
   if self.waiting == 0 or self.free:signal() == 0 then self.inside = self.inside - 1 end
 end

@@ -2,6 +2,7 @@
 -- people stores it, and says so.
 
 local address = require "parley.channels.telegram.address"
+local bulkhead = require "parley.util.bulkhead"
 local cluster = require "parley.cluster"
 local commands = require "parley.channels.telegram.commands"
 local crypto = require "host.crypto"
@@ -11,6 +12,7 @@ local intake = require "parley.channels.telegram.intake"
 local json = require "host.json"
 local kinds = require "parley.channels.telegram.update.kinds"
 local menus = require "parley.channels.telegram.menus"
+local meters = require "parley.ops.meters"
 local outbox = require "parley.channels.outbox"
 local outgoing = require "parley.channels.telegram.outgoing"
 local outlet = require "parley.channels.telegram.sending.outlet"
@@ -27,6 +29,7 @@ local M = {}
 M.__index = M
 
 local RETRY_S = 5
+local DOWNLOADS = 16 -- at a time, in a worker
 
 -- Which bots have something to send is asked once for all of them.
 local function take_up(self, runners)
@@ -48,7 +51,7 @@ end
 function M.new(deps)
   local self = setmetatable(deps, M)
   self.key = crypto.hmac_sha256(deps.master, "callbacks")
-  self.senders = {}
+  self.senders, self.downloads = {}, bulkhead.new(DOWNLOADS)
   self.outlet = outlet.new { db = deps.db, log = deps.log, shared = deps.cluster.shared }
   self.fleet = fleet.new { db = deps.db, master = deps.master, config = deps.config }
   self.commands = commands.new {
@@ -200,9 +203,10 @@ function M:download(dialog_id, file_id, opts)
   local place = address.place(dialog_id)
   local client = place and self.fleet:api(place.bot)
   if not client then return not_here() end
-  local blob, err = incoming.download({
+  local blob, err = self.downloads:within(opts.deadline, incoming.download, {
     api = client, blobs = self.blobs, local_files = self.config.local_files,
   }, file_id, opts)
+  meters.telegram_file(place.bot, "down", err and err.code, blob and blob.size)
   if not blob then return nil, err end
   -- To send it back needs no upload.
   if opts.kind then

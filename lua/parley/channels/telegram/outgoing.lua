@@ -7,6 +7,7 @@
 
 local crypto = require "host.crypto"
 local json = require "host.json"
+local meters = require "parley.ops.meters"
 local split = require "parley.channels.telegram.split"
 local time = require "host.time"
 
@@ -27,11 +28,11 @@ local FIELDS = {
   sendVideoNote = "video_note",
 }
 
----@param deps {api: table, db: table, blobs: table, sender: string}
+---@param deps {api: table, db: table, blobs: table, bot: string}
 function M.new(deps)
   return setmetatable({
-    api = deps.api, db = deps.db, blobs = deps.blobs, sender = deps.sender, shown = {}, older = {},
-    count = 0,
+    bot = deps.bot, sender = "tg:" .. deps.bot, api = deps.api, db = deps.db, blobs = deps.blobs,
+    shown = {}, older = {}, count = 0,
   }, M)
 end
 
@@ -162,6 +163,7 @@ local function send_files(self, method, given, anew)
   else
     result, err = self.api:upload(method, params, files,
       math.min(UPLOAD_S + bytes / BYTES_PER_S, UPLOAD_MAX_S))
+    meters.telegram_file(self.bot, "up", err and err.code, bytes)
   end
   if err and not anew and names_known(places) and is_forgotten(err) then
     return send_files(self, method, given, true)
@@ -242,13 +244,21 @@ local function send_shown(self, method, params)
   return result, err
 end
 
+-- What was sent without buttons is rarely edited, and there is much of it: the first edit of such a
+-- message goes out.
+local function is_shown(method, params)
+  if not SHOWN[method] then return false end
+  local markup = params.reply_markup
+  return method ~= "sendMessage" or markup ~= nil and markup.inline_keyboard ~= nil
+end
+
 ---Calls a method.
 ---@param method string
 ---@param params table as of the Bot API, or with blob:ID where a file is expected
 ---@return any|nil result
 ---@return table|nil err as of parley.channels.telegram.api
 function M:call(method, params)
-  if SHOWN[method] then return send_shown(self, method, params) end
+  if is_shown(method, params) then return send_shown(self, method, params) end
   if FIELDS[method] or method == "sendMediaGroup" then
     return send_files(self, method, params, false)
   end

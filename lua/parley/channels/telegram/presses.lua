@@ -3,6 +3,7 @@
 -- the turn says later is told in another way (render.lua).
 
 local fifo = require "parley.util.fifo"
+local meters = require "parley.ops.meters"
 local task = require "host.task"
 local time = require "host.time"
 
@@ -78,6 +79,7 @@ end
 local function begin(self, press)
   press.answered = true
   self.calls = self.calls + 1
+  meters.telegram_presses:with(press.bot):inc()
   task.spawn(function()
     local good, problem = pcall(answer, self, press)
     self.calls = self.calls - 1

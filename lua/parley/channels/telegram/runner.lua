@@ -145,10 +145,9 @@ function M:start()
     self.state, self.problem = "failing", bot.problem
     return false
   end
-  local name = "tg:" .. bot.name
   self.sender = sender.new {
-    bot = bot.name, sender = name, db = self.db, log = self.log,
-    api = outgoing.new { api = self.api, db = self.db, blobs = self.blobs, sender = name },
+    bot = bot.name, sender = "tg:" .. bot.name, db = self.db, log = self.log,
+    api = outgoing.new { api = self.api, db = self.db, blobs = self.blobs, bot = bot.name },
     lease = self.lease, outlet = self.outlet, limits = self.limits,
   }
   self.task = task.spawn(run, self)
