@@ -60,11 +60,12 @@ describe("the example cart", function()
     end
     write "Корзина" -- of the keyboard
     said "Корзина\n2 × Травяной чай\nВсего 10 €"
-    assert.equal(2, #messages()) -- the keyboard's, and the menu
+    eventually("the menu is one", function() return #messages() == 2 end) -- and the keyboard's message
     press "Заказать"
     said "Куда отправить?"
     write "Киев"
     said "2 пачки на 10 € едут по адресу: Киев"
+    eventually("the menu is gone", function() return #messages() == 3 end)
     assert.same({ "Добро пожаловать в чайную лавку!", "Куда отправить?" }, { messages()[1].text, messages()[2].text })
     assert.equal(0, h.core.db:first("SELECT count(*) AS n FROM dead_letters").n)
     h:stop()

@@ -126,6 +126,19 @@ describe("a menu in Telegram", function()
     assert.same({ 4, 0, 2 }, sends())
   end)
 
+  it("loses its buttons when it is too old to be deleted, and a new one comes", function()
+    write "/shop"
+    shows "Cart: 0"
+    later(49 * 3600)
+    write "/shop"
+    eventually("the buttons go", function() return not from_bot()[1].reply_markup end)
+    shows("Cart: 0", "Cart: 0")
+    assert.truthy(from_bot()[2].reply_markup)
+    press(from_bot()[2], "Add")
+    shows("Cart: 0", "Cart: 1")
+    assert.equal(0, h.core.db:first("SELECT count(*) AS n FROM dead_letters").n)
+  end)
+
   it("is sent anew when the person has deleted it", function()
     write "/shop"
     shows "Cart: 0"

@@ -1,5 +1,7 @@
 -- The menu and the keyboard of a chat, as messages of Telegram: edited in place, or sent anew and
--- the old one deleted. They are named by their deliveries (parley.channels.telegram.reference).
+-- the old one deleted. They are named by their deliveries (parley.channels.telegram.reference);
+-- one that nobody has pressed for as long as rows of outbox are kept is sent anew, and what is left
+-- of it is stale.
 
 local M = {}
 

@@ -9,6 +9,7 @@ local params_of = require "parley.sim.telegram.params"
 local M = {}
 
 local TEXT_MAX, CAPTION_MAX = 4096, 1024
+local DELETABLE_S = 48 * 3600
 
 -- Where a message goes, and how.
 local function destination(sim, bot, p)
@@ -221,6 +222,10 @@ end
 function M.deleteMessage(sim, bot, p)
   local entry, err = sim.world:chat_for(bot, p.chat_id)
   if not entry then return nil, err end
+  local message = entry.by_id[params_of.integer(p.message_id)]
+  if message and message.date + DELETABLE_S < sim.world:now() then
+    return failure.bad "message can't be deleted for everyone"
+  end
   if not sim.world:remove(entry, params_of.integer(p.message_id)) then
     return failure.bad "message to delete not found"
   end
