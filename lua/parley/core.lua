@@ -161,6 +161,7 @@ function M.open(cfg, opts)
     config = cfg.telegram,
   }
   self.turn.channels = { telegram = self.telegram }
+  self.turn.terms = function(dialog_id) return self.telegram:terms(dialog_id) end
   self.broadcasts = broadcasts.new {
     db = self.db, telegram = self.telegram, cluster = self.cluster, log = log.write,
   }

@@ -2,6 +2,7 @@
 
 local bots = require "parley.store.bots"
 local eventually = require "spec.support.eventually"
+local fs = require "host.fs"
 local host = require "spec.support.host"
 local json = require "host.json"
 local sim = require "parley.sim.telegram"
@@ -86,5 +87,86 @@ describe("bots of a host", function()
     hears(bank, "five", { "two", "five" })
     assert.equal(undisturbed, runner "bank")
     assert.same({ "one", "three" }, said(shop))
+  end)
+
+  describe("of their own", function()
+    local SHOW = [[
+local p = parley.plugin()
+p.on.command('show', function(c)
+  local t = c.message.context.telegram.bot
+  c:reply(t.name .. ' @' .. t.username .. ' ' .. c.locale .. ' ' .. tostring(c.config.colour) .. ' ' .. tostring(c.config.size))
+end)
+p.on.command('ring', function(c) c:schedule { job = 'ring', ['in'] = 0 } end)
+p.on.job('ring', function(c) c:reply 'ring' end)
+return p
+]]
+    local OTHER = [[
+local p = parley.plugin()
+p.on.command('other', function(c) c:reply 'other' end)
+p.on.any(function(c) c:reply 'what?' end)
+return p
+]]
+    local function restart()
+      h:stop()
+      h = host.start {
+        plugins = {
+          show = { main = SHOW, manifest = {
+            commands = json.array { { name = "show" }, { name = "ring" } }, permissions = { "jobs" },
+            config = { type = "object", properties = { colour = { type = "string" }, size = { type = "integer" } } },
+          } },
+          other = { main = OTHER, manifest = { commands = json.array { { name = "other" } } } },
+        },
+        config = ("return { telegram = { api = %q }, plugins = { show = { colour = 'red', size = 1 } } }"):format(s:url()),
+      }
+    end
+    local function answer(bot, text)
+      local before = #said(bot)
+      write(bot, text)
+      eventually(text .. " is answered", function() return #said(bot) > before end)
+      return said(bot)[before + 1]
+    end
+
+    it("settings come before those of the host, in their dialogs only", function()
+      restart()
+      ann.language_code = nil
+      local shop = add("shop", { config = { locale = "uk", plugins = { show = { colour = "blue" } } } })
+      local bank = add "bank"
+      assert.equal("shop @shop_bot uk blue 1", answer(shop, "/show"))
+      assert.matches("^bank @bank_bot %a+ red 1$", answer(bank, "/show"))
+      change("shop", { config = { plugins = { show = { size = 7 } } } })
+      eventually("it is known", function() return not h.core.telegram.fleet:get("shop").config.locale end)
+      assert.equal("shop @shop_bot uk red 7", answer(shop, "/show"))
+      change("shop", { config = { plugins = { show = { size = "large" } } } })
+      eventually("it is known", function() return h.core.telegram.fleet:get("shop").config.plugins.show.size == "large" end)
+      assert.equal("shop @shop_bot uk red 1", answer(shop, "/show"))
+    end)
+
+    it("plugins are all that their dialogs reach", function()
+      restart()
+      local shop = add("shop", { plugins = { "show" } })
+      local bank = add("bank", { plugins = { "show", "other" }, config = { fallback_plugin = "other" } })
+      assert.equal("other", answer(bank, "/other"))
+      assert.equal("what?", answer(bank, "hello"))
+      assert.not_equal("other", answer(shop, "/other"))
+      assert.not_equal("what?", answer(shop, "hello"))
+      assert.equal("ring", answer(shop, "/ring"))
+      change("shop", { plugins = json.null })
+      eventually("it is known", function() return not h.core.telegram.fleet:get("shop").plugins end)
+      assert.equal("other", answer(shop, "/other"))
+    end)
+
+    it("rules may go by the bot", function()
+      h:stop()
+      local home = host.temp_dir()
+      assert(fs.mkdir(home .. "/conf"))
+      assert(fs.write(home .. "/conf/rules.lua", "return { { match = { bot = 'shop' }, route = { reply = 'closed' } } }"))
+      h = host.start {
+        home = home, config = ("return { telegram = { api = %q } }"):format(s:url()),
+        plugins = { talk = { main = MAIN, manifest = { commands = json.array { { name = "say" } } } } },
+      }
+      local shop, bank = add "shop", add "bank"
+      assert.equal("closed", answer(shop, "/say hi"))
+      assert.equal("hi", answer(bank, "/say hi"))
+    end)
   end)
 end)

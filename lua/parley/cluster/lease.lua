@@ -94,6 +94,7 @@ local function work(self)
 end
 
 local function take(self, fence)
+  if self.cluster.stopped then return true end
   local since = time.mono()
   local done, err = self.cluster.db:commit {
     {

@@ -37,6 +37,7 @@ local THRESHOLD = 0.5 -- of an intent that states none
 ---@field state? string where that conversation is; absent: "idle"
 ---@field intent? {name: string, confidence: number, alternatives?: table[]}
 ---@field verdict? {plugin?: string, intent?: string} of the rules
+---@field only? table<string, boolean> the names of those that may be chosen; absent: all
 
 local function set_of(list)
   if not list then return nil end
@@ -130,7 +131,9 @@ end
 local function add(c, p, reason, detail)
   if not p or c.seen[p] then return end
   c.seen[p] = true
-  local skipped = p.state == "disabled" and "disabled" or obstacle(c.chooser.when[p], c.input)
+  local only = c.input.only
+  local skipped = p.state == "disabled" and "disabled" or only and not only[p.name] and "bot"
+    or obstacle(c.chooser.when[p], c.input)
   if c.trace then
     c.trace[#c.trace + 1] = {
       plugin = p.name, reason = reason, detail = detail, state = p.state, skipped = skipped,

@@ -62,4 +62,26 @@ function M.apply(m, given)
   return ours, own
 end
 
+---The plugin's own configuration with what others set before it. What is for the host stays as it
+---is.
+---@param m table manifest, checked
+---@param config table its own configuration
+---@param given table
+---@return table|nil config
+---@return string|nil problem
+function M.overlay(m, config, given)
+  local out = {}
+  for key, value in pairs(config) do out[key] = value end
+  for key, value in pairs(given) do
+    if OURS[key] then
+      return nil, ("plugins.%s.%s is for the host alone: it stands in its settings"):format(m.name,
+        key)
+    end
+    out[key] = value
+  end
+  local ok, err = check_own(m, out)
+  if not ok then return nil, err.message end
+  return out
+end
+
 return M

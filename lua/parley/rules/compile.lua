@@ -6,7 +6,7 @@
 
 local MATCH = {
   text = true, contains = true, command = true, type = true, channel = true, locale = true,
-  role = true, state = true, dialog = true, user = true,
+  role = true, state = true, dialog = true, user = true, bot = true,
 }
 local ROUTE = {
   plugin = true, intent = true, locale = true, drop = true, reply = true, tags = true,

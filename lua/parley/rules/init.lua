@@ -128,7 +128,7 @@ function M.view(message, context)
     text = message.text, type = message.type, payload = message.payload,
     channel = context.channel or message.channel or "api",
     locale = user.locale or message.locale, role = user.role or "user", state = context.state,
-    user = user.id, dialog = context.dialog_id,
+    user = user.id, dialog = context.dialog_id, bot = context.bot,
   }
 end
 

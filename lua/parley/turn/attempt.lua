@@ -115,14 +115,15 @@ local function load_turn(self, turn, generation, locale)
     turn.guessed = true
     return copy
   end
-  local loaded, err = load.turn(self.db, turn, locale or generation.config.locale)
+  local loaded, err = load.turn(self.db, turn, locale)
   if loaded then self.recall:compare(turn, loaded) end
   return loaded, err
 end
 
 local function prepare(self, turn, generation)
   local locale = turn.message and turn.message.locale
-  local loaded, err = load_turn(self, turn, generation, locale)
+  local usual = turn.terms and turn.terms.locale or generation.config.locale
+  local loaded, err = load_turn(self, turn, generation, locale or usual)
   if not loaded then return nil, err end
   local ok = true
   if is_held(self, loaded.dialog) and not (loaded.earlier and loaded.earlier.state == "done") then
@@ -137,8 +138,7 @@ local function prepare(self, turn, generation)
   if not ok or turn.replayed then return ok, err end
   turn.dialog, turn.user = loaded.dialog, loaded.user
   turn.users_locale = turn.user.locale
-  turn.user.locale = turn.user.chosen_locale or locale or turn.users_locale
-    or generation.config.locale
+  turn.user.locale = turn.user.chosen_locale or locale or turn.users_locale or usual
   turn.session_ttl = generation.config.session_ttl_seconds
   turn.conversation_seconds = generation.config.conversation_seconds
   session.expire(turn.dialog.state)
@@ -198,6 +198,7 @@ local function begin(self, given, again)
     turn.again = true
   end
   turn.given, turn.owner = given, self.owner
+  turn.terms = self.terms and self.terms(given.dialog_id) -- as they are now
   turn.calls, turn.events, turn.jobs, turn.writes, turn.continuations = {}, {}, {}, {}, {}
   return turn
 end

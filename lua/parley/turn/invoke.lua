@@ -22,6 +22,7 @@ local reset = require "parley.turn.reset"
 local response_of = require "parley.turn.response"
 local route = require "parley.turn.route"
 local session = require "parley.turn.session"
+local terms = require "parley.turn.terms"
 local time = require "host.time"
 local utf8 = require "parley.util.utf8"
 
@@ -61,7 +62,8 @@ local function request_for(turn, plugin, invocation_id, deadline_ms, invited)
       state = session.of(turn, plugin) or {}, menu = menus.of(turn, plugin),
     },
     user = { id = u.id, role = u.role, locale = u.locale, name = u.name },
-    event = event, intent = intent, config = plugin.config, trace_id = turn.trace_id,
+    event = event, intent = intent, config = terms.config(turn.terms, plugin),
+    trace_id = turn.trace_id,
     invoked_by = invited and invited.by,
   }
 end
@@ -182,7 +184,8 @@ end
 ---@return table|nil response
 ---@return parley.Plugin|nil stand_in that has given it; nil: the host itself
 local function instead(self, turn, generation, plugin)
-  local fallback, on_error = generation.fallback, plugin.manifest.on_error
+  local fallback, on_error = terms.fallback(turn.terms, generation), plugin.manifest.on_error
+  if plugin == fallback then fallback = generation.fallback end -- that of a bot has one behind it
   if plugin == fallback or turn.job or on_error == "stop" then return nil end
   -- What comes late has no message that another plugin could answer.
   if on_error == "reply" or turn.continued then
@@ -200,7 +203,8 @@ end
 -- The answer of the first candidate that takes the message. One that fails is the last, unless it
 -- was known to be in trouble and another plugin fits, too.
 local function first_answer(self, turn, generation)
-  local fallback, candidates = generation.fallback, route.candidates(turn, generation)
+  local fallback = terms.fallback(turn.terms, generation)
+  local candidates = route.candidates(turn, generation)
   for i, plugin in ipairs(candidates) do
     local next_fits = candidates[i + 1] ~= nil and candidates[i + 1] ~= fallback
     local goes_on = next_fits and is_doubtful(plugin)

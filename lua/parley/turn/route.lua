@@ -5,6 +5,7 @@ local json = require "host.json"
 local keyboards = require "parley.turn.keyboards"
 local record = require "parley.turn.record"
 local rules = require "parley.rules"
+local terms = require "parley.turn.terms"
 
 local M = {}
 
@@ -21,7 +22,7 @@ function M.rules(turn, generation, log)
   if generation.rules.count == 0 then return end
   local verdict, err = generation.rules:evaluate(rules.view(turn.message, {
     dialog_id = turn.dialog.id, channel = turn.dialog.channel, user = turn.user,
-    state = owner(turn) and "conversation" or "idle",
+    state = owner(turn) and "conversation" or "idle", bot = turn.terms and turn.terms.bot,
   }))
   if err then
     record.event(turn, "rules", "rules_failed", "error", { code = err.code, message = err.message })
@@ -71,6 +72,7 @@ end
 local function input_for(turn, input)
   input.channel, input.role = turn.dialog.channel, turn.user.role
   input.locale, input.state = turn.user.locale, owner(turn) and "conversation" or "idle"
+  input.only = turn.terms and turn.terms.plugins
   return input
 end
 
@@ -90,7 +92,9 @@ end
 function M.candidates(turn, generation)
   if turn.job then
     local plugin = generation.chooser.by_name[turn.job.plugin]
-    return { plugin and plugin.state ~= "disabled" and plugin or nil }
+    local only = turn.terms and turn.terms.plugins
+    local may = plugin and plugin.state ~= "disabled" and (not only or only[plugin.name])
+    return { may and plugin or nil }
   end
   local message = turn.message
   local text = message.text
@@ -103,10 +107,11 @@ function M.candidates(turn, generation)
     keyboard = keyboards.owner(turn),
     intent = turn.intent, verdict = turn.verdict,
   }))
+  local fallback = terms.fallback(turn.terms, generation)
   for i = #list, 1, -1 do
-    if list[i] == generation.fallback then table.remove(list, i) end
+    if list[i] == fallback then table.remove(list, i) end
   end
-  list[#list + 1] = generation.fallback
+  list[#list + 1] = fallback
   return list
 end
 

@@ -20,4 +20,8 @@ function M.place(dialog_id)
   return { bot = bot, chat_id = tonumber(chat), thread_id = tonumber(thread) }
 end
 
+---@param dialog_id string
+---@return string|nil bot nil: it is no chat
+function M.bot(dialog_id) return dialog_id:match "^tg:([%w_]+):" end
+
 return M

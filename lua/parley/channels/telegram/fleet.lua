@@ -5,6 +5,7 @@
 
 local api = require "parley.channels.telegram.api"
 local bots = require "parley.store.bots"
+local terms = require "parley.turn.terms"
 local vaults = require "parley.auth.vault"
 
 local M = {}
@@ -26,7 +27,7 @@ local SINGLY = 20 -- changed rows that are read one by one, not with all others
 function M.new(deps)
   local self = setmetatable({
     db = deps.db, master = deps.master, config = deps.config, vault = vaults.new(deps.master),
-    bots = {}, apis = {},
+    bots = {}, apis = {}, terms_of = {},
   }, M)
   local token = deps.config.token
   if token then
@@ -58,6 +59,16 @@ function M:api(name)
   return self.apis[name]
 end
 
+---What a bot sets for its dialogs.
+---@param name string
+---@return parley.Terms|nil
+function M:terms(name)
+  local bot = self.bots[name]
+  if not bot then return nil end
+  if self.terms_of[name] == nil then self.terms_of[name] = terms.new(bot) end
+  return self.terms_of[name]
+end
+
 local RESTART = { "token", "state", "id" }
 
 -- Takes a row over into the bot of its name. Returns what has changed, nil for nothing.
@@ -67,6 +78,7 @@ local function take_over(self, row)
     self.bots[row.name] = fresh
     return { bot = fresh, again = true }
   end
+  self.terms_of[row.name] = nil
   local change = { bot = known, turned = known.transport ~= fresh.transport }
   for _, key in ipairs(RESTART) do change.again = change.again or known[key] ~= fresh[key] end
   for key in pairs(known) do
@@ -118,7 +130,7 @@ function M:sync()
   if not ok then return nil, err end
   for name, bot in pairs(self.bots) do
     if not here[name] then
-      self.bots[name], self.apis[name] = nil, nil
+      self.bots[name], self.apis[name], self.terms_of[name] = nil, nil, nil
       bot.gone = true
       changes[#changes + 1] = { bot = bot, gone = true }
     end

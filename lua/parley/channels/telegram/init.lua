@@ -98,6 +98,14 @@ end
 ---@return string[]
 function M:wanted(bot) return kinds.wanted(self.turn.manager.current.plugins, bot.plugins) end
 
+---What the bot of a dialog sets for it.
+---@param dialog_id string
+---@return parley.Terms|nil terms nil: it is no dialog of a bot that is known here
+function M:terms(dialog_id)
+  local name = address.bot(dialog_id)
+  return name and self.fleet:terms(name)
+end
+
 -- What there is to send for bots, from workers that cannot send.
 local function look(self)
   local ok, err = self.outlet:look()

@@ -103,6 +103,7 @@ function M.update(bot, update)
   if not message then return nil, counted end
   message.user, message.channel = people.user(from, chat), "telegram"
   message.context = context.of(chat, reader and posted or nil)
+  message.context.telegram.bot = { name = bot.name, username = bot.username }
   message.message_id = ("%.0f"):format(id)
   return {
     dialog_id = address.dialog(bot.name, chat.id, reader and thread_of(posted) or nil),
