@@ -313,10 +313,31 @@ describe("a sender", function()
     assert.equal("bad", json.decode(letter.payload).params.text)
   end)
 
+  it("does not count it as a failure that the host was killed, unless it happens again and again", function()
+    local failures = 2
+    local s = rig:open("a", function(method, params)
+      failures = failures - 1
+      if failures >= 0 then return nil, { code = "unavailable", message = "Bad Gateway", retryable = true } end
+      return takes(method, params)
+    end)
+    local all = rig:store("a", { { chat = 1, text = "late" }, { chat = 2, text = "never" } })
+    assert(rig.db:commit {
+      { "UPDATE outbox SET attempts = 5 WHERE id = $1", all[1].id },
+      { "UPDATE outbox SET attempts = 20 WHERE id = $1", all[2].id },
+    })
+    assert(s:take_up())
+    eventually("it is sent", function() return rig:row(all[1]).state == "sent" end)
+    assert.same({ 8, 1 }, { rig:row(all[1]).attempts, rig:row(all[1]).uncertain })
+    eventually("a person decides", function() return rig:row(all[2]).state == "dead" end)
+    assert.equal("crashed", rig:row(all[2]).error.code)
+  end)
+
   it("does not repeat what must not happen twice, when nobody knows whether it has", function()
     assert.equal("once", api_of.policy "sendInvoice")
     assert.equal("repeat", api_of.policy "sendMessage")
-    assert.equal("again", api_of.policy "editMessageText")
+    for _, method in ipairs { "editMessageText", "answerPreCheckoutQuery", "setMessageReaction", "sendChatAction" } do
+      assert.equal("again", api_of.policy(method))
+    end
     local tries = 0
     local s = rig:open("a", function()
       tries = tries + 1

@@ -115,13 +115,22 @@ end
 
 -- From one sender that has something to the next: as many steps as there are such senders, however
 -- much each of them has.
+local EACH_LANE = "(SELECT '" .. table.concat(M.LANES, "' AS lane UNION ALL SELECT '")
+  .. "' AS lane) AS l "
+
+local OPEN_LANES = "SELECT l.lane FROM " .. EACH_LANE .. "WHERE EXISTS (SELECT 1 FROM outbox o "
+  .. "WHERE o.state = 'open' AND o.sender = $1 AND o.lane = l.lane)"
+
+---In which lanes a sender has something to deliver.
+---@return {lane: string}[]|nil
+---@return table|nil err
+function M.open_lanes(db, sender) return db:query(OPEN_LANES, sender) end
+
 local WITH_SENDERS = "WITH RECURSIVE s(sender) AS ("
   .. "SELECT min(sender) FROM outbox WHERE state = 'open' "
   .. "UNION ALL SELECT (SELECT min(o.sender) FROM outbox o WHERE o.state = 'open' "
   .. "AND o.sender > s.sender) FROM s WHERE s.sender IS NOT NULL) "
-local FROM_SENDERS = " FROM s CROSS JOIN (SELECT '"
-  .. table.concat(M.LANES, "' AS lane UNION ALL SELECT '") .. "' AS lane) AS l "
-  .. "WHERE s.sender IS NOT NULL"
+local FROM_SENDERS = " FROM s CROSS JOIN " .. EACH_LANE .. "WHERE s.sender IS NOT NULL"
 local OF_LANE = "FROM outbox o WHERE o.state = 'open' AND o.sender = s.sender AND o.lane = l.lane"
 
 local SENDERS = WITH_SENDERS .. "SELECT s.sender, l.lane" .. FROM_SENDERS

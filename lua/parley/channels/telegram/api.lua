@@ -12,13 +12,18 @@ local RETRY_MAX_S = 86400
 local BODY_MAX = 8 * 1024 * 1024
 local UPLOAD_MAX = 2000 * 1024 * 1024 -- of a server of one's own; Telegram's own takes 50 MB
 
--- What may be asked twice without anything happening twice.
-local REPEATABLE = {
-  getMe = true, getUpdates = true, getWebhookInfo = true, getFile = true, setWebhook = true,
-  deleteWebhook = true, setMyCommands = true, deleteMyCommands = true, sendChatAction = true,
-  answerCallbackQuery = true, editMessageText = true, editMessageCaption = true,
-  editMessageReplyMarkup = true, deleteMessage = true,
-}
+-- What may be asked twice without anything happening twice: that a thing be so, and answers, of
+-- which Telegram takes one.
+local function is_repeatable(method)
+  local verb = method:match "^%l+"
+  return verb == "get" or verb == "set" or verb == "delete" or verb == "edit" or verb == "answer"
+    or verb == "pin" or verb == "unpin" or method == "sendChatAction"
+end
+
+local REPEATABLE = setmetatable({}, { __index = function(known, method)
+  known[method] = is_repeatable(method)
+  return known[method]
+end })
 
 -- Failures of the connection after which nobody has heard of the request.
 local NOT_SENT = { resolve = true, connect = true, tls = true, busy = true, invalid_url = true }
@@ -33,8 +38,8 @@ end
 
 -- What must rather not happen than happen twice: people would pay twice.
 local ONCE = {
-  sendInvoice = true, sendPaidMedia = true, answerPreCheckoutQuery = true, sendGift = true,
-  answerShippingQuery = true, refundStarPayment = true, giftPremiumSubscription = true,
+  sendInvoice = true, sendPaidMedia = true, sendGift = true, refundStarPayment = true,
+  giftPremiumSubscription = true,
 }
 
 ---What is done about a call of which nobody knows whether it was carried out.

@@ -7,6 +7,7 @@
 local attempt = require "parley.channels.telegram.sending.attempt"
 local away = require "parley.channels.telegram.sending.away"
 local line = require "parley.channels.telegram.sending.line"
+local outbox = require "parley.channels.outbox"
 local pace = require "parley.channels.telegram.sending.pace"
 local queue = require "parley.channels.telegram.sending.queue"
 local stock = require "parley.channels.telegram.sending.stock"
@@ -183,12 +184,15 @@ function M:look(lane, before) return stock.look(self, lane, before) end
 ---@return integer|nil deliveries
 ---@return table|nil err
 function M:take_up()
+  local lanes, err = outbox.open_lanes(self.db, self.sender)
   local n = 0
-  for _, lane in ipairs(queue.LANES) do
-    local rows, err = self:look(lane, "~")
-    if not rows then return nil, err end
-    n = n + rows
+  for _, row in ipairs(lanes or {}) do
+    local added
+    added, err = self:look(row.lane, "~")
+    n = n + (added or 0)
+    if err then break end
   end
+  if err then return nil, err end
   return n
 end
 

@@ -12,7 +12,8 @@ local time = require "host.time"
 
 local M = {}
 
-local ATTEMPTS = 3
+local FAILURES = 3  -- of a delivery, in one life of the host
+local BEGUN = 20    -- times, in all: what was cut off so often has had a part in it
 local PAUSE_S, PAUSE_MAX_S = 0.5, 10
 
 ---@type table<string, boolean> errors of a bot, not of a delivery: nothing else would go better
@@ -69,6 +70,13 @@ local function check(delivery)
       code = "invalid_message_id",
       message = ("%s: message_id is '%s', and has to be the number of a message of this chat, as "
         .. "in payload.message_id of a press"):format(delivery.method, tostring(id):sub(1, 64)),
+    }
+  end
+  if delivery.attempts >= BEGUN then
+    return {
+      code = "crashed",
+      message = ("%s: it was begun %d times, and the host has not lived to see how it went")
+        :format(delivery.method, delivery.attempts),
     }
   end
   if delivery.uncertain and api_of.policy(delivery.method) == "once" then
@@ -177,7 +185,9 @@ local function fail(self, chat, delivery, err, params)
   end
   if M.AWAY[err.code] then self:failed(err) end
   delivery.uncertain = delivery.uncertain or err.unknown == true
-  if err.migrate_to and chat.chat_id and delivery.attempts < ATTEMPTS then
+  -- What was cut off when a host was killed is no failure of the delivery.
+  delivery.failures = (delivery.failures or 0) + 1
+  if err.migrate_to and chat.chat_id and delivery.failures < FAILURES then
     return follow(self, chat, delivery, err)
   end
   if err.code == "forbidden" and chat.chat_id then
@@ -195,10 +205,10 @@ local function fail(self, chat, delivery, err, params)
     delivery.attempts = delivery.attempts - 1
     return replace(self, delivery, params, { statement })
   end
-  local last = not err.retryable or delivery.attempts >= ATTEMPTS
+  local last = not err.retryable or delivery.failures >= FAILURES
     or err.unknown and api_of.policy(delivery.method) == "once"
   if last then return give_up(self, delivery, err, true) end
-  return math.min(PAUSE_S * 4 ^ (delivery.attempts - 1), PAUSE_MAX_S)
+  return math.min(PAUSE_S * 4 ^ (delivery.failures - 1), PAUSE_MAX_S)
 end
 
 ---Makes an attempt. It may wait for long.

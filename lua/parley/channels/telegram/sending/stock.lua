@@ -115,11 +115,16 @@ function is_short(self, lane) return lane.more and lane.n <= self.outlet:room() 
 -- Reads what is open; again when something was left there meanwhile.
 local function read(self, rank, before)
   local lane, added = M.lane(self, rank), 0
-  local rows, err, n
+  local good, rows, err, n
   lane.reading = true
   repeat
     lane.missed = false
-    rows, err = outbox.open(self.db, self.sender, queue.LANES[rank], before, outlet.MOST)
+    good, rows, err = pcall(outbox.open, self.db, self.sender, queue.LANES[rank], before,
+      outlet.MOST)
+    if not good then
+      lane.reading = false
+      error(rows, 0)
+    end
     if not rows or self.closed then break end
     n = M.add(self, unknown(self, rows), true)
     added, before, lane.more = added + n, "~", lane.missed or #rows == outlet.MOST
