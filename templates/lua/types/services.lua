@@ -107,7 +107,7 @@ local files = {}
 ---@field type? string default: what the first bytes say
 ---@field ttl? number seconds
 
----@param data string at most 4 MiB
+---@param data string at most 1 MB
 ---@param options? parley.FileOptions
 ---@return parley.File|nil
 ---@return parley.Error|nil err code: too_large, quota, type, ...

@@ -4,7 +4,7 @@
 local gate = require "parley.plugins.gate"
 local time = require "host.time"
 
-local PUT_MAX = 4 * 1024 * 1024
+local PUT_MAX = 1000000 -- as much as a call at the door may bring
 local READ_MAX = 256 * 1024
 local NAME_MAX = 255
 

@@ -7,6 +7,7 @@ local M = {}
 local ESCAPED = "^\\([\\`*_{}%[%]()#+%-.!~|>])"
 local SPECIAL = "[\\`*_~|%[%]!<h]"
 local URL_MAX = 2048
+local DEPTH_MAX = 8 -- of parentheses in an address: looking for the last one must not take long
 
 -- What Telegram opens (text_link); a link to anything else stays as it was written.
 local SCHEMES = { http = true, https = true, ftp = true, tg = true, ton = true }
@@ -43,7 +44,7 @@ local function destination(s, i)
   local at = from
   while true do
     at = s:find("[()%s]", at)
-    if not at or at - from > URL_MAX then return nil end
+    if not at or at - from > URL_MAX or depth > DEPTH_MAX then return nil end
     local c = s:sub(at, at)
     if c == "(" then
       depth = depth + 1
