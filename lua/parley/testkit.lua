@@ -12,6 +12,7 @@ local compile = require("parley.schema.compile").compile
 local config = require "parley.config"
 local core = require "parley.core"
 local crypto = require "host.crypto"
+local fakes = require "parley.testkit.fakes"
 local fs = require "host.fs"
 local json = require "host.json"
 local log = require "parley.ops.log"
@@ -43,6 +44,9 @@ end
 ---@field config? table the operator's settings of the plugin
 ---@field conf? table of conf/parley.lua: other keys, {secrets = {...}}
 ---@field locale? string of the user, default "en"
+---@field http? table<string, any> what other servers answer (parley.testkit.fakes); without it the
+---  plugin reaches the network
+---@field llm? any what the language model answers
 
 ---@param o parley.TestkitOptions|nil
 ---@return table bot raises when the plugin cannot be loaded
@@ -56,11 +60,17 @@ function M.start(o)
   cfg.plugins = { [name] = o.config or {} }
   cfg.plugin_folders = { [name] = dir }
   cfg.again = function() return cfg end
+  local requests, chats
+  if o.http then cfg.http_request, requests = fakes.http(o.http) end
   log.level(fs.getenv "PARLEY_LOG_LEVEL" or "error")
-  local self = setmetatable({ home = home, name = name, locale = o.locale or "en" }, M)
+  local self = setmetatable({
+    home = home, name = name, locale = o.locale or "en", requests = requests or {},
+  }, M)
   local err
   self.core, err = core.new(cfg)
   if not self.core then error(err.message, 2) end
+  if o.llm ~= nil then self.core.manager.current.llm.mock, chats = fakes.llm(o.llm) end
+  self.chats = chats or {}
   assert(self.core:begin())
   return self
 end

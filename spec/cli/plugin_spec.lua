@@ -2,6 +2,7 @@ local fs = require "host.fs"
 local json = require "host.json"
 local process = require "host.process"
 local programs = require "spec.support.process"
+local python = require "spec.support.python"
 local temporary = require "parley.util.temporary"
 
 describe("parley plugin", function()
@@ -53,13 +54,43 @@ describe("parley plugin", function()
       return programs.run({ "sh", "-c", "find . -type f | sort" }, { cwd = dir }).out
     end
     local made = files(home .. "/plugins/once")
-    assert.equal(made, (files("templates/lua"):gsub("NAME", "once")))
+    local expected = {}
+    for line in (files("templates/hello"):gsub("NAME", "once") .. files "templates/editor"):gmatch "[^\n]+" do
+      expected[#expected + 1] = line
+    end
+    table.sort(expected)
+    assert.equal(table.concat(expected, "\n") .. "\n", made)
     assert.matches("types/context.lua", made, 1, true)
-    assert.equal(fs.read "templates/lua/types/context.lua", fs.read(home .. "/plugins/once/types/context.lua"))
+    assert.equal(fs.read "templates/editor/types/context.lua", fs.read(home .. "/plugins/once/types/context.lua"))
   end)
 
+  for _, template in ipairs { "form", "api", "llm" } do
+    it("makes one of the template " .. template .. " that passes its own check and its own specs", function()
+      assert.equal(0, (run("new mine --template " .. template)))
+      local code, out, err = run "check mine"
+      assert.equal("0 1 plugins checked: 0 errors, 0 warnings\n", code .. out .. " " .. err)
+      code, out = run "test mine"
+      assert.equal(0, code, out)
+      assert.matches("/ 0 failures / 0 errors", out)
+    end)
+  end
+
+  for template, script in pairs { ["rest-python"] = "plugin.py", ["rest-node"] = "plugin.mjs" } do
+    it("makes one of the template " .. template .. " that passes every check of the host", function()
+      assert.equal(0, (run("new mine --template " .. template)))
+      local dir = home .. "/plugins/mine/"
+      local secret = fs.read(dir .. "README.md"):match "whsec_[%w+/]+=*"
+      local server = python.start(dir .. script .. " 0", { PARLEY_SIGNING_SECRET = secret })
+      local r = programs.parley({ "conformance", "http://127.0.0.1:" .. server.port }, {
+        env = { PARLEY_SIGNING_SECRET = secret }, stderr = "stdout",
+      })
+      server:stop()
+      assert.equal(0, r.code, r.out)
+    end)
+  end
+
   it("makes a REST plugin whose README has a new secret", function()
-    assert.equal(0, (run "new far_away --kind rest"))
+    assert.equal(0, (run "new far_away --template rest"))
     local readme = fs.read(home .. "/plugins/far_away/README.md")
     assert.matches('secret "FAR_AWAY_SIGNING_SECRET", %-%- whsec_[%w+/]+=*\n', readme)
     assert.equal(0, (run "check far_away"))
@@ -70,7 +101,7 @@ describe("parley plugin", function()
     for args, pattern in pairs {
       ["new once"] = "is there already", ["new echo"] = "there is a plugin 'echo' already", ["new X"] = "is no name for a plugin",
       ["new a-b"] = "is no name", ["new ../up"] = "is no name", ["new"] = "NAME is needed",
-      ["new a_b --kind python"] = "lua or rest expected",
+      ["new a_b --template python"] = "hello, form, api, llm, rest, rest%-python or rest%-node expected",
       ["nwe a_b"] = "there is no command 'nwe'%. Did you mean 'new'",
     } do
       local code, out, err = run(args)

@@ -155,7 +155,8 @@ function M:chat(request)
     if answer then return answer end
     if not self.fallback or request.fallback == false then return nil, failure end
   end
-  local answer = self.mock:chat(request)
+  local answer, err = self.mock:chat(request)
+  if not answer then return nil, err end
   meters.llm("mock")
   meters.llm_usage("mock", answer.model, answer.usage)
   answer.source, answer.fallback_error = "mock", failure

@@ -7,42 +7,71 @@ local options = require "parley.cli.options"
 local output = require "parley.cli.output"
 local webhook = require "parley.plugins.webhook"
 
-local FILES = {
-  lua = {
-    "manifest.json", "main.lua", "locales/en.json", "spec/NAME_spec.lua", "README.md",
-    ".luarc.json", "types/context.lua", "types/parley.lua", "types/sandbox.lua",
-    "types/services.lua", "types/testkit.lua",
-  },
-  rest = { "manifest.json", "README.md" },
+-- Folders of the data that a plugin is made of: what is its own first, then what others have, too.
+local LUA = "templates/editor"
+local TEMPLATES = {
+  hello = { "templates/hello", LUA }, form = { "templates/form", LUA },
+  api = { "templates/api", LUA }, llm = { "templates/llm", LUA },
+  rest = { "templates/rest" },
+  ["rest-python"] = { "templates/rest-python", "examples/rest-python" },
+  ["rest-node"] = { "templates/rest-node", "examples/rest-node" },
 }
 
-local NEXT = {
-  lua = [[
+-- Of an example the modules that are the same in every plugin.
+local SHARED = {
+  ["server.py"] = true, ["webhook.py"] = true, ["registration.py"] = true,
+  ["server.mjs"] = true, ["webhook.mjs"] = true, ["registration.mjs"] = true,
+}
+
+local NEXT_LUA = [[
 
   parley plugin run %s     # talk to it; edit %s/main.lua meanwhile
   parley plugin test %s    # run its specs
   parley reload              # take it up in the running host
-]],
-  rest = [[
+]]
+local NEXT_REST = [[
 
-%s/README.md says how to set the secret and where the calls are described.
-]],
-}
+%s/README.md says how to start it, and where the calls are described.
+]]
 
-local function write(dir, kind, name)
+-- The files of a folder and those below it.
+local function files_of(dir, prefix, out)
+  for _, name in ipairs(fs.list(dir)) do
+    if fs.stat(dir .. "/" .. name).type == "directory" then
+      files_of(dir .. "/" .. name, prefix .. name .. "/", out)
+    else
+      out[#out + 1] = prefix .. name
+    end
+  end
+  return out
+end
+
+local function copy(from, to, file, name, values)
+  local text, err = fs.read(from .. "/" .. file)
+  if not text then return nil, err end
+  text = text:gsub("%f[%u_][%u_]+%f[^%u_]", values)
+  local path = to .. "/" .. file:gsub("NAME", name)
+  local ok
+  ok, err = fs.mkdir(path:match "^(.*)/")
+  if not ok then return nil, err end
+  return fs.write(path, text)
+end
+
+local function write(dir, template, name)
   local values = {
     NAME_SIGNING_SECRET = name:upper() .. "_SIGNING_SECRET", SECRET = webhook.new_secret(),
-    NAME = name,
+    NAME_API_KEY = name:upper() .. "_API_KEY", NAME = name,
   }
-  for _, file in ipairs(FILES[kind]) do
-    local text, err = fs.read(fs.data_dir() .. "/templates/" .. kind .. "/" .. file)
-    if not text then return nil, err end
-    text = text:gsub("%f[%u_][%u_]+%f[^%u_]", values)
-    local path = dir .. "/" .. file:gsub("NAME", name)
-    local ok
-    ok, err = fs.mkdir(path:match "^(.*)/")
-    if ok then ok, err = fs.write(path, text) end
-    if not ok then return nil, err end
+  for _, folder in ipairs(TEMPLATES[template]) do
+    local from = fs.data_dir() .. "/" .. folder
+    for _, file in ipairs(files_of(from, "", {})) do
+      -- What is shared names nothing of the plugin, and is left as it is.
+      local shared = folder:find "^examples" ~= nil
+      if not shared or SHARED[file] then
+        local ok, err = copy(from, dir, file, name, shared and {} or values)
+        if not ok then return nil, err end
+      end
+    end
   end
   return true
 end
@@ -54,8 +83,11 @@ local M = {
   },
   options = {
     {
-      name = "kind", value = "KIND", default = "lua", check = options.one_of { "lua", "rest" },
-      help = "lua, in the sandbox, or rest, a server of yours",
+      name = "template", value = "TEMPLATE", default = "hello",
+      check = options.one_of {
+        "hello", "form", "api", "llm", "rest", "rest-python", "rest-node",
+      },
+      help = "hello, form, api, llm, rest, rest-python or rest-node",
     },
     { name = "dir", value = "PARENT", help = "the folder to make it in, instead of DIR/plugins" },
     options.home, options.output,
@@ -72,7 +104,7 @@ function M.run(o)
   if fs.exists(dir) then return exit.usage(dir .. " is there already") end
   local other = find.all(o.home)[name]
   if other then return exit.usage("there is a plugin '" .. name .. "' already: " .. other) end
-  local ok, err = write(dir, o.kind, name)
+  local ok, err = write(dir, o.template, name)
   if not ok then return exit.failed(err) end
   if o.output == "json" then
     output.json { name = name, path = dir }
@@ -80,7 +112,8 @@ function M.run(o)
     io.stdout:write(dir, "\n")
   end
   local shown = o.dir and dir or name
-  io.stderr:write((NEXT[o.kind]:format(o.kind == "lua" and shown or dir, dir, shown)))
+  local is_rest = o.template:find "^rest" ~= nil
+  io.stderr:write(is_rest and NEXT_REST:format(dir) or NEXT_LUA:format(shown, dir, shown))
   return exit.DONE
 end
 

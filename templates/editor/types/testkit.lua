@@ -10,6 +10,18 @@ local kit = {}
 ---@field config? table the operator's settings of the plugin
 ---@field conf? table other keys of conf/parley.lua, {secrets = {...}}
 ---@field locale? string of the user, default "en"
+---@field http? table<string, parley.TestkitRoute> answers of others by "METHOD URL", or "METHOD URL*"
+---@field llm? string|string[]|fun(request: table): (string|table|nil, string|nil) what the language model answers
+
+---@alias parley.TestkitRoute parley.TestkitAnswer|fun(request: parley.TestkitRequest): parley.TestkitAnswer
+---@alias parley.TestkitAnswer string|{status?: integer, json?: any, body?: string, headers?: table, error?: string}
+
+---@class parley.TestkitRequest
+---@field method string
+---@field url string
+---@field headers table<string, string>
+---@field body? string
+---@field json? any
 
 ---@class parley.TestkitSay
 ---@field dialog? string
@@ -30,6 +42,8 @@ local kit = {}
 function kit.start(options) end
 
 ---@class parley.TestkitBot
+---@field requests parley.TestkitRequest[] that the plugin has made, with the secrets that the host has put in
+---@field chats table[] what the language model was asked
 local bot = {}
 
 ---@param text string
