@@ -130,6 +130,17 @@ describe("a bot of Telegram", function()
     assert.same(expected, answers(20))
   end)
 
+  it("confirms updates that come once more, and out of order", function()
+    for i = 1, 3 do write("/say " .. i) end
+    local updates = { bot.updates[bot.last - 1], bot.updates[bot.last - 2] }
+    assert.same({ "1", "2", "3" }, answers(3))
+    s:act("again", { bot = "shop_bot", updates = updates })
+    write "/say 4"
+    s:act("again", { bot = "shop_bot", updates = updates })
+    assert.same({ "1", "2", "3", "4" }, answers(4))
+    eventually("nothing is brought any more", function() return bot.last < bot.first end)
+  end)
+
   it("has its buttons pressed, long data and plain ones too, and answers each press", function()
     write "/ask"
     answers(1)

@@ -100,4 +100,6 @@ for _, link in ipairs { "postgres_link", "redis_link" } do
   }
 end
 
+for name, fault in pairs(require "spec.chaos.telegram_faults") do M[name] = fault end
+
 return M

@@ -2,7 +2,6 @@
 
 local checker = require "spec.support.checker"
 local options = require "parley.cli.options"
-local rig = require "spec.chaos.rig"
 local rounds = require "spec.chaos.rounds"
 local task = require "host.task"
 local time = require "host.time"
@@ -15,6 +14,7 @@ local COMMAND = { options = {
   { name = "instances", value = "N", help = "on the same database", default = 1, check = options.number(1, 16, true) },
   { name = "workers", value = "N", help = "of each instance", default = 1, check = options.number(1, 16, true) },
   { name = "seed", value = "N", help = "of the plan", check = options.number(0, 2 ^ 31, true) },
+  { name = "telegram", help = "messages come from a simulated Telegram, which fails, too" },
   { name = "fault", value = "NAME", help = "this one only" },
 } }
 local EPOCH = 10 -- rounds between two checks
@@ -32,9 +32,9 @@ end
 local function main(o)
   local seed = o.seed or time.now_ms() % 1000000
   math.randomseed(seed)
-  local r = rig.start {
+  local r = require(o.telegram and "spec.chaos.telegram_rig" or "spec.chaos.rig").start {
     postgres = o.database == "postgres", redis = o.redis, instances = o.instances, workers = o.workers,
-    proxy = true,
+    proxy = not o.telegram,
   }
   say("seed %d; faults: %s", seed, table.concat(rounds.possible(r), ", "))
   local done, turns, repeated, failed = {}, 0, 0, 0

@@ -6,6 +6,7 @@ local fs = require "host.fs"
 local lanes = require "parley.turn.lanes"
 local load = require "parley.turn.load"
 local task = require "host.task"
+local turns = require "parley.turn"
 
 local defects = {}
 
@@ -47,6 +48,36 @@ function defects.no_key()
   function load.turn(db, t, locale)
     if t.key and not t.admitted then t.key = t.key .. crypto.hex(crypto.random(8)) end
     return turn(db, t, locale)
+  end
+end
+
+-- The same for updates of Telegram.
+function defects.no_key_of_updates()
+  local accept = turns.accept
+  function turns:accept(rows)
+    for _, row in ipairs(rows) do row.key = row.key .. crypto.hex(crypto.random(8)) end
+    return accept(self, rows)
+  end
+end
+
+-- Updates of Telegram are confirmed while their transaction still waits.
+function defects.early_confirmation()
+  local accept, resume = turns.accept, turns.resume
+  function turns:accept(rows)
+    for _, row in ipairs(rows) do row.stored = task.cond() end
+    task.spawn(function()
+      task.sleep(0.1)
+      accept(self, rows)
+      for _, row in ipairs(rows) do
+        row.is_stored = true
+        row.stored:broadcast()
+      end
+    end)
+    return rows
+  end
+  function turns:resume(row)
+    while row.stored and not row.is_stored do row.stored:wait(1) end
+    return resume(self, row)
   end
 end
 
