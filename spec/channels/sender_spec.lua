@@ -69,6 +69,18 @@ describe("a sender", function()
     assert.equal(1, rig:row(first).attempts)
   end)
 
+  it("keeps on record what is uncertain, whatever a sender notes that stood still meanwhile", function()
+    local first = rig:store("a", { { chat = 1, text = "x" } })[1]
+    local lease = rig:lease "l"
+    assert(outbox.begin(rig.db, lease, first))
+    local second = outbox.open(rig.db, "tg:a", "reply", "~", 10)[1]
+    assert.is_true(second.uncertain)
+    assert(outbox.begin(rig.db, lease, second))
+    assert(rig.db:commit { outbox.sent(first, 5, 1) })
+    assert(rig.db:commit { outbox.sent(second, 6, 2) })
+    assert.same({ "sent", 1 }, { rig:row(first).state, rig:row(first).uncertain })
+  end)
+
   it("sends nothing when another one has taken over, and leaves no doubt about what it has not sent", function()
     local s = rig:open("a", takes)
     local all = rig:store("a", { { chat = 1, text = "1" }, { chat = 2, text = "2" } })

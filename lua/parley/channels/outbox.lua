@@ -193,11 +193,15 @@ function M.replace(delivery)
   }
 end
 
+-- A sender that stood still may note what it has sent while another one has begun it again: that it
+-- was uncertain stays on record.
+local STAYS = "uncertain = CASE WHEN $3 = 1 THEN 1 ELSE uncertain END"
+
 ---@param reference string|number|nil what the channel calls the message
 ---@return table statement
 function M.sent(delivery, reference, at_ms)
   return {
-    "UPDATE outbox SET state = 'sent', attempts = $2, uncertain = $3, reference = $4, "
+    "UPDATE outbox SET state = 'sent', attempts = $2, " .. STAYS .. ", reference = $4, "
       .. "done_at = $5 WHERE id = $1 AND state = 'open'",
     delivery.id, delivery.attempts, delivery.uncertain and 1 or 0,
     reference and tostring(reference), at_ms, n = 5,
@@ -213,8 +217,8 @@ function M.dead(delivery, err, letter, at_ms)
   local text = json.encode { code = err.code, message = err.message }
   local out = {
     {
-      "UPDATE outbox SET state = 'dead', attempts = $2, uncertain = $3, error = $4, done_at = $5 "
-        .. "WHERE id = $1 AND state = 'open'",
+      "UPDATE outbox SET state = 'dead', attempts = $2, " .. STAYS
+        .. ", error = $4, done_at = $5 WHERE id = $1 AND state = 'open'",
       delivery.id, delivery.attempts, delivery.uncertain and 1 or 0, text, at_ms,
     },
   }
