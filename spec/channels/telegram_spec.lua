@@ -1,5 +1,6 @@
 -- Bots of Telegram in whole turns, against the simulated Telegram.
 
+local database = require "spec.support.database"
 local eventually = require "spec.support.eventually"
 local host = require "spec.support.host"
 local json = require "host.json"
@@ -129,6 +130,25 @@ describe("a bot of Telegram", function()
     for i = 1, 20 do expected[i] = tostring(i) end
     assert.same(expected, answers(20))
   end)
+
+  if database.is_postgres then
+    it("lets nothing go before what another worker has taken in the chat and not finished", function()
+      write "/count"
+      answers(1)
+      assert(h.core.db:commit {
+        {
+          "INSERT INTO inbox (source, key, dialog_id, state, payload, body_hash, trace_id, received_at, owner) "
+            .. "VALUES ('tg:main', '9', $1, 'open', '{}', 'x', 'x', 0, 'elsewhere/1')", "tg:main:" .. ann.id,
+        },
+      })
+      write "/count"
+      eventually("it is taken", function() return h.core.db:first("SELECT count(*) AS n FROM inbox").n == 3 end)
+      task.sleep(0.3)
+      assert.equal(1, #messages())
+      assert(h.core.db:commit { { "UPDATE inbox SET state = 'done' WHERE key = '9'" } })
+      assert.same({ "1", "2" }, answers(2))
+    end)
+  end
 
   it("confirms updates that come once more, and out of order", function()
     for i = 1, 3 do write("/say " .. i) end

@@ -28,6 +28,7 @@ local GIVEN = {
   "dialog_id", "trace_id", "received_at", "since", "entered", "message", "message_id", "job",
   "continued", "late", "said", "source", "key", "keyed", "once", "body_hash", "inbound_text",
   "verdicts", "refused", "counted", "users_verdict", "again", "maybe_open",
+  "ordered",
 }
 
 local BUSY = {
@@ -35,8 +36,8 @@ local BUSY = {
   message = "another worker takes a turn of this dialog",
 }
 
----What err a turn gets that found what this worker itself has left in the dialog: it has to be
----finished first.
+---What err a turn gets that found what was left in the dialog by this worker, or by another one of
+---which it may be: it has to be finished first.
 M.LEFT = {
   code = "dialog_busy", retryable = true, retry_after = 1,
   message = "an earlier turn of this dialog is not finished",
@@ -134,6 +135,7 @@ local function prepare(self, turn, generation)
   if ok and turn.leased and not turn.admitted and not turn.replayed then
     return nil, M.LEFT, true
   end
+  if ok and loaded.is_not_next and not turn.replayed then return nil, M.LEFT, true end
   if ok and turn.verdicts then ok, err = count(self, turn, loaded.user) end
   if not ok or turn.replayed then return ok, err end
   turn.dialog, turn.user = loaded.dialog, loaded.user

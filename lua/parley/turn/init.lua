@@ -41,9 +41,15 @@ function M.new(deps)
   return self
 end
 
+-- Sources whose keys count: what was taken by one worker must not overtake what another one has
+-- taken before, which may be gone. In a file there is one worker, and its queue keeps the order.
+local function is_ordered(self, row)
+  return row.source:find "^tg:" ~= nil and self.db:dialect() ~= "sqlite"
+end
+
 -- The turn of a message, or of a job, that is durable and not finished.
 ---@param row table of inbox, state 'open'
-local function of_row(row)
+local function of_row(self, row)
   local turn, payload = attempt.new(row.dialog_id, row.trace_id), json.decode(row.payload)
   if row.source:find "^job:" then
     turn.job, turn.said = payload, say.of_job(payload)
@@ -53,21 +59,27 @@ local function of_row(row)
   end
   turn.source, turn.key, turn.body_hash = row.source, row.key, row.body_hash
   turn.inbound_text, turn.received_at = row.payload, row.received_at
-  turn.again, turn.maybe_open = true, true
+  turn.again, turn.maybe_open, turn.ordered = true, true, is_ordered(self, row)
   return turn
 end
 
 local run
 
 -- What this worker has left in the dialog, in the lane of whoever has come upon it: nothing goes
--- before it.
-local function finish_left(self, dialog_id, seconds)
-  local rows = recover.left(self, dialog_id)
+-- before it. What is refused is looked at later (parley.turn.recover), and keeps nobody.
+local function finish_left(self, given, seconds)
+  local rows = recover.left(self, given.dialog_id)
   for _, row in ipairs(rows or {}) do
+    if row.source == given.source and row.key == given.key then return end -- all before are done
     if row.part_of then row = join.run(self, row) end
-    if row and not run(self, of_row(row), seconds) then return end
+    local turn, err = true, nil
+    if row then turn, err = run(self, of_row(self, row), seconds) end
+    if not turn then
+      if not err.retryable and not err.retry_after then given.ordered = false end
+      return
+    end
   end
-  if rows then recover.free(self, dialog_id) end
+  if rows then recover.free(self, given.dialog_id) end
 end
 
 -- Attempts until one goes through, as long as they fail because another worker was faster.
@@ -84,7 +96,7 @@ function run(self, given, seconds)
       return nil, { code = "dialog_busy", message = err.message, retry_after = 1 }
     end
     if err == attempt.LEFT then
-      finish_left(self, given.dialog_id, seconds)
+      finish_left(self, given, seconds)
     else
       meters.turn_overtaken:inc()
     end
@@ -96,7 +108,7 @@ end
 -- In the lane: what is only a part becomes the whole.
 local function whole(self, row)
   local good, joined, err = pcall(join.run, self, row)
-  if good and joined then return of_row(joined) end
+  if good and joined then return of_row(self, joined) end
   self.lanes:leave(row.dialog_id)
   if not good then error(joined, 0) end
   return nil, err
@@ -122,7 +134,9 @@ local function in_lane(self, given, durable, part)
   local good, result, failure = pcall(run, self, given, seconds)
   if channel then channel:ended(given) end
   if good and failure and given.maybe_open then
-    task.spawn(finish.run, self, given, function(row) return run(self, of_row(row), seconds) end)
+    task.spawn(finish.run, self, given, function(row)
+      return run(self, of_row(self, row), seconds)
+    end)
   else
     self.lanes:leave(given.dialog_id)
   end
@@ -191,7 +205,7 @@ end
 ---@param row table of inbox, state 'open'
 ---@return table|nil turn {status = "joined"} when it was taken along by the turn of another one
 ---@return table|nil err
-function M:resume(row) return in_lane(self, of_row(row), true, row.part_of and row) end
+function M:resume(row) return in_lane(self, of_row(self, row), true, row.part_of and row) end
 
 ---Takes the actions that a plugin brings after it has answered 202.
 ---@param row table of continuations

@@ -33,10 +33,15 @@ local function query_for(condition, with_earlier)
 end
 
 local KEYS = { "id", "telegram_id", "external_id" }
-local PLAIN, WITH_EARLIER = {}, {}
+local PLAIN, WITH_EARLIER, IN_ORDER = {}, {}, {}
+-- Whether another message of the dialog is open whose key counts before this one's.
+local BEFORE = "SELECT CASE WHEN EXISTS (SELECT 1 FROM inbox b WHERE b.dialog_id = $1 "
+  .. "AND b.state = 'open' AND b.source = $3 AND (length(b.key) < length($4) "
+  .. "OR (length(b.key) = length($4) AND b.key < $4))) THEN 1 ELSE 0 END AS is_not_next, "
 for _, key in ipairs(KEYS) do
   PLAIN[key] = query_for("u." .. key .. " = $2", false)
   WITH_EARLIER[key] = query_for("u." .. key .. " = $2", true)
+  IN_ORDER[key] = WITH_EARLIER[key]:gsub("^SELECT ", BEFORE)
 end
 local OF_DIALOG = query_for("u.id = d.user_id", false)
 local OF_JOB = OF_DIALOG:gsub("^SELECT ",
@@ -89,7 +94,8 @@ end
 ---@param turn table `message`, or none when the dialog must be there; `refused`: the err for a
 ---  message that has no earlier answer
 ---@param locale string of a user that is new
----@return {dialog: table, user: table, earlier: table|nil}|nil loaded
+---@return {dialog: table, user: table, earlier: table|nil, is_not_next: boolean}|nil loaded
+---  is_not_next: of an `ordered` turn, that a message of its dialog is open which came before
 ---@return table|nil err "user_not_found" for an id that nobody has
 function M.turn(db, turn, locale)
   local row, err, who, key
@@ -105,13 +111,17 @@ function M.turn(db, turn, locale)
     who = turn.message.user
     key = key_of(who)
     if turn.keyed or turn.again then
-      row, err = db:first(WITH_EARLIER[key], turn.dialog_id, who[key], turn.source, turn.key)
+      local sql = (turn.ordered and IN_ORDER or WITH_EARLIER)[key]
+      row, err = db:first(sql, turn.dialog_id, who[key], turn.source, turn.key)
     else
       row, err = db:first(PLAIN[key], turn.dialog_id, who[key])
     end
   end
   if not row then return nil, err end
-  local out = { earlier = turn.message and row.e_state and earlier_of(row) }
+  local out = {
+    earlier = turn.message and row.e_state and earlier_of(row),
+    is_not_next = row.is_not_next == 1,
+  }
   if turn.refused and not out.earlier then return nil, turn.refused end
   if row.d_user_id then
     out.dialog = dialog_of(row)

@@ -160,7 +160,7 @@ end
 function M.left(deps, id)
   return deps.db:query("SELECT source, key, dialog_id, payload, body_hash, trace_id, received_at, "
     .. "part_of FROM inbox WHERE state = 'open' AND owner = $1 AND dialog_id = $2 "
-    .. "ORDER BY received_at",
+    .. "ORDER BY received_at, length(key), key",
     deps.owner, id)
 end
 
