@@ -5,6 +5,7 @@ local crypto = require "host.crypto"
 local fs = require "host.fs"
 local lanes = require "parley.turn.lanes"
 local load = require "parley.turn.load"
+local queue = require "parley.turn.queue"
 local task = require "host.task"
 local turns = require "parley.turn"
 
@@ -87,6 +88,17 @@ function defects.order()
   function lanes:enter(...)
     if math.random() < 0.3 then task.sleep(0.03) end
     return enter(self, ...)
+  end
+end
+
+-- The same for updates of Telegram.
+function defects.order_of_updates()
+  local add = queue.add
+  function queue:add(rows)
+    task.spawn(function()
+      task.sleep(0.2 * math.random())
+      add(self, rows)
+    end)
   end
 end
 

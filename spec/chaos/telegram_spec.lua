@@ -10,6 +10,7 @@ local rounds = require "spec.chaos.rounds"
 describe("faults of Telegram", function()
   local systems = {
     ["SQLite"] = { rounds = 9 },
+    ["two instances of two workers"] = { rounds = 9, postgres = true, redis = true, workers = 2, instances = 2 },
   }
   for name, system in pairs(systems) do
     it("lose and double nothing, and keep the order of chats on " .. name, function()
@@ -57,7 +58,7 @@ describe("the checker of Telegram", function()
   end)
 
   it("notices turns that overtake one another", function()
-    local kinds, words = kinds_of("order", { "updates_again" })
+    local kinds, words = kinds_of("order_of_updates", { "updates_again" })
     assert.is_true((kinds.order or 0) > 0, words)
   end)
 
