@@ -144,17 +144,18 @@ local function in_locales(mark, locales)
   return "(" .. table.concat(out, " OR ") .. ")"
 end
 
--- From where on and with which conditions: for a list, or for people by what is known of them.
-local function source(b, mark)
+-- From where and with which conditions, after this one: for a list, or for people by what is known
+-- of them. There is one lower bound: SQLite would begin at the first of two.
+local function source(b, mark, after)
   if M.is_list(b.audience) then
     return "broadcast_recipients r LEFT JOIN dialogs d ON d.id = r.dialog_id "
       .. "LEFT JOIN users u ON u.id = d.user_id", "r.dialog_id",
-      { "r.broadcast_id = " .. mark(b.id) }
+      { "r.broadcast_id = " .. mark(b.id), "r.dialog_id > " .. mark(after) }
   end
   -- People have positive ids: those of groups sort before the first digit.
   local prefix = address.dialog(b.bot, 0):sub(1, -2)
   local where = {
-    "d.id > " .. mark(prefix .. "0"), "d.id < " .. mark(prefix .. ":"),
+    "d.id > " .. mark(after ~= "" and after or prefix .. "0"), "d.id < " .. mark(prefix .. ":"),
     "d.id NOT LIKE " .. mark(prefix .. "%:%"), "d.created_at <= " .. mark(b.started_at),
   }
   local a = b.audience
@@ -170,7 +171,7 @@ end
 ---@return table|nil err
 function M.count(db, b)
   local values, mark = builder()
-  local from, _, where = source(b, mark)
+  local from, _, where = source(b, mark, "")
   local row, err = db:first(("SELECT count(*) AS n FROM %s WHERE %s"):format(from,
     table.concat(where, " AND ")), unpack(values))
   if not row then return nil, err end
@@ -215,7 +216,7 @@ end
 ---@return string|nil cursor the last that was looked at
 function M.page(db, b, limit)
   local values, mark = builder()
-  local from, id, where = source(b, mark)
+  local from, id, where = source(b, mark, b.cursor)
   local columns =
     { id .. " AS dialog_id", "COALESCE(u.chosen_locale, u.locale, d.locale) AS locale" }
   local a = b.audience
@@ -225,7 +226,6 @@ function M.page(db, b, limit)
     columns[#columns + 1] = ("(SELECT max(1) FROM sessions s WHERE s.user_id = u.id AND %s) "
       .. "AS has_session"):format(one_of(mark, "s.plugin", a.plugins))
   end
-  where[#where + 1] = ("%s > %s"):format(id, mark(b.cursor))
   local rows, err = db:query(("SELECT %s FROM %s WHERE %s ORDER BY %s LIMIT %s"):format(
     table.concat(columns, ", "), from, table.concat(where, " AND "), id, mark(limit)),
     unpack(values))
