@@ -17,6 +17,7 @@ local HEADERS = { bot = "X-Bot-Token", plg = "X-Plugin-Token", reg = "X-API-Key"
 local OTHER = { bot = "plg", plg = "bot", reg = "bot", adm = "bot" }
 local PARAMETERS = {
   dialog_id = "d", plugin_id = "dice", token_id = "0123456789ABCDEF", token = "t", bot = "shop", broadcast_id = "b",
+  user_id = "u",
   letter_id = "l",
 }
 

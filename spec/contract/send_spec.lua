@@ -63,6 +63,20 @@ describe("a dialog over HTTP", function()
     assert.equal("a", json.decode(event.details).dialog_id)
   end)
 
+  it("is found by its user", function()
+    h:say("a", "one")
+    h:say("b", "two")
+    local alice = h.core.db:first "SELECT id FROM users WHERE external_id = 'alice'".id
+    local body = { actions = { { type = "send", text = "hello" } } }
+    local r = bot("POST", "/api/v1/users/" .. alice .. "/send", body)
+    assert.same({ 200, "b" }, { r.status, r.body.dialog_id })
+    assert.equal("operator hello", history "b"[3])
+    local function refused(code, path) assert.equal(code, bot("POST", "/api/v1/users/" .. path, body).body.code) end
+    refused("dialog_not_found", alice .. "/send?bot=main")
+    refused("user_not_found", "nobody/send")
+    refused("user_not_found", "x%00y/send")
+  end)
+
   it("refuses what cannot be said", function()
     h:say("a", "one")
     assert.same({ 404, "dialog_not_found" }, { send("nobody", "x").status, send("nobody", "x").body.code })
@@ -140,6 +154,8 @@ describe("a chat of Telegram", function()
       lanes[#lanes + 1] = row.lane
     end
     assert.same({ "reply", "operator", "p2p" }, lanes)
+    r = h:request("POST", "/api/v1/users/" .. id_of(ann) .. "/send?bot=main", { actions = { { type = "send", text = "ann" } } })
+    assert.same({ 200, "tg:main:" .. ann.id }, { r.status, r.body.dialog_id })
     local last = s:view("messages", { bot = "shop_bot", chat = tostring(bob.id) }).messages
     s:act("press", { bot = "shop_bot", user = bob.id, message_id = last[#last].message_id, button = "Yes" })
     assert.equal("pressed yes", said(bob, 4)[4])

@@ -31,6 +31,9 @@ local PARAMETERS = {
   broadcast_id = {
     description = "as it was made", schema = { type = "string", pattern = "^[A-Za-z0-9-]{1,64}$" },
   },
+  user_id = {
+    description = "as it was made", schema = { type = "string", pattern = "^[A-Za-z0-9-]{1,64}$" },
+  },
   plugin_id = {
     description = "the name of the plugin",
     schema = { type = "string", pattern = "^[a-z][a-z0-9_]{1,39}$" },

@@ -6,6 +6,7 @@ local chats = require "parley.channels.telegram.sending.chats"
 local crypto = require "host.crypto"
 local json = require "host.json"
 local page = require "parley.http.page"
+local reach = require "parley.turn.reach"
 local record = require "parley.turn.record"
 local say = require "parley.turn.say"
 local schema = require "parley.schema.v1alpha"
@@ -61,8 +62,8 @@ local function post_message(deps, ctx)
     turn.replayed and "Idempotency-Replayed: true\r\n" or nil)
 end
 
-local function send(deps, ctx)
-  local id, body = ctx.params.dialog_id, ctx.body
+local function send(deps, ctx, id)
+  local body = ctx.body
   local ok, err = check_id(id)
   if not ok then return nil, err end
   local problem = say.problem(body.actions)
@@ -82,6 +83,13 @@ local function send(deps, ctx)
   if err.code == "not_found" then
     err = { code = "dialog_not_found", message = "no dialog '" .. id .. "'" }
   end
+  return nil, err
+end
+
+local function send_to_user(deps, ctx)
+  local id, err = reach.dialog(deps.db, ctx.params.user_id, { bot = ctx.args.bot })
+  if id then return send(deps, ctx, id) end
+  if err.code == "no_dialog" then err.code = "dialog_not_found" end
   return nil, err
 end
 
@@ -222,7 +230,19 @@ function M.register(router, deps)
     scopes = { "dialogs:write" }, summary = "Say something in a dialog that nobody there asked for",
     request = schema.DialogSendV1, response = schema.DialogSendResponseV1,
     problems = { "invalid_dialog_id", "dialog_not_found", "dialog_busy", "recipient_blocked" },
-    handler = function(ctx) return send(deps, ctx) end,
+    handler = function(ctx) return send(deps, ctx, ctx.params.dialog_id) end,
+  }
+  router:add {
+    method = "POST", path = "/api/v1/users/{user_id}/send", auth = "bot",
+    scopes = { "dialogs:write" },
+    summary = "Say something to a user, in the newest of their dialogs",
+    request = schema.DialogSendV1, response = schema.DialogSendResponseV1,
+    query = { page.word("bot", "in their dialog with this bot of Telegram") },
+    problems = {
+      "user_not_found", "dialog_not_found", "dialog_busy", "recipient_blocked",
+      "invalid_dialog_id",
+    },
+    handler = function(ctx) return send_to_user(deps, ctx) end,
   }
   router:add {
     method = "POST", path = "/api/v1/dialogs/{dialog_id}/reset", auth = "bot",
