@@ -3,7 +3,7 @@
 
 local rig = require "fuzz.api.rig"
 
-local CASES = tonumber(os.getenv "PARLEY_FUZZ_CASES") or 150
+local CASES = tonumber(os.getenv "PARLEY_FUZZ_CASES") or 250
 local SEED = tonumber(os.getenv "PARLEY_FUZZ_SEED") or 1
 
 describe("random requests to the API", function()

@@ -1,4 +1,4 @@
--- parley bot add|list|show|change|token|pause|resume|remove|set-webhook|delete-webhook
+-- parley bot add|list|show|change|token|pause|resume|remove|set-webhook|delete-webhook|doctor
 
 return {
   about = "The bots of Telegram that a host works for, beside the one of its settings.",
@@ -13,5 +13,6 @@ return {
     { "remove", "remove a bot" },
     { "set-webhook", "have Telegram bring a bot's updates, instead of polling" },
     { "delete-webhook", "poll for a bot's updates again" },
+    { "doctor", "find out what is wrong with a bot, and what to do" },
   },
 }

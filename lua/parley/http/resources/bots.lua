@@ -3,6 +3,7 @@
 local admin = require "parley.schema.v1alpha_admin"
 local app = require "parley.http.app"
 local bots = require "parley.store.bots"
+local doctor = require "parley.channels.telegram.doctor"
 local fleet = require "parley.channels.telegram.fleet"
 local json = require "host.json"
 local orders = require "parley.channels.telegram.orders"
@@ -104,6 +105,24 @@ local function show(deps, ctx)
   return app.json(ctx, 200, json.encode(view))
 end
 
+-- As it is in the database, not as this worker has last seen it.
+local function find_bot(deps, name)
+  local main = name == fleet.MAIN and deps.telegram.fleet:get(name)
+  if main then return main end
+  local row, err = orders.find(deps.db, name)
+  if not row then return nil, err end
+  return bots.open(row, deps.telegram.fleet.vault, deps.master)
+end
+
+local function examine(deps, ctx)
+  local bot, err = find_bot(deps, ctx.params.bot)
+  if not bot then return nil, err end
+  local findings, well = doctor.examine { bot = bot, url = deps.config.telegram.api, db = deps.db }
+  return app.json(ctx, 200, json.encode {
+    name = bot.name, well = well, findings = json.array(findings),
+  })
+end
+
 ---@param router table
 ---@param deps table parley.core
 function M.register(router, deps)
@@ -127,6 +146,10 @@ function M.register(router, deps)
   add("GET", PATH .. "/{bot}", {
     summary = "Show a bot, without its token", response = schema.BotV1,
     problems = { "bot_not_found", "conflict" }, handler = show,
+  })
+  add("GET", PATH .. "/{bot}/doctor", {
+    summary = "Find out what is wrong with a bot, and what to do", response = schema.BotDiagnosisV1,
+    problems = { "bot_not_found", "conflict" }, handler = examine,
   })
   add("PATCH", PATH .. "/{bot}", {
     summary = "Change a bot: its token, plugins, configuration", request = schema.BotChangeV1,

@@ -1,0 +1,67 @@
+-- parley bot doctor
+
+local bots = require "parley.store.bots"
+local doctor = require "parley.channels.telegram.doctor"
+local exit = require "parley.cli.exit"
+local fleet = require "parley.channels.telegram.fleet"
+local home = require "parley.cli.home"
+local json = require "host.json"
+local orders = require "parley.channels.telegram.orders"
+local output = require "parley.cli.output"
+local secrets = require "parley.plugins.secrets"
+local shared = require "parley.cli.bot.orders"
+
+local M = {
+  about = [[
+Examines a bot: the way to Telegram (DNS, TLS), its token, its webhook, updates that wait, who else
+gets its updates, which worker works for it. Says of each problem what to do, and changes nothing.
+Exits with 1 when there is a problem.]],
+  arguments = { shared.name },
+  options = shared.common,
+}
+
+local SIGNS = { good = "ok", hint = "hint", problem = "PROBLEM" }
+
+local function print_all(findings)
+  for _, f in ipairs(findings) do
+    io.stdout:write(("%-8s %-8s %s\n"):format(SIGNS[f.kind], f.check, f.message))
+    if f.advice then io.stdout:write(("%-17s %s\n"):format("", f.advice)) end
+  end
+end
+
+local function find(deps, config, name)
+  local master, err = secrets.master(config)
+  if not master then return nil, err end
+  if name == fleet.MAIN and config.telegram.token then
+    return fleet.new({ db = deps.db, master = master, config = config.telegram }):get(name)
+  end
+  local row
+  row, err = orders.find(deps.db, name)
+  if not row then return nil, err end
+  return bots.open(row, deps.vault, master)
+end
+
+-- With a database in a file it is the host on this home, or none.
+local function is_running(o, db)
+  if db:dialect() ~= "sqlite" then return nil end
+  local _, err = home.ask(o.home, { cmd = "status" }, 10)
+  return not (err and err.code == "not_running")
+end
+
+function M.run(o)
+  return shared.with(o, function(deps, config)
+    local bot, err = find(deps, config, o[1])
+    if not bot then return shared.failed(err) end
+    local findings, well = doctor.examine {
+      bot = bot, url = deps.url, db = deps.db, running = is_running(o, deps.db),
+    }
+    if o.output == "json" then
+      output.json { name = bot.name, well = well, findings = json.array(findings) }
+    else
+      print_all(findings)
+    end
+    return well and exit.DONE or exit.NO
+  end)
+end
+
+return M
