@@ -27,8 +27,8 @@ end)
 p.on.command('other', function(c, id) told(c, c.files:info(id)) end)
 p.on.command('album', function(c)
   local one, two = c.files:put('\137PNG\r\n\26\n one'), c.files:put('\137PNG\r\n\26\n two')
-  c:reply { album = { { photo = { file = one.id } }, { photo = { file = two.id }, text = '*second*', format = 'markdown' },
-    { photo = { url = 'https://x.example/3.png' } } }, text = 'Three', buttons = { { { text = 'Good' } } } }
+  c:reply { album = { { photo = { url = 'https://x.example/3.png' } }, { photo = { file = one.id }, text = '*second*',
+    format = 'markdown' }, { photo = { file = two.id } } }, text = 'Three', buttons = { { { text = 'Good' } } } }
   c:reply { album = { { photo = { file = one.id } }, { photo = { file = two.id } } }, text = 'Two' }
 end)
 p.on.command('poll', function(c)
@@ -145,9 +145,11 @@ describe("files of Telegram", function()
     local got = answers(6)
     assert.equal(got[1].media_group_id, got[3].media_group_id)
     assert.same({ "second", "Three", "Good" }, { got[2].caption, got[4].text, got[4].reply_markup.inline_keyboard[1][1].text })
-    assert.equal("\137PNG\r\n\26\n two", s.world.files[got[2].photo[1].file_id].content)
+    assert.equal("\137PNG\r\n\26\n one", s.world.files[got[2].photo[1].file_id].content)
+    assert.equal("\137PNG\r\n\26\n two", s.world.files[got[3].photo[1].file_id].content)
     assert.equal("Two", got[5].caption)
-    assert.equal(got[1].photo[1].file_id, got[5].photo[1].file_id)
+    -- Known from then on.
+    assert.same({ got[2].photo[1].file_id, got[3].photo[1].file_id }, { got[5].photo[1].file_id, got[6].photo[1].file_id })
   end)
 
   it("come to the disk, are read in pieces, and go back without an upload", function()

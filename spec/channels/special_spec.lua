@@ -24,6 +24,10 @@ p.on.command('who', function(c)
 end)
 p.on.command('caption', function(c) c:reply { photo = { url = 'https://x.example/1.jpg' }, text = 'before' } end)
 p.on.command('edit', function(c, id) c:edit(id, 'after') end)
+p.on.event('telegram.callback_query', function(c, query)
+  c:answer 'seen'
+  c:telegram('editMessageText', { inline_message_id = query.inline_message_id, chat_id = 99, text = 'chosen' })
+end)
 p.on.command('try', function(c, method)
   local ok, err = c:ask_telegram(method, { photo = 'file:///etc/passwd' })
   c:reply(err.code .. ' ' .. err.message)
@@ -39,7 +43,7 @@ describe("a bot of Telegram", function()
   local function start(permissions)
     h = host.start {
       plugins = { talk = { main = MAIN, manifest = { commands = COMMANDS, permissions = permissions or { "telegram" },
-        events = { "telegram.inline_query", "telegram.pre_checkout_query" } } } },
+        events = { "telegram.inline_query", "telegram.pre_checkout_query", "telegram.callback_query" } } } },
       config = ("return { telegram = { token = %q, api = %q, limits = { paced = false } }, fallback_plugin = 'talk' }")
         :format(bot.token, s:url()),
     }
@@ -85,6 +89,13 @@ describe("a bot of Telegram", function()
       },
     }, call.params.results[1])
     assert.equal("https://x.example/1.jpg", call.params.results[2].photo_url)
+  end)
+
+  it("hears of presses of what an inline query has sent, and edits it", function()
+    start()
+    query("callback_query", { inline_message_id = "in-1", chat_instance = "1", data = "?" })
+    assert.same({ "seen", 200 }, { call_of("answerCallbackQuery").params.text, call_of("answerCallbackQuery").code })
+    assert.same({ inline_message_id = "in-1", text = "chosen" }, call_of("editMessageText").params)
   end)
 
   it("lets a payment go on, or says why not", function()

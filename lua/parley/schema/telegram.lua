@@ -14,7 +14,7 @@ end
 M.SENT = set [[
   sendAnimation sendContact sendDice sendGame sendInvoice sendLocation sendPoll sendSticker
   sendVenue sendVideoNote sendPaidMedia sendChecklist copyMessage copyMessages forwardMessage
-  forwardMessages editMessageCaption editMessageMedia editMessageLiveLocation
+  forwardMessages editMessageText editMessageCaption editMessageMedia editMessageLiveLocation
   editMessageReplyMarkup stopMessageLiveLocation stopPoll deleteMessages pinChatMessage
   unpinChatMessage unpinAllChatMessages setMessageReaction answerInlineQuery answerWebAppQuery
   answerShippingQuery answerPreCheckoutQuery approveChatJoinRequest declineChatJoinRequest

@@ -47,18 +47,21 @@ local function failure(method, code, message, retryable)
   }
 end
 
--- The places of a call that name files here: {holder, key, kind, id}.
+-- The places of a call that name files here: {holder, key, kind, id, number}; number: of the
+-- message that it becomes.
 local function places_of(method, params)
   local out = {}
-  local function look(holder, key, kind)
+  local function look(holder, key, kind, number)
     local value = holder[key]
     local id = type(value) == "string" and value:match("^" .. M.SCHEME .. "(.+)$")
-    if id then out[#out + 1] = { holder = holder, key = key, kind = kind, id = id } end
+    if id then
+      out[#out + 1] = { holder = holder, key = key, kind = kind, id = id, number = number }
+    end
   end
   if FIELDS[method] then
-    look(params, FIELDS[method], FIELDS[method])
+    look(params, FIELDS[method], FIELDS[method], 1)
   elseif method == "sendMediaGroup" then
-    for _, item in ipairs(params.media) do look(item, "media", item.type) end
+    for i, item in ipairs(params.media) do look(item, "media", item.type, i) end
   end
   return out
 end
@@ -130,9 +133,9 @@ end
 -- That it cannot be noted costs another upload, nothing else.
 local function remember(self, places, result)
   local statements = {}
-  for i, place in ipairs(places) do
-    local id = not place.file_id
-      and file_id_of(json.is_array(result) and result[i] or result, place.kind)
+  for _, place in ipairs(places) do
+    local message = json.is_array(result) and result[place.number] or result
+    local id = not place.file_id and file_id_of(message, place.kind)
     if id then
       statements[#statements + 1] = M.remember(self.sender, place.blob.hash, place.kind, id)
     end
@@ -233,7 +236,8 @@ local function send_shown(self, method, params)
     result, err = self.api:call("editMessageCaption", as_caption(params))
   end
   local id = type(result) == "table" and result.message_id or params.message_id
-  if not err and id then
+  local same = err and (err.description or ""):find("message is not modified", 1, true)
+  if (not err or same) and id then
     content.text = content.text or before and before.text
     keep(self, key_of(params, id), content)
   elseif id then

@@ -72,16 +72,21 @@ function M.own_params(method, given, place)
   local params = {}
   for key, value in pairs(given or {}) do params[key] = value end
   params.business_connection_id = nil
-  if method:find "^answer" or method == "getMe" then return params end
+  -- What was sent by an inline query is in no chat that the bot knows.
+  if method:find "^answer" or method == "getMe" or params.inline_message_id then
+    params.chat_id, params.message_id = nil, nil
+    return params
+  end
   params.chat_id = place.chat_id
   if method:find "^copy" or method:find "^forward" then params.from_chat_id = place.chat_id end
   return params
 end
 
 function M.renderers.telegram(ctx, action, pen)
-  local params = M.own_params(action.method, action.params, ctx.place)
-  if action.method:find "^answer" then return answer(ctx, action.method, params) end
-  pen.add(action.method, params)
+  local method, params = action.method, M.own_params(action.method, action.params, ctx.place)
+  if method:find "^answer" then return answer(ctx, method, params) end
+  if not params.inline_message_id then return pen.add(method, params) end
+  ctx.calls[#ctx.calls + 1] = { method = method, params = params, lane = "reply" }
 end
 
 return M
