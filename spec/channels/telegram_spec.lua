@@ -1,9 +1,11 @@
 -- Bots of Telegram in whole turns, against the simulated Telegram.
 
+local cluster = require "parley.cluster"
 local database = require "spec.support.database"
 local eventually = require "spec.support.eventually"
 local host = require "spec.support.host"
 local json = require "host.json"
+local outbox = require "parley.channels.outbox"
 local sim = require "parley.sim.telegram"
 local task = require "host.task"
 
@@ -312,6 +314,28 @@ describe("a bot of Telegram", function()
     end
     for _, user in ipairs(people) do assert.same({ "1", "2", "3", "4", "5", "6" }, answers(6, user.id)) end
     assert.is_nil(s.counts["sendMessage 429"])
+  end)
+
+  it("does not try what nobody has asked for where it is blocked, until the block is taken back", function()
+    write "/say one"
+    answers(1)
+    local function tell(text)
+      local d = outbox.deliveries("tg:main", { dialog = { id = "tg:main:" .. ann.id }, trace_id = "t" },
+        { { method = "sendMessage", lane = "operator", params = { chat_id = ann.id, text = text } } })[1]
+      assert(h.core.db:commit { outbox.insert({ d }, 1), cluster.bump "outbox" })
+      return eventually("its end", function()
+        local row = h.core.db:first("SELECT state, error FROM outbox WHERE id = $1", d.id)
+        return row.state ~= "open" and row
+      end)
+    end
+    s:act("block", { bot = "shop_bot", user = ann.id })
+    assert.equal("blocked", json.decode(tell("news").error).code)
+    local calls = s.counts["sendMessage 403"]
+    assert.equal("blocked", json.decode(tell("more news").error).code)
+    assert.equal(calls, s.counts["sendMessage 403"])
+    s:act("block", { bot = "shop_bot", user = ann.id, blocked = false })
+    eventually("it is known", function() return not h.core.db:first "SELECT 1 AS x FROM chats" end)
+    assert.equal("sent", tell("good news").state)
   end)
 
   it("goes on after a crash with what it has taken and with what it has to say", function()

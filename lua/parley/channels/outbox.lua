@@ -170,7 +170,7 @@ function M.begin(db, lease, delivery)
       COUNT, delivery.id, delivery.attempts + 1, delivery.uncertain and 1 or 0, delivery.attempts,
       expect = 1,
     },
-    key = delivery.sender, results = false,
+    key = lease.name, results = false, -- one writer for all that touch the lease
   }
   if ok then delivery.attempts = delivery.attempts + 1 end
   return ok, err

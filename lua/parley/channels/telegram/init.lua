@@ -3,6 +3,7 @@
 
 local address = require "parley.channels.telegram.address"
 local bulkhead = require "parley.util.bulkhead"
+local chats = require "parley.channels.telegram.sending.chats"
 local cluster = require "parley.cluster"
 local commands = require "parley.channels.telegram.commands"
 local crypto = require "host.crypto"
@@ -90,6 +91,8 @@ end
 ---@return table|nil err
 function M:take(bot, updates)
   if self.presses:note(bot.name, updates) then self.pulse:wake() end
+  local ok, err = self.outlet:reopen("tg:" .. bot.name, chats.reopened(updates))
+  if not ok then return nil, err end
   return intake.take(self, bot, updates)
 end
 

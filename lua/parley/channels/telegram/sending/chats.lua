@@ -70,4 +70,22 @@ function M.clear(sender, chat_id)
   }
 end
 
+-- What a bot is in a chat that it can write to.
+local OPEN = { member = true, administrator = true, creator = true }
+
+---The chats of which updates say that the bot can write to them again: its person has taken the
+---block back, a group has let it in.
+---@param updates table[] of the Bot API
+---@return integer[] chat_ids
+function M.reopened(updates)
+  local out = {}
+  for _, update in ipairs(updates) do
+    local m = type(update) == "table" and update.my_chat_member
+    local now = type(m) == "table" and m.new_chat_member
+    local id = type(now) == "table" and OPEN[now.status] and type(m.chat) == "table" and m.chat.id
+    if type(id) == "number" then out[#out + 1] = id end
+  end
+  return out
+end
+
 return M

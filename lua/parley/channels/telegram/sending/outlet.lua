@@ -5,6 +5,7 @@
 -- Lanes go before bots: while one bot has a reply to send and another ten thousand broadcasts, the
 -- reply is next. Within a lane the bots take turns, so that one with much waits for its own.
 
+local chats = require "parley.channels.telegram.sending.chats"
 local dialogs = require "parley.channels.telegram.sending.dialogs"
 local feed = require "parley.store.feed"
 local notes = require "parley.channels.telegram.sending.notes"
@@ -181,6 +182,23 @@ local function sweep(self)
     sweep_once(self)
   end
   self.sweeping = false
+end
+
+---Chats can be written to again.
+---@param sender string
+---@param chat_ids integer[]
+---@return boolean|nil ok
+---@return table|nil err of the database
+function M:reopen(sender, chat_ids)
+  if #chat_ids == 0 then return true end
+  local statements, here = {}, self.senders[sender]
+  for i, id in ipairs(chat_ids) do statements[i] = chats.clear(sender, id) end
+  local ok, err = self.db:commit(statements)
+  for _, id in ipairs(ok and here and chat_ids or {}) do
+    local chat = here.chats[tostring(id)]
+    if chat then chat.closed, chat.checked = nil, nil end
+  end
+  return ok, err
 end
 
 ---A sender begins.
