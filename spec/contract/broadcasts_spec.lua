@@ -90,6 +90,20 @@ describe("an operator", function()
     assert.equal(403, h:client("adm", { "events:read" })("GET", PATH, "").status)
   end)
 
+  it("loses those of a bot that is removed, whichever bot comes under its name", function()
+    local other = s.world:add_bot { username = "other_bot" }
+    assert.equal(201, call("POST", "/api/v1/admin/bots", { name = "other", token = other.token }).status)
+    local id = create({ bot = "other", actions = NEWS.actions }).body.id
+    assert.equal(200, call("POST", PATH .. "/" .. id .. "/start", { at = "2090-01-01T00:00:00Z" }).status)
+    assert.equal(200, call("DELETE", "/api/v1/admin/bots/other", "").status)
+    local b = call("GET", PATH .. "/" .. id, "").body
+    assert.equal("cancelled", b.state)
+    assert.truthy(b.finished_at)
+    eventually("nothing is to be done for it", function()
+      return h.core.db:first("SELECT live FROM broadcasts WHERE id = $1", id).live == 0
+    end)
+  end)
+
   it("lists page by page", function()
     local ids = {}
     for i = 3, 1, -1 do ids[i] = create().body.id end

@@ -178,6 +178,12 @@ function M.remove(row)
       "UPDATE jobs SET state = 'cancelled' WHERE dialog_id >= $1 AND dialog_id < $2 "
         .. "AND state = 'open'", from, below,
     },
+    -- Another bot may come under this name, and is not to go on with them.
+    {
+      "UPDATE broadcasts SET state = 'cancelled', live = 1, finished_at = $2 WHERE bot = $1 "
+        .. "AND state NOT IN ('done', 'cancelled')", row.name, time.now_ms(),
+    },
+    cluster.bump "broadcasts",
   }
 end
 
