@@ -88,6 +88,30 @@ describe("parley plugin deploy", function()
     assert.same({ "promoted", "release", "cli" }, { list(h)[1].state, list(h)[1].reason, list(h)[1].created_by })
   end)
 
+  it("gives a version that comes as one file", function()
+    local h = start_shop()
+    local dir = host.temp_dir()
+    local file, again = dir .. "/shop.json", dir .. "/again.json"
+    run(h, "pack " .. release("2.0.0", "c:reply 'two'") .. " --to " .. file)
+    run(h, "pack " .. release("2.0.0", "c:reply 'two'") .. " --to " .. again)
+    assert.equal(fs.read(file), fs.read(again))
+    assert.matches("^shop 2%.0%.0 serves, bundle %x+", run(h, "deploy " .. file))
+    serve.eventually("all workers", function() return everywhere(h, function(p) return p.version end) == all "2.0.0" end)
+    assert.equal("2.0.0", version(h, "d1"))
+    local text = fs.read(file)
+    for problem, bad in pairs {
+      ["its files have the hash %x+, and it says %x+: it was changed"] = text:gsub("two", "six"),
+      ["is no file of a plugin"] = text:gsub("main%.lua", "main.exe"),
+      ["it is no plugin that parley plugin pack has made"] = "{}",
+      ["name: the name of a plugin expected"] = text:gsub('"name":"shop"', '"name":"../shop"'),
+      ["unexpected end of the document"] = text:sub(1, 100),
+    } do
+      assert(fs.write(file, bad))
+      assert.matches(problem, run(h, "deploy " .. file, 78))
+    end
+    assert.equal("2.0.0", version(h, "d1"))
+  end)
+
   it("says where a version is broken", function()
     local h = start_shop()
     local dir = release("2.0.0", "c:reply('two'")

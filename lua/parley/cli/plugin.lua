@@ -6,6 +6,7 @@ return {
     { "new", "make a plugin that works" },
     { "check", "say what is wrong with the manifest and the code" },
     { "test", "run its specs inside the host" },
+    { "pack", "make one file of it, to be sent and deployed" },
     { "run", "talk to it in the terminal, without a server" },
     { "disable", "keep it from being chosen in the running host" },
     { "enable", "let it be chosen again" },

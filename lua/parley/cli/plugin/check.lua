@@ -26,9 +26,18 @@ local function load_problem(dir, err)
   }
 end
 
+local M = {
+  about = [[
+Says what is wrong with the manifest and the code, with file and line: what a start would refuse,
+and what it would let pass but no author means. All of the home's plugins, and those that ship, when
+none is named.]],
+  arguments = { { name = "PLUGIN", help = "a name, or the path of a folder", many = true } },
+  options = { options.home, options.output },
+}
+
 ---@param dir string
 ---@return table[] problems {file, line, severity, message}
-local function check(dir)
+function M.problems(dir)
   local m, result = manifest.load(dir)
   if not m then
     local problems = {}
@@ -66,21 +75,12 @@ local function folders(o)
   return out
 end
 
-local M = {
-  about = [[
-Says what is wrong with the manifest and the code, with file and line: what a start would refuse,
-and what it would let pass but no author means. All of the home's plugins, and those that ship, when
-none is named.]],
-  arguments = { { name = "PLUGIN", help = "a name, or the path of a folder", many = true } },
-  options = { options.home, options.output },
-}
-
 function M.run(o)
   local list, err = folders(o)
   if not list then return exit.failed(err) end
   local problems, errors = json.array(), 0
   for _, dir in ipairs(list) do
-    for _, p in ipairs(check(dir)) do
+    for _, p in ipairs(M.problems(dir)) do
       problems[#problems + 1] = p
       if p.severity == "error" then errors = errors + 1 end
     end
