@@ -249,8 +249,8 @@ static int client_request(lua_State *L)
     return op != NULL ? pl_task_wait(L, op, push_response) : pl_lua_push_fail(L, &err);
 }
 
-/* stats() -> {active, started, succeeded, failed, refused, timed_out, cancelled, connections, open,
- * bytes_in, bytes_out}: the members of struct pl_http_client_stats. */
+/* stats() -> {active, started, patient, succeeded, failed, refused, timed_out, cancelled,
+ * connections, open, bytes_in, bytes_out}: the members of struct pl_http_client_stats. */
 static int client_stats(lua_State *L)
 {
     struct pl_http_client_stats s = {0};
@@ -258,10 +258,11 @@ static int client_stats(lua_State *L)
     struct client *c = lua_touserdata(L, -1);
     if (c->client != NULL) /* who only looks must not start libcurl */
         pl_http_client_stats(c->client, &s);
-    lua_createtable(L, 0, 11);
+    lua_createtable(L, 0, 12);
 #define FIELD(name) (lua_pushnumber(L, (double)s.name), lua_setfield(L, -2, #name))
     FIELD(active);
     FIELD(started);
+    FIELD(patient);
     FIELD(succeeded);
     FIELD(failed);
     FIELD(refused);

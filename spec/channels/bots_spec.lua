@@ -4,6 +4,7 @@ local bots = require "parley.store.bots"
 local eventually = require "spec.support.eventually"
 local fs = require "host.fs"
 local host = require "spec.support.host"
+local http = require "host.http_client"
 local json = require "host.json"
 local sim = require "parley.sim.telegram"
 local task = require "host.task"
@@ -87,6 +88,34 @@ describe("bots of a host", function()
     hears(bank, "five", { "two", "five" })
     assert.equal(undisturbed, runner "bank")
     assert.same({ "one", "three" }, said(shop))
+  end)
+
+  it("are polled and sent for no longer when the lease is lost, at once", function()
+    local shop = add "shop"
+    hears(shop, "one", { "one" })
+    local before = runner "shop"
+    local active = http.stats().patient
+    assert.is_true(active >= 1)
+    before.lease.until_s = 0 -- it was not renewed
+    before.lease.changed:broadcast()
+    eventually("the runner has ended", function() return before.state == "stopped" end)
+    assert.is_true(before.sender.closed)
+    assert.equal("failed", before.task:status()) -- cancelled, in the middle of its poll
+    eventually("the lease is taken again", function() return runner "shop" and runner "shop" ~= before end)
+    hears(shop, "two", { "one", "two" })
+  end)
+
+  it("are not begun with any more when the host stops", function()
+    local shop = add "shop"
+    hears(shop, "one", { "one" })
+    h.core.telegram:stop()
+    local polls = shop.poller
+    change("shop", { state = "paused" })
+    change("shop", { state = "active" })
+    add "bank"
+    task.sleep(1.5)
+    assert.equal(polls, shop.poller)
+    assert.is_nil(s.world.bots.bank_bot.poller)
   end)
 
   describe("of their own", function()

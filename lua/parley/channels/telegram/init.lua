@@ -19,6 +19,7 @@ local outgoing = require "parley.channels.telegram.outgoing"
 local outlet = require "parley.channels.telegram.sending.outlet"
 local presses = require "parley.channels.telegram.presses"
 local pulse = require "parley.channels.telegram.pulse"
+local quiet = require "parley.util.quiet"
 local render = require "parley.channels.telegram.render"
 local runner = require "parley.channels.telegram.runner"
 local shards = require "parley.channels.telegram.shards"
@@ -30,6 +31,7 @@ local M = {}
 M.__index = M
 
 local RETRY_S = 5
+local ALIKE = 20 -- lines of the log with the same message in a minute
 local DOWNLOADS = 16 -- at a time, in a worker
 
 -- Which bots have something to send is asked once for all of them.
@@ -51,6 +53,7 @@ end
 ---  config: table} config: telegram of parley.config
 function M.new(deps)
   local self = setmetatable(deps, M)
+  deps.log = quiet.new(deps.log, ALIKE)
   self.key = crypto.hmac_sha256(deps.master, "callbacks")
   self.senders, self.downloads = {}, bulkhead.new(DOWNLOADS)
   self.outlet = outlet.new { db = deps.db, log = deps.log, shared = deps.cluster.shared }
