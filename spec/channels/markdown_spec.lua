@@ -109,6 +109,8 @@ after]],
     "«Привет»слово да до*бро* a ` b *no* C:\\dir",
     "bold:«Привет»; bold:да; code:a ` b",
   },
+  { "line breaks of HTML", "one<br>two<br/>three <br >\n<b>", "one\ntwo\nthree \n\n<b>", "" },
+  { "a table with line breaks", "|a|b|\n|-|-|\n|1<br>2|3|", "a   | b\n----+--\n1 2 | 3", "pre:a   | b\n----+--\n1 2 | 3" },
   { "an end that never came", "Look:\n```lua\nx = 1\n", "Look:\n```lua\nx = 1\n", "" },
   { "emphasis over two lines", "**one\ntwo**\n\n**three\n\nfour**", "one\ntwo\n\n**three\n\nfour**", "bold:one\ntwo" },
 }
@@ -274,6 +276,19 @@ describe("a text in pieces", function()
     end
     assert.same({ "Some more words stand|",
       "before it.\ndef f(x):|python", "    return x\n\n    # end|python", "and after|" }, out)
+  end)
+
+  it("has no more entities than a message may have", function()
+    local list = {}
+    for i = 1, 250 do list[i] = { type = "code", offset = (i - 1) * 4, length = 3 } end
+    local pieces = split.pieces(("abc "):rep(250), list, 4096)
+    local n = 0
+    for _, p in ipairs(pieces) do
+      assert(#p.entities <= 100)
+      n = n + #p.entities
+    end
+    assert.same({ 3, 250 }, { #pieces, n })
+    assert.equal(("abc "):rep(100):sub(1, -2), pieces[1].text)
   end)
 
   it("is cut between flags, not in them", function()

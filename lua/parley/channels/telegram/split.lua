@@ -8,6 +8,7 @@ local utf16 = require "parley.util.utf16"
 local M = {}
 
 local PARAGRAPH, LINE, SENTENCE, WORD = "\n\n", "\n", "[.!?]+%s", "%s"
+local ENTITIES_MAX = 100 -- of a message (Bot API, sendMessage): Telegram forgets the others
 local LEAST = 0.5 -- of the limit: a better place far in front is none
 
 -- The last byte of as much text from byte `from` on as has at most `max` units.
@@ -20,6 +21,19 @@ local function reach(text, from, max)
     units, at = units + n, at + 1
   end
   return at - 1
+end
+
+-- How many units of a piece have no more entities than it may have.
+local function room_for(entities, from, max)
+  local n = 0
+  for _, e in ipairs(entities) do
+    if e.offset >= from + max then break end
+    if e.offset + e.length > from then
+      n = n + 1
+      if n > ENTITIES_MAX and e.offset > from then return e.offset - from end
+    end
+  end
+  return max
 end
 
 -- Where code stands: {first, last} byte of each.
@@ -88,15 +102,16 @@ local function trimmed(text, from, to, codes)
 end
 
 ---@param text string
----@param entities table[]|nil of parley.channels.telegram.entities
+---@param entities table[]|nil of parley.channels.telegram.entities: by their place
 ---@param max integer UTF-16 units of a piece
 ---@return {text: string, entities: table[]}[] pieces none is empty
 function M.pieces(text, entities, max)
   local out, at, units = {}, 1, 0
   entities = entities or {}
-  local codes = #text > max and code_of(text, entities) or {}
+  local long = #text > max or #entities > ENTITIES_MAX
+  local codes = long and code_of(text, entities) or {}
   while at <= #text do
-    local last = reach(text, at, max)
+    local last = long and reach(text, at, room_for(entities, units, max)) or #text
     local stop = last < #text and place(text, at, last, codes) or last
     local first, to = trimmed(text, at, stop, codes)
     if to >= first then

@@ -129,7 +129,9 @@ function Reader:special(i)
   elseif c == "<" then
     local url, after = s:match("^<(https?://[^%s<>]+)>()", i)
     if url then self:add { text = url } end
-    return after
+    local behind = s:match("^<br%s*/?>()", i) -- what people write where a line cannot end
+    if behind then self:add { text = "\n" } end
+    return after or behind
   elseif c == "h" then -- an address has no marks in it, but behind it
     local url = s:match("^https?://[^%s<>`]+", i):match "^(.-)[*_~|%]).,:;!?]*$"
     self:add { text = url }

@@ -16,7 +16,7 @@ local function cells_of(line)
   for cell in (inside .. "|"):gmatch "(.-)|" do
     local w = writer.new()
     inline.write(w, (cell:match "^%s*(.-)%s*$":gsub("%z", "|")))
-    out[#out + 1] = w:result()
+    out[#out + 1] = w:result():gsub("\n", " ")
   end
   return out
 end
