@@ -1,5 +1,6 @@
 -- The language of a user: what they have chosen goes before what their channel, or a message, says.
 
+local fs = require "host.fs"
 local host = require "spec.support.host"
 
 local MAIN = [[
@@ -55,6 +56,15 @@ describe("the language of a user", function()
     assert.equal("uk", h:request("GET", "/api/v1/dialogs/d").body.dialog.user.locale)
     ask("d", "/lang", "dan")
     assert.equal("Hello en", ask("d", "/hello", "dan"))
+  end)
+
+  it("is what a rule says only for those who have chosen none", function()
+    assert(fs.mkdir(h.home .. "/conf"))
+    assert(fs.write(h.home .. "/conf/rules.lua", "return { { match = { text = '^/hello' }, route = { locale = 'en' } } }"))
+    assert(h.core:reload())
+    assert.equal("Hello en", ask("f", "/hello", "eve"))
+    ask("f", "/lang uk", "eve")
+    assert.equal("Вітаю uk", ask("f", "/hello", "eve"))
   end)
 
   it("is refused at the author's line when it is none", function()

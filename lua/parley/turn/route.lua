@@ -33,7 +33,7 @@ function M.rules(turn, generation, log)
   end
   if not verdict then return end
   turn.verdict = verdict
-  if verdict.locale then turn.user.locale = verdict.locale end
+  if verdict.locale and not turn.user.chosen_locale then turn.user.locale = verdict.locale end
   record.event(turn, "rules", "rule_matched", "info", { rule = verdict.rule, tags = verdict.tags })
 end
 
