@@ -3,6 +3,7 @@
 local eventually = require "spec.support.eventually"
 local host = require "spec.support.host"
 local json = require "host.json"
+local meters = require "parley.ops.meters"
 local task = require "host.task"
 local time = require "host.time"
 
@@ -203,6 +204,26 @@ describe("a menu", function()
     say "/shop"
     assert.same({ { type = "menu", close = true } }, say("/away").actions)
     assert.same({}, say("/away").actions)
+  end)
+
+  it("is counted by what came of it", function()
+    local function counts()
+      local out = {}
+      for _, result in ipairs { "sent", "edited", "unchanged", "closed", "stale", "again" } do
+        out[#out + 1] = meters.menus:with(result).value
+      end
+      return out
+    end
+    local before = counts()
+    local shop = press(say "/shop", "Add")
+    press(shop, "Nothing")
+    local b = find(shop, "Nothing")
+    send { type = "callback", payload = { plugin = b.plugin, data = b.data } }
+    press(shop, "Close")
+    press(shop, "Add")
+    local after = counts()
+    for i, count in ipairs(before) do after[i] = after[i] - count end
+    assert.same({ 1, 1, 1, 1, 1, 1 }, after)
   end)
 
   it("is the last of those that one answer shows", function()

@@ -19,7 +19,8 @@ M.http_seconds = r:histogram("parley_http_request_seconds",
 
 M.turns = r:counter("parley_turns_total",
   "Turns that were committed: answered, fallback, failed or queued (the plugin answers later); "
-    .. "sent: nobody had asked; replayed ones were sent before.",
+    .. "sent: nobody had asked; reset: the person has started the dialog anew; "
+    .. "replayed ones were sent before.",
   { "status" })
 M.turn_seconds = r:histogram("parley_turn_seconds",
   "Time of a turn, from its arrival to its durable answer, waiting in its lane included.")
@@ -27,6 +28,10 @@ M.turn_core_seconds = r:histogram("parley_turn_core_seconds",
   "The part of it that the host itself takes: without the wait in its lane and without plugins.")
 M.turn_overtaken = r:counter("parley_turns_overtaken_total",
   "Attempts at a turn that were made again because another worker was faster.")
+M.menus = r:counter("parley_menus_total",
+  "Menus that were shown or pressed, by what came of it: sent, edited, unchanged or closed; stale: "
+    .. "the press was on a menu that is gone; again: on a button that was pressed a moment ago.",
+  { "result" })
 M.turns_recalled = r:counter("parley_turns_recalled_total",
   "Turns that began with what this host has last stored of their dialog, unread: right, or wrong "
     .. "and begun again, because another host was faster or the message was answered before.",
@@ -135,7 +140,8 @@ M.audit_events = r:counter("parley_audit_events_total", "Events for audit_logs."
 local function begin(family, values)
   for _, value in ipairs(values) do family:with(value) end
 end
-begin(M.turns, { "answered", "fallback", "failed", "queued", "sent", "replayed" })
+begin(M.turns, { "answered", "fallback", "failed", "queued", "sent", "reset", "replayed" })
+begin(M.menus, { "sent", "edited", "unchanged", "closed", "stale", "again" })
 begin(M.turns_recalled, { "right", "wrong" })
 begin(M.turn_errors, { "dialog_busy", "timeout", "conflict" })
 begin(M.jobs, { "done", "retried", "failed", "held" })

@@ -13,6 +13,7 @@ local keyboards = require "parley.turn.keyboards"
 local limits = require "parley.limits"
 local load = require "parley.turn.load"
 local menus = require "parley.turn.menus"
+local meters = require "parley.ops.meters"
 local new_table = require "table.new"
 local say = require "parley.turn.say"
 local session = require "parley.turn.session"
@@ -189,6 +190,7 @@ local function note_stored(turn)
   d.version, d.last_message_at, d.user_id = d.version + 1, turn.last_at, d.user_id or turn.user.id
   d.is_new, d.lease_owner = nil, nil
   if turn.choice then turn.user.chosen_locale = turn.choice.locale end
+  if turn.menu_result then meters.menus:with(turn.menu_result):inc() end
 end
 
 -- The first attempt has the table itself, which most turns need no copy of.

@@ -37,6 +37,7 @@ function M.answer(turn, generation, calls)
   local parts = menu and open(turn, generation, calls, menu)
   if kind == "stale" or not parts then
     turn.stale_message = kind == "stale" and turn.message.payload.message_id or nil
+    turn.menu_result = "stale"
     parts = parts or {}
     local text = notices.text("stale", turn.user.locale)
     table.insert(parts, 1, part { type = "answer_callback", text = text })

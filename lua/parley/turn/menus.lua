@@ -85,7 +85,10 @@ function M.press(turn)
   if not menu then return "stale" end
   local data = type(payload.data) == "table" and payload.data or {}
   local pressed = { mark = payload.menu, key = digest.short(data), at = turn.received_at }
-  if is_again(menu.tap, pressed) then return "again" end
+  if is_again(menu.tap, pressed) then
+    turn.menu_result = "again"
+    return "again"
+  end
   if menu.mark ~= payload.menu or menu.plugin ~= payload.plugin then
     return "stale", { name = menu.name, args = menu.args }
   end
@@ -171,6 +174,7 @@ function M.show(turn, plugin, action, out)
   local hash = digest.short { action.text, action.format or "", action.entities or {}, rows }
   if is_same(turn, plugin, action, hash) then
     before.args, before.stack, state.__menu = action.args, stack, before
+    turn.menu_result = turn.menu_result or "unchanged"
     return
   end
   local mark = crypto.base64url(crypto.random(3))
@@ -187,6 +191,7 @@ function M.show(turn, plugin, action, out)
     buttons = #rows > 0 and rows or nil, menu = { name = action.name, edit = edit or nil },
   }
   turn.menu = { action = shown, edit = edit }
+  turn.menu_result = turn.menu_result or (edit and "edited" or "sent")
   out[#out + 1] = shown
 end
 
@@ -198,6 +203,7 @@ function M.close(turn, out)
   turn.dialog.state.__menu = nil
   if not turn.menu_before then return end
   turn.menu = { closed = true }
+  turn.menu_result = turn.menu_result or "closed"
   out[#out + 1] = { type = "menu", close = true }
 end
 
