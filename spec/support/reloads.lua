@@ -141,7 +141,8 @@ end
 function M.run(o)
   -- AddressSanitizer keeps what was freed for a while, which is no loss.
   local asan = (fs.getenv "ASAN_OPTIONS" or "") .. ":quarantine_size_mb=4"
-  local conf = ("return { plugin_ring = '%s' }"):format(o.ring or "trusted")
+  -- Room for the states of all plugins, also of more than ship now: then each that is isolated has a process.
+  local conf = ("return { plugin_ring = '%s', plugins_memory_mb = 64 }"):format(o.ring or "trusted")
   local h = serve.start { env = { ASAN_OPTIONS = asan }, prepare = function(home)
     write(home, "conf/parley.lua", conf)
     M.deploy(home, 1)
