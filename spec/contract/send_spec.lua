@@ -121,7 +121,9 @@ describe("a chat of Telegram", function()
     }
     ann, bob = s.world:add_user {}, s.world:add_user {}
     for _, user in ipairs { ann, bob } do s:act("send", { bot = "shop_bot", user = user.id, text = "hi" }) end
-    eventually("both are known", function() return h:count "dialogs" == 2 end)
+    eventually("both are known and answered", function()
+      return h.core.db:first("SELECT count(*) AS n FROM outbox WHERE state = 'sent'").n == 2
+    end)
   end)
   after_each(function()
     h:stop()
