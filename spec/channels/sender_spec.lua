@@ -163,6 +163,37 @@ describe("a sender", function()
     assert.is_false(alone:has_all(turn(7)))
   end)
 
+  it("leaves no doubt about what it was about to send when its bot goes to another worker", function()
+    local gone = task.cond()
+    local s = rig:open("a", function(_, params)
+      gone:wait(30)
+      sent[#sent + 1] = params.text
+      return { message_id = 1 }
+    end)
+    local function begun(chat, text)
+      local all = outbox.deliveries("tg:a", { dialog = { id = "tg:a:" .. chat }, trace_id = "t" },
+        { { method = "sendMessage", lane = "reply", params = { chat_id = chat, text = text } } })
+      s:expect(all)
+      assert.is_true(all[1].begun)
+      assert(rig.db:commit { outbox.insert(all, 1) })
+      return all
+    end
+    local waits, under_way, late = begun(1, "waits"), begun(2, "under way"), begun(3, "late")
+    s:push(under_way)
+    s.pace.width = 1
+    s:push(waits)
+    s:close()
+    s:push(late)
+    eventually("they are as before", function()
+      return rig:row(waits[1]).attempts == 0 and rig:row(late[1]).attempts == 0
+    end)
+    assert.is_true(s:is_busy())
+    gone:broadcast()
+    eventually("what was under way is noted", function() return not s:is_busy() end)
+    assert.equal("sent", rig:row(under_way[1]).state)
+    assert.same({ "under way" }, sent)
+  end)
+
   it("keeps a bounded number in memory, and all in order", function()
     local most, calls = 0, {}
     local s

@@ -195,7 +195,7 @@ end
 ---@param deadline number of time.mono()
 function M:drain(deadline)
   if self.task then self.task:join(math.max(0, deadline - time.mono())) end
-  while self.sender and self.sender.at_work > 0 and time.mono() < deadline do task.sleep(0.02) end
+  while self.sender and self.sender:is_busy() and time.mono() < deadline do task.sleep(0.02) end
 end
 
 return M

@@ -35,7 +35,7 @@ function M.new(deps)
     bot = deps.bot, sender = deps.sender, api = deps.api, db = deps.db, log = deps.log,
     lease = deps.lease, outlet = deps.outlet, pace = pace.new(deps.limits or LIMITS),
     chats = {}, known = {}, expected = {}, ready = {}, lined = {}, lanes = {}, waiting = 0,
-    at_work = 0, ahead = 0, failures = 0, resting = 0, -- resting: chats that wait
+    at_work = 0, under_way = 0, ahead = 0, failures = 0, resting = 0, -- resting: chats that wait
   }, M)
   self.outlet:open(self)
   return self
@@ -80,6 +80,7 @@ local function work(self, chat, delivery)
     self.log("error", "a delivery has failed in the host", { error = tostring(seconds) })
     seconds = FAILED_S
   end
+  self.under_way = self.under_way - 1
   if self.closed then return free() end
   if seconds then
     chat.hold = time.mono() + seconds
@@ -112,10 +113,15 @@ function M:start(rank)
     line.turn_to(self, chat, "busy")
     self.pace:take(chat, delivery, now)
     self.at_work, self.outlet.at_work = self.at_work + 1, self.outlet.at_work + 1
+    self.under_way = self.under_way + 1
     task.spawn(work, self, chat, delivery)
   end
   return self.ready[rank] ~= nil
 end
+
+---Whether something was begun of which it is not noted yet what became of it.
+---@return boolean
+function M:is_busy() return self.under_way > 0 end
 
 function M:succeeded()
   self.failures = 0
@@ -166,11 +172,21 @@ function M:forget(deliveries)
   for _, d in ipairs(deliveries) do forget(self, d) end
 end
 
+-- What the transaction of its turn has begun, and is not begun after all: whoever comes next has no
+-- reason to doubt.
+local function give_back(self, deliveries)
+  local statements = {}
+  for _, d in ipairs(deliveries) do
+    if d.begun then statements[#statements + 1] = outbox.take_back(d) end
+  end
+  if #statements > 0 then task.spawn(self.outlet.notes.write, self.outlet.notes, statements) end
+end
+
 ---Takes deliveries that are stored, in their order.
 ---@param deliveries parley.Delivery[]
 function M:push(deliveries)
   self:forget(deliveries)
-  if not self.closed then stock.add(self, deliveries) end
+  if self.closed then give_back(self, deliveries) else stock.add(self, deliveries) end
 end
 
 ---Looks for open rows of a lane that nobody here knows.
@@ -212,6 +228,7 @@ function M:close()
   if self.closed then return end
   self.closed = true
   self.outlet:leave(self)
+  for _, chat in pairs(self.chats) do give_back(self, queue.all(chat)) end
   self.outlet.waiting = self.outlet.waiting - self.waiting
   self.waiting = 0
 end

@@ -94,6 +94,18 @@ function M.head(chat)
   return lane[lane.first], rank, late
 end
 
+---All that waits, lane by lane.
+---@param chat parley.ChatQueue
+---@return parley.Delivery[]
+function M.all(chat)
+  local out = {}
+  for rank = 1, #M.LANES do
+    local lane = chat[rank]
+    for i = lane and lane.first or 1, lane and lane.last or 0 do out[#out + 1] = lane[i] end
+  end
+  return out
+end
+
 ---Takes what is next.
 ---@param chat parley.ChatQueue with something that waits
 ---@return parley.Delivery
