@@ -58,12 +58,22 @@ cpu() {
   echo "$sum"
 }
 
+# parley_home DIR: starts a host that calls the simulator.
+parley_home() { PARLEY_TELEGRAM_API=$api PARLEY_TELEGRAM_PACED=false start_host "$1"; bot_pid=$host_pid; }
+
+# at_webhook DIR NAME: adds the simulator's bot to the host there, and has its updates brought.
+at_webhook() {
+  PARLEY_BOT_TOKEN=$BOT_TOKEN PARLEY_TELEGRAM_API=$api build/parley bot add "$2" --home "$1" >/dev/null
+  PARLEY_TELEGRAM_API=$api build/parley bot set-webhook "$2" --home "$1" --url "$url" --max-connections 100 >/dev/null
+}
+
 # start_bot NAME DIR: a contender; sets bot_pid.
 start_bot() {
   local redis=
   mkdir -p "$2"
   case $1 in
-    parley-polling) TELEGRAM_BOT_TOKEN=$BOT_TOKEN PARLEY_TELEGRAM_API=$api PARLEY_TELEGRAM_PACED=false start_host "$2" && bot_pid=$host_pid ;;
+    parley-polling) TELEGRAM_BOT_TOKEN=$BOT_TOKEN parley_home "$2" ;;
+    parley-webhook) parley_home "$2"; at_webhook "$2" sim ;;
     grammy-*)
       : >"$2.out"
       [[ $1 != *redis* ]] || redis=$PARLEY_REDIS_URL

@@ -14,7 +14,12 @@ local WAIT_MAX_S = 50
 
 local actions = {}
 
+-- `count` makes so many: b1_bot, b2_bot, ... with the tokens 8000001:bench, 8000002:bench, ...
 function actions.bots(sim, given)
+  for i = 1, tonumber(given.count) or 0 do
+    sim.world:add_bot { username = ("b%d_bot"):format(i), token = ("%d:bench"):format(8000000 + i) }
+  end
+  if given.count then return { bots = tonumber(given.count) } end
   local bot = sim.world:add_bot(given)
   return { token = bot.token, user = bot.user }
 end
@@ -72,7 +77,8 @@ function views.state(sim)
   for _, bot in pairs(sim.world.bots) do
     bots[#bots + 1] = {
       user = bot.user, token = bot.token, pending = world.pending(bot),
-      webhook = bot.webhook and bot.webhook.url, commands = bot.commands,
+      webhook = bot.webhook and bot.webhook.url, secret = bot.webhook and bot.webhook.secret,
+      commands = bot.commands,
       polls = bot.poller or 0,
     }
   end
@@ -81,6 +87,15 @@ function views.state(sim)
   table.sort(bots, function(a, b) return a.user.id < b.user.id end)
   table.sort(users, function(a, b) return a.id < b.id end)
   return { bots = bots, users = users, chats = chats, last_event = sim.world.last_event }
+end
+
+-- How many bots there are, and how many have asked for updates.
+function views.polls(sim)
+  local all, polling = 0, 0
+  for _, bot in pairs(sim.world.bots) do
+    all, polling = all + 1, polling + (bot.poller and 1 or 0)
+  end
+  return { bots = all, polling = polling }
 end
 
 function views.messages(sim, given)
