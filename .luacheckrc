@@ -26,7 +26,7 @@ files["tools/bench/message.lua"] = {
   globals = { "setup", "init", "request", "delay", "id" }, read_globals = { "wrk" }, max_line_length = 130,
 }
 files["tools/bench/telegram.lua"] = {
-  globals = { "request" }, read_globals = { "wrk" }, max_line_length = 130,
+  globals = { "setup", "init", "request", "delay", "id" }, read_globals = { "wrk" }, max_line_length = 130,
 }
 files["tools/bench"] = { max_line_length = 130 }
 files["conf"] = { read_globals = { "env", "secret", "include" } }

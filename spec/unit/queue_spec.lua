@@ -73,7 +73,11 @@ describe("the queue of turns", function()
   end)
 
   it("has places for so many of a source, for so many of all, and always for a few", function()
-    new(function() gate:wait(60) return true end, 20, 50)
+    local open = false
+    new(function()
+      if not open then gate:wait(60) end
+      return true
+    end, 20, 50)
     local function fill(source, n)
       local rows = {}
       for i = 1, n do rows[i] = row(source, source .. i, i) end
@@ -93,7 +97,10 @@ describe("the queue of turns", function()
     q:release("e", 5)
     assert.equal(60, q:size())
     assert.is_false(q:wait("a", 1, 0))
-    task.spawn(function() gate:broadcast() end)
+    task.spawn(function()
+      open = true
+      gate:broadcast()
+    end)
     assert.is_true(q:wait("a", 20, 60))
     done()
   end)
@@ -113,6 +120,31 @@ describe("the queue of turns", function()
     done()
     assert(ran.one < 100, ("after %d turns"):format(ran.one))
     assert.equal(1001, ran.many)
+  end)
+
+  it("has fewer turns of a source under way while others write, too", function()
+    local at_work, most = 0, 0
+    new(function(r)
+      if r.source == "many" then
+        at_work = at_work + 1
+        most = math.max(most, at_work)
+        task.sleep(0)
+        at_work = at_work - 1
+      end
+      return true
+    end)
+    local function flood()
+      local rows = {}
+      for i = 1, 100 do rows[i] = row("many", "m" .. i, i) end
+      most = 0
+      add("many", rows)
+      done()
+      return most
+    end
+    local alone = flood()
+    add("one", { row("one", "o", 1) })
+    local beside = flood()
+    assert(beside * 4 <= alone, ("%d beside one, %d alone"):format(beside, alone))
   end)
 
   it("gives the slots of turns that wait for somebody else to others", function()

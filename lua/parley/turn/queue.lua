@@ -13,9 +13,11 @@ local time = require "host.time"
 local M = {}
 M.__index = M
 
--- Turns under way: of all sources, and of one. A turn computes for about a tenth of a millisecond:
--- so many fill a group of commits, and so few keep nobody waiting.
-local SLOTS, SLOTS_OF_ONE = 128, 32
+-- Turns under way: of all sources, and of one that is alone, which fill a group of commits. A turn
+-- computes for about a tenth of a millisecond, and a source with very many has all of its slots
+-- ready at the same moment: while others write, too, it has few, or they would wait behind those.
+local SLOTS, SLOTS_OF_ONE, SLOTS_AMONG_OTHERS = 128, 32, 4
+local AMONG_OTHERS_S = 1 -- since another source than the one before has brought something
 -- A turn that is not done by then waits for somebody else: its slot serves another one.
 local QUICK_S = 0.05
 local ALWAYS = 10 -- places that a source has however full the worker is
@@ -34,6 +36,7 @@ function M.new(deps)
     places = 0,  -- that are taken
     ready = 0,   -- dialogs that could be served
     busy = 0,    -- slots that are taken
+    mixed_until = 0,
   }, M)
 end
 
@@ -46,9 +49,13 @@ local function source_of(self, name)
   return s
 end
 
+local function slots_of_one(self)
+  return time.mono() < self.mixed_until and SLOTS_AMONG_OTHERS or SLOTS_OF_ONE
+end
+
 -- A source stands in the ring while it has something to start, and a slot for it.
 local function enlist(self, s)
-  if s.listed or s.busy >= SLOTS_OF_ONE or s.ready:size() == 0 then return end
+  if s.listed or s.busy >= slots_of_one(self) or s.ready:size() == 0 then return end
   s.listed = true
   self.ring:push(s)
 end
@@ -139,7 +146,7 @@ function pump(self)
     local s = self.ring:shift()
     if not s then break end
     s.listed = false
-    if s.busy < SLOTS_OF_ONE then
+    if s.busy < slots_of_one(self) then
       self.ready = self.ready - 1
       task.spawn(serve, self, s.ready:shift(), take_slot(self, s))
       enlist(self, s)
@@ -199,6 +206,10 @@ end
 ---@param rows table[] of inbox, open; `source` says whose they are
 function M:add(rows)
   for _, row in ipairs(rows) do
+    if row.source ~= self.last_source then
+      self.mixed_until = self.last_source and time.mono() + AMONG_OTHERS_S or 0
+      self.last_source = row.source
+    end
     local d = self.dialogs[row.dialog_id]
     if not d then
       d = { id = row.dialog_id, source = self.sources[row.source], rows = fifo.new() }
