@@ -1,8 +1,10 @@
 -- The list of commands that a bot shows: told to Telegram when it is another one.
 
+local bots = require "parley.store.bots"
 local eventually = require "spec.support.eventually"
 local host = require "spec.support.host"
 local sim = require "parley.sim.telegram"
+local vault = require "parley.auth.vault"
 
 local MAIN = "local p = parley.plugin() p.on.any(function(c) c:reply 'x' end) return p"
 
@@ -89,6 +91,27 @@ describe("the commands of a bot", function()
     end)
     published(5)
     assert.truthy(list("").reset)
+  end)
+
+  it("of many bots are not asked for one by one while Telegram is away", function()
+    h = start()
+    published(4)
+    s:act("faults", { kind = "status", status = 502, method = "setMyCommands", times = 0 })
+    local statements, N = {}, 12
+    for i = 1, N do
+      local other = s.world:add_bot { username = ("more%d_bot"):format(i) }
+      local given = { name = "more" .. i, token = other.token, transport = "polling", state = "active" }
+      for _, statement in ipairs(bots.insert(given, vault.new(h.core.master))) do
+        statements[#statements + 1] = statement
+      end
+    end
+    assert(h.core.db:commit(statements))
+    eventually("it has failed", function() return calls() > 4 end)
+    eventually("it is over", function() return h.core.telegram.commands.resting end)
+    assert.is_true(calls() - 4 < N, calls() - 4 .. " calls")
+    s:act "calm"
+    h.core.telegram.commands:wake()
+    eventually("all are told", function() return h.core.db:first("SELECT count(*) AS n FROM published").n == N + 1 end)
   end)
 
   it("are at most a hundred, the host's own among them", function()

@@ -50,7 +50,10 @@ local NOTE = "INSERT INTO published (sender, what, digest, published_at) "
   .. "VALUES ($1, 'commands', $2, $3) ON CONFLICT (sender, what) DO UPDATE SET "
   .. "digest = excluded.digest, published_at = excluded.published_at"
 
--- One bot. Returns whether nothing is left to be done.
+-- Failures that are not of one bot: there is no use in asking for the others now.
+local AWAY = { connect = true, lost = true, unavailable = true }
+
+-- One bot. Returns whether nothing is left to be done, and whether Telegram is away.
 local function publish(self, bot, known)
   local lists = lists_of(self, bot)
   local now = digest.short { bot.id or 0, lists } -- another token may be another bot
@@ -64,7 +67,7 @@ local function publish(self, bot, known)
   self.log("warn", "the commands of a bot are not published, and are tried again", {
     bot = bot.name, error = err.message,
   })
-  return false
+  return false, AWAY[err.code]
 end
 
 -- All bots once. Returns whether nothing is left to be done.
@@ -74,7 +77,7 @@ local function round(self, lease)
     self.log("error", "what bots have published cannot be read", { error = err.message })
     return false
   end
-  local known, bots, all = {}, {}, true
+  local known, bots, all, away = {}, {}, true, false
   for _, row in ipairs(rows) do known[row.sender] = row.digest end
   for _, bot in self.fleet:each() do
     if bot.state == "active" then bots[#bots + 1] = bot end
@@ -82,10 +85,11 @@ local function round(self, lease)
   local at, workers = 0, {}
   for i = 1, math.min(AT_ONCE, #bots) do
     workers[i] = task.child(function()
-      while at < #bots and lease:held() do
+      while at < #bots and not away and lease:held() do
         at = at + 1
         local bot = bots[at]
-        if not publish(self, bot, known["tg:" .. bot.name]) then all = false end
+        local done, gone = publish(self, bot, known["tg:" .. bot.name])
+        all, away = all and done, away or gone
       end
     end)
   end
@@ -96,14 +100,16 @@ local function round(self, lease)
   return all
 end
 
----Publishes while this worker is the one that does.
+---Publishes while this worker is the one that does; `resting` while there is nothing to do.
 ---@param lease parley.Lease
 function M:run(lease)
   self.lease = lease
   while lease:held() do
     self.again = false
     local all = round(self, lease)
-    if not self.again then lease:sleep(all and LOOK_S or RETRY_S) end
+    self.resting = not self.again
+    if self.resting then lease:sleep(all and LOOK_S or RETRY_S) end
+    self.resting = false
   end
   self.lease = nil
 end
