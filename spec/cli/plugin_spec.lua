@@ -89,6 +89,18 @@ describe("parley plugin", function()
     end)
   end
 
+  it("has definitions for editors that parley types brings up to date, and settings that it leaves alone", function()
+    assert.equal(0, (run "new mine"))
+    local dir = home .. "/plugins/mine/"
+    assert(fs.write(dir .. "types/context.lua", "-- of long ago\n"))
+    assert(fs.write(dir .. ".luarc.json", "{}\n"))
+    local r = programs.parley { "types", dir }
+    assert.equal(0, r.code)
+    assert.equal(fs.read "templates/editor/types/context.lua", fs.read(dir .. "types/context.lua"))
+    assert.equal("{}\n", fs.read(dir .. ".luarc.json"))
+    assert.equal(64, programs.parley({ "types", dir .. "main.lua" }).code)
+  end)
+
   it("makes a REST plugin whose README has a new secret", function()
     assert.equal(0, (run "new far_away --template rest"))
     local readme = fs.read(home .. "/plugins/far_away/README.md")

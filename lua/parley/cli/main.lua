@@ -20,6 +20,7 @@ M.commands = {
   { "dlq", "look at what was given up, try it again, throw it away" },
   { "migrate", "bring the database schema up or down" },
   { "plugin", "make, check, test and run a plugin; disable it, roll it back" },
+  { "types", "bring the definitions for editors up to date" },
   { "conformance", "check a REST plugin from outside" },
   { "sim", "play a service that the host talks to: Telegram" },
   { "busted", "run specs inside the host" },
