@@ -130,9 +130,7 @@ int pl_http_pool_add(struct pl_fetch *fetch, struct pl_err *err)
     if (fetch->patient ? client->stats.patient >= MAX_PATIENT : running >= MAX_FETCHES)
         return pl_fail(err, PL_E_BUSY, true, OP, "%d requests are running already",
                        fetch->patient ? MAX_PATIENT : MAX_FETCHES);
-    struct pl_http_pool *pool = &client->pools[fetch->patient         ? PL_HTTP_PATIENT
-                                               : fetch->allow_private ? PL_HTTP_ANY
-                                                                      : PL_HTTP_PUBLIC];
+    struct pl_http_pool *pool = &client->pools[fetch->kind];
     bool inside = client->inside;
     client->inside = true;
     CURLMcode code = curl_multi_add_handle(pool->multi, fetch->easy);
@@ -188,7 +186,7 @@ void pl_http_settle_all(struct pl_http_client *client)
 static void open_pool(struct pl_http_client *client, int kind)
 {
     struct pl_http_pool *pool = &client->pools[kind];
-    bool patient = kind == PL_HTTP_PATIENT;
+    bool patient = kind >= PL_HTTP_PATIENT;
     pool->client = client;
     pl_list_init(&pool->watches);
     pool->multi = curl_multi_init();

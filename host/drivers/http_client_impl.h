@@ -7,8 +7,10 @@
 
 #include <curl/curl.h>
 
-/* The pools: public addresses only, any address, any address for those that wait long. */
-enum { PL_HTTP_PUBLIC, PL_HTTP_ANY, PL_HTTP_PATIENT, PL_HTTP_POOLS };
+/* The pools: public addresses only, any address, and any address for those that wait long. libcurl
+ * looks for a free connection among all that a pool has to a server, one by one: with 10 000 in one
+ * pool a worker did nothing else for seconds. */
+enum { PL_HTTP_PUBLIC, PL_HTTP_ANY, PL_HTTP_PATIENT, PL_HTTP_POOLS = PL_HTTP_PATIENT + 16 };
 
 /* One multi handle, its sockets and its timer: a pool of connections. */
 struct pl_http_pool {
@@ -45,6 +47,7 @@ struct pl_fetch {
     struct pl_buf sending; /* of a request that is sent once: what libcurl has not taken */
     uint64_t max_body, received;
     const char *refused_kind;                   /* an address that the policy has refused */
+    int kind;                                   /* of PL_HTTP_PUBLIC and so on */
     bool allow_private, patient, stream, typed; /* of the request: `typed` has a Content-Type */
     bool paused, reading;                       /* of a stream */
     bool too_large, ended;

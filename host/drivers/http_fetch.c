@@ -274,6 +274,17 @@ static void set_patience(CURL *easy, const char *url)
         curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
 }
 
+/* Whoever polls again finds the connection that it had: the same URL, the same pool. */
+static int pool_of(const struct pl_fetch_options *o)
+{
+    uint32_t hash = 2166136261u; /* FNV-1a */
+    if (!o->patient)
+        return o->allow_private ? PL_HTTP_ANY : PL_HTTP_PUBLIC;
+    for (const char *c = o->url; *c != '\0'; c++)
+        hash = (hash ^ (unsigned char)*c) * 16777619u;
+    return PL_HTTP_PATIENT + (int)(hash % (PL_HTTP_POOLS - PL_HTTP_PATIENT));
+}
+
 static int set_options(struct pl_fetch *fetch, const struct pl_fetch_options *o, struct pl_err *err)
 {
     CURL *easy = fetch->easy;
@@ -323,6 +334,7 @@ struct pl_op *pl_fetch_start(struct pl_fetch *fetch, const struct pl_fetch_optio
     fetch->max_body = o->max_body;
     fetch->allow_private = o->allow_private;
     fetch->patient = o->patient;
+    fetch->kind = pool_of(o);
     fetch->stream = o->stream;
     if (set_options(fetch, o, err) < 0 || pl_http_pool_add(fetch, err) < 0)
         return NULL;

@@ -1,3 +1,4 @@
+local eventually = require "spec.support.eventually"
 local http = require "host.http_client"
 local http_server = require "host.http_server"
 local json = require "host.json"
@@ -280,5 +281,36 @@ describe("the HTTP client", function()
       assert.equal(200, status)
     end
     assert.equal(0, http.stats().active)
+  end)
+
+  it("has more long polls wait than it has connections for all else, which goes on beside them", function()
+    local polls, waiting, open = 700, 0, task.cond()
+    local slow = assert(http_server.listen({ host = "127.0.0.1", port = 0, connections = 2000 }, function(req, _, path)
+      if path:find "^/poll" then
+        waiting = waiting + 1
+        open:wait(60)
+      end
+      req:respond(200, "", path)
+    end))
+    local url = "http://127.0.0.1:" .. slow:port()
+    local function ask(path, patient)
+      return http.request { url = url .. path, allow_private = true, timeout = 60, patient = patient }
+    end
+    local tasks = {}
+    for i = 1, polls do tasks[i] = task.spawn(function() return assert(ask("/poll/" .. i, true)).body end) end
+    eventually("all wait", function() return waiting == polls end)
+    assert.equal(polls, http.stats().patient)
+    assert.equal("/ok", assert(ask "/ok").body)
+    tasks[1]:cancel()
+    assert.equal(polls - 1, http.stats().patient)
+    open:broadcast()
+    for i = 2, polls do
+      local ok, body = tasks[i]:join(30)
+      assert.is_true(ok)
+      assert.equal("/poll/" .. i, body)
+    end
+    assert.equal(0, http.stats().patient)
+    slow:close()
+    assert.has_error(function() http.request { url = url, patient = true } end)
   end)
 end)
