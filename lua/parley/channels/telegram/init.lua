@@ -90,13 +90,14 @@ end
 ---webhooks bring them here.
 ---@param bot table
 ---@param updates table[]
+---@param durable fun()|nil called when they are, before their turns begin
 ---@return integer|nil taken
 ---@return table|nil err
-function M:take(bot, updates)
+function M:take(bot, updates, durable)
   if self.presses:note(bot.name, updates) then self.pulse:wake() end
   local ok, err = self.outlet:reopen("tg:" .. bot.name, chats.reopened(updates))
   if not ok then return nil, err end
-  return intake.take(self, bot, updates)
+  return intake.take(self, bot, updates, durable)
 end
 
 ---The kinds of updates that a bot asks Telegram for (allowed_updates), by what plugins want now.

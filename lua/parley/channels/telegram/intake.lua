@@ -69,7 +69,7 @@ local function full()
 end
 
 -- Durable, and in the queue of the turns, whose places are taken before: they are bounded.
-local function accept(telegram, source, rows, kinds)
+local function accept(telegram, source, rows, kinds, durable)
   local queue = telegram.turn.queue
   if not queue:reserve(source, #rows) then return full() end
   local ok, err = read_presses(telegram, rows)
@@ -77,6 +77,7 @@ local function accept(telegram, source, rows, kinds)
   if ok then fresh, err = telegram.turn:accept(write(telegram, rows, kinds)) end
   queue:release(source, #rows - (fresh and #fresh or 0))
   if not fresh then return nil, err end
+  durable() -- before a turn computes: Telegram does not wait for that
   local is_fresh = {}
   for _, row in ipairs(fresh) do is_fresh[row] = true end
   for _, row in ipairs(rows) do
@@ -91,16 +92,24 @@ end
 ---@param telegram table parley.channels.telegram
 ---@param bot {name: string, username: string}
 ---@param updates table[] of the Bot API, oldest first
+---@param durable fun()|nil called when they are, before their turns begin
 ---@return integer|nil taken how many were new
 ---@return table|nil err "busy": too many are under way, `retry_after` says when it may go better
-function M.take(telegram, bot, updates)
+function M.take(telegram, bot, updates, durable)
   local source, since = "tg:" .. bot.name, time.mono()
   local rows, kinds = rows_of(bot, source, updates)
   local taken, err = 0, nil
-  if #rows > 0 then taken, err = accept(telegram, source, rows, kinds) end
+  local function confirm()
+    meters.telegram_ack:observe(time.mono() - since)
+    if durable then durable() end
+  end
+  if #rows == 0 then
+    confirm()
+  else
+    taken, err = accept(telegram, source, rows, kinds, confirm)
+  end
   if not taken then return nil, err end
   for _, kind in ipairs(kinds) do meters.telegram_updates:with(bot.name, kind):inc() end
-  meters.telegram_ack:observe(time.mono() - since)
   return taken
 end
 

@@ -108,11 +108,11 @@ function M:take(ctx)
       code = "unavailable", message = "the bot is paused", retry_after = PAUSED_S,
     }
   end
-  local taken, err = self.telegram:take(bot, { ctx.body })
+  local taken, err = self.telegram:take(bot, { ctx.body }, function() app.json(ctx, 200, "{}") end)
   if not taken then return postpone(self, bot, err) end
   self.problem = nil
   meters.telegram_webhooks:with(bot.name, "ok"):inc()
-  return app.json(ctx, 200, "{}")
+  return true
 end
 
 ---@param router table
