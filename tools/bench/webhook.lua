@@ -73,17 +73,17 @@ end
 
 function parts.updates(port, secret, rate, seconds)
   rate, seconds = tonumber(rate), tonumber(seconds)
-  local total, next_one, failed = rate * seconds, 0, 0
-  local took, late, tasks = {}, {}, {}
-  local base = math.floor(time.now_ms() / 1000) % 1000000 * 1000 -- no update_id of a round before
+  local total, next_one, failed, due = rate * seconds, 0, 0, 0
+  local took, late, tasks, go = {}, {}, {}, task.cond()
+  local base = math.floor(time.now_ms() / 10) % 1e8 * 1000 -- no update_id of a round before
   local begin = time.mono() + 0.2
   local function work()
     local c = assert(tcp.connect("127.0.0.1", tonumber(port)))
     while next_one < total do
+      while next_one >= due and next_one < total do go:wait(1) end
+      if next_one >= total then break end
       local n = next_one
       next_one = n + 1
-      local due = begin + n / rate
-      while time.mono() < due do task.sleep(math.max(0, due - time.mono() - 0.0005)) end
       local body = update(base + n)
       local bytes = ("POST /tg/webhook/main HTTP/1.1\r\nHost: x\r\nX-Telegram-Bot-Api-Secret-Token: %s\r\n"
         .. "Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"):format(secret, #body, body)
@@ -92,12 +92,20 @@ function parts.updates(port, secret, rate, seconds)
       local head = assert(c:read("\r\n\r\n", 30))
       assert(c:read(tonumber(head:match "[Ll]ength: (%d+)"), 30))
       local now = time.mono()
-      took[#took + 1], late[#late + 1] = (now - since) * 1000, (since - due) * 1000
+      took[#took + 1], late[#late + 1] = (now - since) * 1000, (since - begin - n / rate) * 1000
       if not head:find "^HTTP/1.1 200" then failed = failed + 1 end
     end
     c:close()
   end
   for i = 1, CONNECTIONS do tasks[i] = task.spawn(work) end
+  -- One task keeps the time, and wakes a connection for each update that is due.
+  while due < total do
+    task.sleep(0.001)
+    local now_due = math.min(total, math.max(0, math.ceil((time.mono() - begin) * rate)))
+    for _ = due + 1, now_due do go:signal() end
+    due = now_due
+  end
+  go:broadcast()
   for i = 1, CONNECTIONS do assert(tasks[i]:join(seconds + 60)) end
   print(("%.2f %.2f %d %.2f %.0f"):format(quantile(took, 0.5), quantile(took, 0.99), failed, quantile(late, 0.99),
     total / (time.mono() - begin)))
