@@ -185,6 +185,15 @@ describe("dead letters", function()
     assert.equal(4, db:first("SELECT count(*) AS n FROM audit_logs WHERE action = 'dead_letters_purged'").n)
   end)
 
+  it("are not there under an id that is none", function()
+    for _, id in ipairs { "%00", "a%20b", ("x"):rep(100), "%27" } do
+      for _, order in ipairs { { "GET", "" }, { "DELETE", "" }, { "POST", "/replay" } } do
+        local r = admin(order[1], PATH .. "/" .. id .. order[2])
+        assert.same({ 404, "dead_letter_not_found" }, { r.status, r.body.code })
+      end
+    end
+  end)
+
   it("are for operators only", function()
     assert.equal(401, h:request("GET", PATH, nil, { token = false }).status)
     assert.equal(403, h:client("adm", { "dialogs:read" })("GET", PATH).status)

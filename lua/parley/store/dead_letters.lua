@@ -71,7 +71,8 @@ end
 local function not_found(id)
   return nil, {
     code = "dead_letter_not_found",
-    message = ("no dead letter '%s': it was replayed, or thrown away"):format(id:sub(1, 40)),
+    message = id and ("no dead letter '%s': it was replayed, or thrown away"):format(id)
+      or "this is the id of no dead letter",
   }
 end
 
@@ -79,6 +80,7 @@ end
 ---@return table|nil row
 ---@return table|nil err dead_letter_not_found, or of the database
 function M.get(db, id)
+  if #id > 64 or not id:find "^[%w-]+$" then return not_found() end -- anybody's text
   local row, err = db:first("SELECT " .. COLUMNS .. " FROM dead_letters WHERE id = $1", id)
   if err then return nil, err end
   if not row then return not_found(id) end
