@@ -50,6 +50,28 @@ describe("parley check", function()
       out, 1, true)
   end)
 
+  it("warns of permissions that are used and not declared, or declared and not used", function()
+    local dir = plugin("asker", { ["main.lua"] = main("asker", [[
+  -- c.kv:get "remark"
+  local r = c.http:get("https://api.example.org/")
+  c.kv:set("last", r.status)
+  c.kv:get "last"
+  c:schedule { ["in"] = 1, job = "x" }]]), ["lib/more.lua"] = "return function(ctx) return ctx.llm:chat 'hi' end" })
+    assert(fs.write(dir .. "/manifest.json", [[{ "schema": "v1alpha", "name": "asker", "version": "1.0.0", "api": "1",
+  "transport": "lua", "commands": [{ "name": "asker" }],
+  "permissions": [
+    "jobs", "http:api.example.org",
+    "history"
+  ] }]]))
+    local code, out = run("plugin", "check", dir)
+    assert.equal(0, code)
+    local function line(file, number, message) return ("%s/%s:%d: warning: %s\n"):format(dir, file, number, message) end
+    local add = ": add it to \"permissions\" in manifest.json"
+    assert.equal(line("lib/more.lua", 1, "ctx.llm:chat needs the permission 'llm:chat'" .. add)
+      .. line("main.lua", 5, "c.kv:set needs the permission 'kv'" .. add)
+      .. line("manifest.json", 5, "permissions: 'history' is not used"), out)
+  end)
+
   it("warns of menus that nothing makes", function()
     local dir = plugin("shop", { ["main.lua"] = [[
 local p = parley.plugin()

@@ -1,6 +1,7 @@
 -- What a start lets pass in a plugin but no author means: `parley check` and `parley plugin check`
 -- warn of it.
 
+local fs = require "host.fs"
 local locales = require "parley.plugins.locales"
 
 local M = {}
@@ -66,6 +67,64 @@ local function check_keys(warn, texts, file, source)
   end
 end
 
+-- What code looks like that needs a permission. A plugin that hides it well is told at run time.
+local USES = {
+  { "kv", "%f[%w_][%w_]+%.kv:%l+" },
+  { "http:HOST", "%f[%w_][%w_]+%.http:%l+" },
+  { "llm:chat", "%f[%w_][%w_]+%.llm:chat" },
+  { "files", "%f[%w_][%w_]+%.files:%l+" },
+  { "files", "%f[%w_][%w_]+:download%f[^%w_]" },
+  { "history", "%f[%w_][%w_]+:history%f[^%w_]" },
+  { "notify", "%f[%w_][%w_]+:notify%f[^%w_]" },
+  { "telegram", "%f[%w_][%w_]+:ask_telegram%f[^%w_]" },
+  { "telegram", "%f[%w_][%w_]+:telegram%f[^%w_]" },
+  { "jobs", "%f[%w_][%w_]+:schedule%f[^%w_]" },
+  { "events", "%f[%w_][%w_]+:emit%f[^%w_]" },
+}
+
+local function kind_of(permission) return permission:find "^http:" and "http:HOST" or permission end
+
+-- The first use of each permission, as {permission -> file, line, what}.
+local function note_uses(uses, file, source)
+  local number = 0
+  for line in (source .. "\n"):gmatch "(.-)\r?\n" do
+    number = number + 1
+    line = line:gsub("%-%-.*", "")
+    for _, use in ipairs(USES) do
+      local what = line:match("(" .. use[2] .. ")")
+      if what and not uses[use[1]] then
+        uses[use[1]] = { file = file, line = number, what = what }
+      end
+    end
+  end
+end
+
+local function line_of(text, word)
+  local at = text:find(word, 1, true)
+  return at and select(2, text:sub(1, at):gsub("\n", "")) + 1 or 1
+end
+
+-- Permissions that the code needs and the manifest does not have, and the other way round: what is
+-- not needed is what an operator would not have to allow.
+local function check_permissions(warn, m, uses, manifest_text)
+  local declared, known = {}, {}
+  for _, use in ipairs(USES) do known[use[1]] = true end
+  for _, permission in ipairs(m.permissions) do
+    local kind = kind_of(permission)
+    declared[kind] = true
+    if known[kind] and not uses[kind] then
+      warn("manifest.json", line_of(manifest_text, '"' .. permission .. '"'),
+        "permissions: '%s' is not used", permission)
+    end
+  end
+  for kind, use in pairs(uses) do
+    if not declared[kind] then
+      warn(use.file, use.line, "%s needs the permission '%s': add it to \"permissions\" in "
+        .. "manifest.json", use.what, kind)
+    end
+  end
+end
+
 ---The warnings about a plugin that has been loaded.
 ---@param dir string its folder
 ---@param m table its manifest, with the texts of its locales
@@ -83,14 +142,16 @@ function M.warnings(dir, m, driver)
   locales.missing(m.locales_data, function(locale, message)
     warn("locales/" .. locale .. ".json", 1, "%s", message)
   end)
-  local menus = {}
+  local menus, uses = {}, {}
   for _, name in ipairs((driver:describe() or {}).menu or {}) do menus[name] = true end
   local function check(file, source)
     check_keys(warn, m.locales_data, file, source)
+    note_uses(uses, file, source)
     if next(menus) then check_menus(warn, menus, file, source) end
   end
   check("main.lua", driver.files.main)
   for name, source in pairs(driver.files.lib) do check("lib/" .. name .. ".lua", source) end
+  check_permissions(warn, m, uses, fs.read(dir .. "/manifest.json") or "")
   table.sort(out, function(a, b)
     if a.file ~= b.file then return a.file < b.file end
     if a.line ~= b.line then return a.line < b.line end
