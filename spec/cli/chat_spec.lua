@@ -81,6 +81,13 @@ describe("parley chat", function()
     assert.matches("^parley: the token may not do this: it needs the scopes", out)
   end)
 
+  it("shows menus, whose buttons have numbers", function()
+    local code, out = chat("/language\n3\n4\n", "--dialog menus --user linguist")
+    assert.equal(0, code)
+    assert.matches("^Language: English\n  %[1%] ✓ English\n  %[2%] Русский\n  %[3%] Українська\n  %[4%] Done\n"
+      .. "Мова: українська\n  %[1%] English\n.-  %[4%] Готово\nThe menu is closed.\n$", out)
+  end)
+
   it("goes on after a mistake, and takes the last message for the result", function()
     local code, out = chat(("x"):rep(20000) .. "\n/echo fine\n")
     assert.equal(0, code)

@@ -199,7 +199,9 @@ describe("a menu", function()
 
   it("is taken away by its button, and by its plugin", function()
     local shop = say "/shop"
-    assert.same({ { type = "menu", close = true } }, press(shop, "Close").actions)
+    local closed = press(shop, "Close")
+    assert.same({ { type = "menu", close = true } }, closed.actions)
+    assert.equal("shop", closed.plugin.name)
     assert.same({ { type = "answer_callback", text = "This menu is out of date." } }, press(shop, "Add").actions)
     say "/shop"
     assert.same({ { type = "menu", close = true } }, say("/away").actions)

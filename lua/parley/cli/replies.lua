@@ -42,7 +42,7 @@ function M.lines(actions, buttons, t)
       if rows and #rows > 0 then button_lines(out, rows, buttons) end
     elseif action.type == "answer_callback" and action.text then
       out[#out + 1] = plain(action.text)
-    elseif action.type == "handoff" or action.type == "close" then
+    elseif action.type == "handoff" or action.type == "close" or action.type == "menu" then
       out[#out + 1] = t(action.type)
     end
   end

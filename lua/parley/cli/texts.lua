@@ -18,6 +18,7 @@ local TEXTS = {
     kept = "%s has changed, but the version before stays:",
     typing = "… is typing", open = "It opens in a browser: %s",
     handoff = "A person goes on with this.", close = "The conversation is closed.",
+    menu = "The menu is closed.",
     unreachable = "%s cannot be reached: %s. Does a host run there? parley serve starts one",
     unauthorized = "the token is not accepted: it may be mistyped, expired or revoked. "
       .. "parley token create makes one; hand it over in PARLEY_TOKEN or by --token",
@@ -40,7 +41,7 @@ local TEXTS = {
     reloaded = "%s изменён и загружен снова.",
     kept = "%s изменён, но остаётся прежняя версия:",
     typing = "… печатает", open = "Открывается в браузере: %s",
-    handoff = "Дальше ответит человек.", close = "Разговор закончен.",
+    handoff = "Дальше ответит человек.", close = "Разговор закончен.", menu = "Меню закрыто.",
     unreachable = "%s недоступен: %s. Запущен ли там Parley? Его запускает parley serve",
     unauthorized = "токен не принят: в нём опечатка, он истёк или отозван. Новый делает "
       .. "parley token create; передайте его в PARLEY_TOKEN или через --token",
@@ -63,7 +64,7 @@ local TEXTS = {
     reloaded = "%s змінено й завантажено знову.",
     kept = "%s змінено, але лишається попередня версія:",
     typing = "… друкує", open = "Відкривається в браузері: %s",
-    handoff = "Далі відповість людина.", close = "Розмову закінчено.",
+    handoff = "Далі відповість людина.", close = "Розмову закінчено.", menu = "Меню закрито.",
     unreachable = "%s недоступний: %s. Чи запущено там Parley? Його запускає parley serve",
     unauthorized = "токен не прийнято: у ньому помилка, він застарів або відкликаний. Новий робить "
       .. "parley token create; передайте його в PARLEY_TOKEN або через --token",

@@ -31,7 +31,7 @@ end
 function M.answer(turn, generation, calls)
   local kind, menu = menus.press(turn)
   if not kind or kind == "data" then return nil end
-  turn.status = "answered"
+  turn.status, turn.plugin = "answered", generation.chooser.by_name[turn.message.payload.plugin]
   if kind == "again" then return {} end
   if kind == "close" then return { part { type = "menu", close = true } } end
   local parts = menu and open(turn, generation, calls, menu)
