@@ -118,6 +118,26 @@ describe("bots of a host", function()
     assert.is_nil(s.world.bots.bank_bot.poller)
   end)
 
+  it("that were stored under another secret_key are left alone, and it is said why", function()
+    local shop = add "shop"
+    hears(shop, "one", { "one" })
+    local home = h.home
+    h:stop()
+    local wrong = ("return { telegram = { api = %q }, secret_key = %q }"):format(s:url(), ("w"):rep(32))
+    h = host.start { home = home, config = wrong }
+    local bank = add "bank"
+    eventually("it has failed", function() return runner "shop" and runner("shop").state == "failing" end)
+    local polls = shop.poller
+    hears(bank, "two", { "two" })
+    assert.equal(polls, shop.poller)
+    local r = h:client("adm", { "admin" })("GET", "/api/v1/admin/bots/shop")
+    assert.equal("wrong_secret_key", r.body.problem.code)
+    assert.matches("PARLEY_SECRET_KEY", r.body.problem.message)
+    -- Given again, it is stored under the key of this host.
+    change("shop", { token = shop.token })
+    hears(shop, "three", { "one", "three" })
+  end)
+
   describe("of their own", function()
     local SHOW = [[
 local p = parley.plugin()

@@ -50,15 +50,23 @@ end
 ---@param master string
 ---@return parley.Bot
 function M.open(row, vault, master)
-  local token, err = vault:open(row.token, place(row.name))
+  local token = vault:open(row.token, place(row.name))
   return {
     name = row.name, id = row.telegram_id, username = row.username, token = token,
     transport = row.transport, state = row.state, revision = row.revision,
     secret = M.secret(master, row.name, row.secret_version),
     plugins = row.plugins and json.decode(row.plugins), config = json.decode(row.config),
-    problem = err and { code = err.code, message = err.message, since = time.now_ms() }
-      or row.problem and json.decode(row.problem),
+    problem = M.locked(row, vault) or row.problem and json.decode(row.problem),
   }
+end
+
+---Why the token of a bot cannot be opened here.
+---@param row table of bots
+---@param vault parley.Vault
+---@return {code: string, message: string, since: integer}|nil problem nil: it can
+function M.locked(row, vault)
+  local token, err = vault:open(row.token, place(row.name))
+  return not token and { code = err.code, message = err.message, since = row.changed_at } or nil
 end
 
 ---@return table|nil row nil without an error when there is none

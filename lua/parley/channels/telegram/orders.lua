@@ -33,9 +33,10 @@ local function iso(ms) return ms and time.rfc3339(ms) end
 
 ---What may be shown of a bot: everything but its token and what follows from it.
 ---@param row table of bots
+---@param vault parley.Vault|nil to say whether its token can be opened
 ---@return table BotV1
-function M.view(row)
-  local problem = row.problem and json.decode(row.problem)
+function M.view(row, vault)
+  local problem = vault and bots.locked(row, vault) or row.problem and json.decode(row.problem)
   if problem then problem.since = iso(problem.since) end
   return {
     name = row.name, telegram_id = row.telegram_id, username = row.username,

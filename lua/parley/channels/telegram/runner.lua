@@ -143,6 +143,7 @@ function M:start()
   self.api = self.fleet:api(bot.name)
   if not self.api then
     self.state, self.problem = "failing", bot.problem
+    self.log("error", explain[bot.problem.code], { bot = bot.name, code = bot.problem.code })
     return false
   end
   self.sender = sender.new {

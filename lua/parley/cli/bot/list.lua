@@ -14,13 +14,13 @@ local M = {
   options = shared.common,
 }
 
-local function read(db, config)
+local function read(deps, config)
   local views, after = json.array(), ""
   if config.telegram.token then views[1] = orders.main_view(config.telegram.token) end
   repeat
-    local rows, err = bots.page(db, after, PAGE)
+    local rows, err = bots.page(deps.db, after, PAGE)
     if not rows then return nil, err end
-    for _, row in ipairs(rows) do views[#views + 1] = orders.view(row) end
+    for _, row in ipairs(rows) do views[#views + 1] = orders.view(row, deps.vault) end
     after = #rows == PAGE and rows[PAGE].name
   until not after
   return views
@@ -28,7 +28,7 @@ end
 
 function M.run(o)
   return shared.with(o, function(deps, config)
-    local views, err = read(deps.db, config)
+    local views, err = read(deps, config)
     if not views then return exit.failed(err) end
     if o.output == "json" then return output.json(views) end
     local cells = {}

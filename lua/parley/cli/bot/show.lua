@@ -34,18 +34,18 @@ local function as_table(view)
   return exit.DONE
 end
 
-local function find(db, config, name)
+local function find(deps, config, name)
   if name == fleet.MAIN and config.telegram.token then
     return orders.main_view(config.telegram.token)
   end
-  local row, err = orders.find(db, name)
+  local row, err = orders.find(deps.db, name)
   if not row then return nil, err end
-  return orders.view(row)
+  return orders.view(row, deps.vault)
 end
 
 function M.run(o)
   return shared.with(o, function(deps, config)
-    local view, err = find(deps.db, config, o[1])
+    local view, err = find(deps, config, o[1])
     if not view then return shared.failed(err) end
     if view.state == "active" then view.worker, err = orders.worker(deps.db, view.name) end
     if err then return shared.failed(err) end

@@ -87,7 +87,7 @@ local function list(deps, ctx)
   end
   local views = json.array()
   if not ctx.args.cursor then views[1] = main_view(deps) end
-  for _, row in ipairs(rows) do views[#views + 1] = orders.view(row) end
+  for _, row in ipairs(rows) do views[#views + 1] = orders.view(row, deps.telegram.fleet.vault) end
   return app.json(ctx, 200, json.encode { bots = views, next_cursor = next_cursor })
 end
 
@@ -98,7 +98,7 @@ local function show(deps, ctx)
     local row
     row, err = orders.find(deps.db, ctx.params.bot)
     if not row then return nil, err end
-    view = orders.view(row)
+    view = orders.view(row, deps.telegram.fleet.vault)
   end
   if view.state == "active" then view.worker, err = orders.worker(deps.db, view.name) end
   if err then return nil, err end
