@@ -85,6 +85,8 @@ local KEYS = {
   -- how long a plugin waits for the next message of a conversation (c:enter)
   conversation_seconds = { "number", 86400, min = 1, max = 31536000 },
   fallback_plugin = { "string", "text_reply" },
+  -- a handler that takes longer is in the log, with what it has waited for
+  slow_handler_seconds = { "number", 1, min = 0.001, max = 300 },
   turn_timeout_seconds = { "number", 30, min = 1, max = 300 },
   continue_seconds = { "number", 900, min = 0.1, max = 86400 },
   heartbeat_timeout_seconds = { "number", 120, min = 0.1, max = 86400 },

@@ -4,6 +4,8 @@
 -- the outside can see first calls invocation:admit(): the message is durable then, and after a
 -- crash its turn is taken up again, not lost.
 
+local time = require "host.time"
+
 local M = {}
 
 local services = {}
@@ -30,6 +32,12 @@ function M.allowed(manifest, permission)
   return false
 end
 
+local function timed(invocation, name, since, ...)
+  local waited = invocation.waited
+  waited[name] = (waited[name] or 0) + time.mono() - since
+  return ...
+end
+
 ---The door of one invocation.
 ---@param invocation table parley.turn.invoke makes it
 ---@return fun(name: string, ...): any
@@ -48,7 +56,7 @@ function M.door(invocation)
       return M.refuse("permission", "'%s' needs the permission '%s': add it to \"permissions\" in "
         .. "manifest.json", name, service.permission)
     end
-    return service.run(invocation, ...)
+    return timed(invocation, name, time.mono(), service.run(invocation, ...))
   end
 end
 

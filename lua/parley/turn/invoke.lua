@@ -23,6 +23,7 @@ local response_of = require "parley.turn.response"
 local route = require "parley.turn.route"
 local session = require "parley.turn.session"
 local terms = require "parley.turn.terms"
+local slow = require "parley.plugins.slow"
 local time = require "host.time"
 local utf8 = require "parley.util.utf8"
 
@@ -82,6 +83,7 @@ local function invocation_for(self, turn, generation, plugin, id)
     id = id, manifest = plugin.manifest, settings = plugin.settings, db = self.db,
     dialog_id = turn.dialog.id, dialog = turn.dialog, user = turn.user, trace_id = turn.trace_id,
     config = generation.config, llm = generation.llm, writes = {}, notices = {}, turn = turn,
+    waited = {},
     deadline = time.live() + plugin.manifest.limits.timeout_ms / 1000,
     blobs = self.blobs, channel = self.channels and self.channels[turn.dialog.channel],
   }, Invocation)
@@ -106,7 +108,13 @@ local function ask(self, turn, generation, plugin, invited, id, delivery)
     if not request.history then return nil, err end
   end
   local driver, code = conversation.driver(self.pinned, turn, plugin)
+  local since = time.mono()
   local response, err, attempts = driver:invoke(request, gate.door(invocation), delivery)
+  slow.note(plugin, {
+    event = request.event.type, seconds = time.mono() - since, waited = invocation.waited,
+    limit = generation.config.slow_handler_seconds, trace_id = turn.trace_id,
+    dialog_id = turn.dialog.id,
+  }, self.log)
   turn.asked = { request = request, response = response }
   if response then
     response, err = response_of.check(plugin, response, session.of(turn, plugin))
