@@ -123,6 +123,15 @@ describe("bots over HTTP", function()
     eventually("it is gone", function() return not h.core.telegram.fleet:get(name) end)
   end)
 
+  it("are not there under what is no name", function()
+    for _, name in ipairs { "%00", "a%20b", "%27" } do
+      for _, what in ipairs { "", "/doctor" } do
+        local r = admin("GET", PATH .. "/" .. name .. what)
+        assert.same({ 404, "bot_not_found" }, { r.status, r.body.code }, r.text)
+      end
+    end
+  end)
+
   it("are listed page by page", function()
     for _ = 1, 3 do add { state = "paused" } end
     local seen, cursor, n = {}, "", 0

@@ -71,7 +71,10 @@ end
 
 ---@return table|nil row nil without an error when there is none
 ---@return table|nil err
-function M.get(db, name) return db:first("SELECT * FROM bots WHERE name = $1", name) end
+function M.get(db, name)
+  if not name:find "^[%w_]+$" then return nil end -- a path may have anybody's text there
+  return db:first("SELECT * FROM bots WHERE name = $1", name)
+end
 
 ---In the order of their names.
 ---@param after string the last name of the page before, "" for the first page
