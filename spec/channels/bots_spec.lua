@@ -7,7 +7,9 @@ local host = require "spec.support.host"
 local http = require "host.http_client"
 local json = require "host.json"
 local sim = require "parley.sim.telegram"
+local sweep = require "parley.store.sweep"
 local task = require "host.task"
+local time = require "host.time"
 local vault = require "parley.auth.vault"
 
 local MAIN = [[
@@ -88,6 +90,43 @@ describe("bots of a host", function()
     hears(bank, "five", { "two", "five" })
     assert.equal(undisturbed, runner "bank")
     assert.same({ "one", "three" }, said(shop))
+  end)
+
+  it("leave nothing behind that would be done, or believed, in their names", function()
+    local db, now = h.core.db, time.now_ms()
+    add("shop", { state = "paused" })
+    add("bank", { state = "paused" })
+    local function open_row(id, name, at_ms)
+      return {
+        "INSERT INTO outbox (id, sender, dialog_id, lane, method, params, state, attempts, trace_id, created_at) "
+          .. "VALUES ($1, $2, $3, 'reply', 'sendMessage', '{}', 'open', 0, 't', $4)",
+        id, "tg:" .. name, "tg:" .. name .. ":1", at_ms,
+      }
+    end
+    for _, name in ipairs { "shop", "bank" } do
+      assert(db:commit {
+        open_row("1" .. name, name, now),
+        { "INSERT INTO chats (sender, chat_id, state, changed_at) VALUES ($1, 1, 'blocked', 1)", "tg:" .. name },
+        { "INSERT INTO published (sender, what, digest, published_at) VALUES ($1, 'x', 'x', 1)", "tg:" .. name },
+        {
+          "INSERT INTO jobs (id, plugin, job, dialog_id, run_at, state, attempts, trace_id, created_at) "
+            .. "VALUES ($1, 'talk', 'ring', $2, $3, 'open', 0, 't', 1)", name, "tg:" .. name .. ":1", now + 1e9,
+        },
+      })
+    end
+    assert(db:commit(bots.remove(bots.get(db, "shop"))))
+    -- A turn that ended in the meantime, and one of a bot that is only paused.
+    assert(db:commit { open_row("2shop", "shop", now - 25 * 3600000), open_row("2bank", "bank", now - 25 * 3600000) })
+    assert(sweep.once(db))
+    local function count(what, name)
+      return db:first(("SELECT count(*) AS n FROM %s = $1"):format(what), name).n
+    end
+    for name, n in pairs { shop = 0, bank = 1 } do
+      assert.equal(n, count("chats WHERE sender", "tg:" .. name))
+      assert.equal(n, count("published WHERE sender", "tg:" .. name))
+      assert.equal(n, count("jobs WHERE state = 'open' AND id", name))
+      assert.equal(2 * n, count("outbox WHERE state = 'open' AND sender", "tg:" .. name))
+    end
   end)
 
   it("are polled and sent for no longer when the lease is lost, at once", function()

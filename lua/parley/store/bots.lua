@@ -172,12 +172,18 @@ function M.named(name, username)
   }
 end
 
----Takes a bot away, and what would still be done in its name.
+-- What is known of a sender holds for this bot only: the next one of the name may be another.
+local OF_SENDER = {
+  "DELETE FROM chats WHERE sender = $1", "DELETE FROM published WHERE sender = $1",
+  "DELETE FROM blob_files WHERE sender = $1",
+}
+
+---Takes a bot away, what was known to its sender, and what would still be done in its name.
 ---@param row table as it was read
 ---@return table[] statements a conflict when somebody else was faster
 function M.remove(row)
   local from, below = ("tg:%s:"):format(row.name), ("tg:%s;"):format(row.name)
-  return {
+  local out = {
     cluster.bump "bots",
     { "DELETE FROM bots WHERE name = $1 AND revision = $2", row.name, row.revision, expect = 1 },
     {
@@ -196,6 +202,8 @@ function M.remove(row)
     },
     cluster.bump "broadcasts",
   }
+  for _, statement in ipairs(OF_SENDER) do out[#out + 1] = { statement, "tg:" .. row.name } end
+  return out
 end
 
 return M

@@ -35,6 +35,14 @@ local RULES = {
     find = "SELECT id FROM outbox WHERE done_at < $1 AND id > $3 ORDER BY id LIMIT $2",
     delete = "DELETE FROM outbox WHERE id = $1",
   },
+  -- What a turn has decided while its bot was being removed.
+  {
+    key = { "id" }, before = KEPT_MS,
+    find = "SELECT id FROM outbox WHERE state = 'open' AND created_at < $1 AND id > $3 "
+      .. "AND sender LIKE 'tg:%' AND sender <> 'tg:main' AND NOT EXISTS "
+      .. "(SELECT 1 FROM bots WHERE 'tg:' || bots.name = outbox.sender) ORDER BY id LIMIT $2",
+    delete = "DELETE FROM outbox WHERE id = $1 AND state = 'open'",
+  },
   {
     key = { "id" }, before = 90 * KEPT_MS,
     find = "SELECT id FROM callbacks WHERE created_at < $1 AND id > $3 ORDER BY id LIMIT $2",
