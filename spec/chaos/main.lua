@@ -34,7 +34,7 @@ local function main(o)
   math.randomseed(seed)
   local r = require(o.telegram and "spec.chaos.telegram_rig" or "spec.chaos.rig").start {
     postgres = o.database == "postgres", redis = o.redis, instances = o.instances, workers = o.workers,
-    proxy = not o.telegram,
+    proxy = true,
   }
   say("seed %d; faults: %s", seed, table.concat(rounds.possible(r), ", "))
   local done, turns, repeated, failed = {}, 0, 0, 0

@@ -1,5 +1,6 @@
--- A system to break whose messages come from Telegram: the hosts of rig.lua, bots of a simulated Telegram that runs in
--- this process, and people who write to them.
+-- A system to break whose messages come from Telegram: the hosts of rig.lua, two bots of a simulated Telegram that runs in
+-- this process, and people who write to them. The hosts poll for one; the updates of the other come to a webhook, through
+-- the proxy in front of the first host.
 
 local checker = require "spec.chaos.telegram_checker"
 local people = require "spec.chaos.telegram_people"
@@ -12,11 +13,19 @@ M.__index = M
 local PEOPLE, RATE = 12, 150 -- of each bot; messages/s of all
 local SETTLE_S = 60
 
+-- A command of the first host's, told of the bot's token.
+local function order(self, arguments, token)
+  local env = { PARLEY_BOT_TOKEN = token }
+  for key, value in pairs(self.env) do env[key] = value end
+  local code, out = self.instances[1].h:run(arguments, { env = env })
+  assert(code == 0, out)
+end
+
 ---@param o spec.RigOptions
 function M.start(o)
   local s = assert(sim.start { limits = false, webhook_timeout = 1, webhook_pause_max = 0.5 })
-  local bot = s.world:add_bot { username = "tally_bot" }
-  local given = {}
+  local bot, hooked = s.world:add_bot { username = "tally_bot" }, s.world:add_bot { username = "hook_bot" }
+  local given = { proxy = true }
   for key, value in pairs(o) do given[key] = value end
   given.env = {
     TELEGRAM_BOT_TOKEN = bot.token, PARLEY_TELEGRAM_API = s:url(), PARLEY_TELEGRAM_PACED = "false",
@@ -24,7 +33,9 @@ function M.start(o)
   for key, value in pairs(o.env or {}) do given.env[key] = value end
   local self = setmetatable(rig.start(given), M)
   self.settle_s = SETTLE_S -- what is under way has so long when the people have stopped
-  self.sim, self.bots, self.names = s, { bot }, { [bot] = "main" }
+  self.sim, self.bots, self.names = s, { bot, hooked }, { [bot] = "main", [hooked] = "hook" }
+  order(self, "bot add hook", hooked.token)
+  order(self, "bot set-webhook hook --url http://127.0.0.1:" .. self.proxy.port)
   return self
 end
 
