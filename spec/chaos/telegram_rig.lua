@@ -29,6 +29,7 @@ function M.start(o)
   for key, value in pairs(o) do given[key] = value end
   given.env = {
     TELEGRAM_BOT_TOKEN = bot.token, PARLEY_TELEGRAM_API = s:url(), PARLEY_TELEGRAM_PACED = "false",
+    PARLEY_SECRET_KEY = ("5"):rep(64), -- each of them opens the token that one has stored
   }
   for key, value in pairs(o.env or {}) do given.env[key] = value end
   local self = setmetatable(rig.start(given), M)
