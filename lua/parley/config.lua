@@ -23,7 +23,15 @@ local RATE = {
 -- client does to everybody else.
 local PRODUCTION_RATES = {
   user = { requests = 20, seconds = 10 }, bot = { requests = 12000, seconds = 60 },
-  plugin = { requests = 12000, seconds = 60 },
+  plugin = { requests = 12000, seconds = 60 }, telegram = { requests = 20, seconds = 10 },
+}
+
+-- What the people of a type of client may do, in chats with bots.
+local ACCESS = {
+  "table", nil, keys = {
+    messages = { "boolean", true }, presses = { "boolean", true }, events = { "boolean", true },
+    commands = { "table", nil, open = true }, -- names of those that they may use; nil: as messages
+  },
 }
 
 -- Every key: its type, default, the variable that overrides it, and its bounds. `restart`: a reload
@@ -127,6 +135,7 @@ local KEYS = {
     typing_seconds = { "number", 1, min = 0.1, max = 3600, restart = true },
     press_seconds = { "number", 5, min = 0.1, max = 14, restart = true },
     -- what Telegram allows, so that it need not refuse; paced = false: only what it refuses counts
+    access = { "table", {}, keys = { internal = ACCESS, tg_client = ACCESS, public = ACCESS } },
     limits = { "table", {}, restart = true, keys = {
       paced = { "boolean", true, env = "PARLEY_TELEGRAM_PACED" },
       chat_per_second = { "number", 1, min = 0.01, max = 1000 },
@@ -136,7 +145,7 @@ local KEYS = {
     } },
   } },
   rate_limits = {
-    "table", {}, keys = { user = RATE, bot = RATE, plugin = RATE },
+    "table", {}, keys = { user = RATE, bot = RATE, plugin = RATE, telegram = RATE },
     profiles = { staging = PRODUCTION_RATES, prod = PRODUCTION_RATES },
   },
   -- which ring a plugin runs in: origin: trusted when it is the operator's own, else isolated

@@ -15,7 +15,8 @@ describe("the press of a button whose data is kept", function()
     accepted = nil
     db = { first = function() return nil, ERR end }
     telegram = {
-      db = db, key = "k", log = function() end, turn = {
+      db = db, key = "k", log = function() end, users = { of = function() return {} end }, turn = {
+        limits = { take = function() end }, manager = { current = { config = { telegram = { access = {} } } } },
         accept = function(_, rows) accepted = rows return {} end,
         queue = queue.new { of_one = 10, of_all = 10 },
       },
@@ -57,6 +58,7 @@ describe("an update that cannot be stored", function()
     local stored, said = {}, {}
     local telegram = {
       log = function(_, text) said[#said + 1] = text end, turn = {
+        limits = { take = function() end }, manager = { current = { config = { telegram = { access = {} } } } },
         queue = queue.new { of_one = 10, of_all = 10, run = function() return true end },
         accept = function(_, rows)
           for i, row in ipairs(rows) do stored[i] = row.key end

@@ -23,7 +23,7 @@ local BATCH = 200     -- blocks given back in one transaction
 
 ---@class parley.limits.Verdict
 ---@field allowed boolean
----@field kind string "user", "bot" or "plugin"
+---@field kind string "user", "bot", "plugin", "telegram" (a person there), "refusal" (told once)
 ---@field limit integer
 ---@field seconds number length of the window
 ---@field remaining integer as this worker knows it; others may have taken some since
@@ -92,12 +92,13 @@ local function follow(b)
 end
 
 ---Counts one request.
----@param kind "user"|"bot"|"plugin"
+---@param kind "user"|"bot"|"plugin"|"telegram"|string
 ---@param id string
+---@param policy {requests: integer, seconds: number}|nil default: the configured one of its kind
 ---@return parley.limits.Verdict|nil verdict nil without an err: nothing limits it
 ---@return table|nil err the store of the allowances could not be asked
-function M:take(kind, id)
-  local policy = self.policies[kind]
+function M:take(kind, id, policy)
+  policy = policy or self.policies[kind]
   if not policy then return nil end
   local b = bucket_of(self, ("rate:%s:%s"):format(kind, id))
   while true do
@@ -108,7 +109,7 @@ function M:take(kind, id)
       return verdict(b, kind, policy, now, true)
     end
     if now < b.refused_until then
-      meters.rate_limited:with(kind):inc()
+      if self.policies[kind] then meters.rate_limited:with(kind):inc() end
       return verdict(b, kind, policy, now, false)
     end
     local ok, err

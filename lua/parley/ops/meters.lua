@@ -61,7 +61,8 @@ M.plugin_unknown_fields = r:counter("parley_plugin_unknown_fields_total",
 
 M.telegram_updates = r:counter("parley_telegram_updates_total",
   "Updates that bots have brought, by kind; duplicate: it was here before; refused: it is none, or "
-    .. "too large.", { "bot", "kind" })
+    .. "too large; limited: of somebody who writes too much; forbidden: by the policy.",
+  { "bot", "kind" })
 M.telegram_ack = r:histogram("parley_telegram_ack_seconds",
   "Time from when updates have come until they are durable, and may be confirmed.")
 M.telegram_polls = r:counter("parley_telegram_poll_failures_total",
@@ -149,7 +150,7 @@ begin(M.dead_letters, { "message", "job", "outbox" })
 begin(M.deployments, { "started", "promoted", "rolled_back", "cancelled" })
 begin(M.tls_reloads, { "ok", "failed" })
 begin(M.auth_failures, { "unauthorized", "forbidden", "busy", "unavailable" })
-begin(M.rate_limited, { "user", "bot", "plugin" })
+begin(M.rate_limited, { "user", "bot", "plugin", "telegram" })
 begin(M.audit_events, { "debug", "info", "warning", "error", "critical" })
 
 --- Counts one request that was answered.

@@ -21,9 +21,21 @@ local TEXTS = {
     ru = "Диалог начат заново.",
     uk = "Діалог розпочато заново.",
   },
+  -- Somebody writes more than a person does.
+  slow_down = {
+    en = "You write faster than I can answer. Please wait a little.",
+    ru = "Вы пишете быстрее, чем я успеваю отвечать. Подождите, пожалуйста, немного.",
+    uk = "Ви пишете швидше, ніж я встигаю відповідати. Зачекайте, будь ласка, трохи.",
+  },
+  -- The operator does not allow them to.
+  not_allowed = {
+    en = "Sorry, this is not open to you here.",
+    ru = "К сожалению, здесь это вам недоступно.",
+    uk = "На жаль, тут це вам недоступно.",
+  },
 }
 
----@param name "sorry"|"stale"|"reset"
+---@param name "sorry"|"stale"|"reset"|"slow_down"|"not_allowed"
 ---@param locale string like uk-UA
 ---@return string
 function M.text(name, locale)

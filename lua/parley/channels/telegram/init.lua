@@ -26,6 +26,7 @@ local shards = require "parley.channels.telegram.shards"
 local special = require "parley.channels.telegram.special"
 local task = require "host.task"
 local typing = require "parley.channels.telegram.typing"
+local users = require "parley.channels.telegram.users"
 
 local M = {}
 M.__index = M
@@ -57,6 +58,7 @@ function M.new(deps)
   self.key = crypto.hmac_sha256(deps.master, "callbacks")
   self.senders, self.downloads = {}, bulkhead.new(DOWNLOADS)
   self.outlet = outlet.new { db = deps.db, log = deps.log, shared = deps.cluster.shared }
+  self.users = users.new { db = deps.db, shared = deps.turn.shared }
   self.fleet = fleet.new { db = deps.db, master = deps.master, config = deps.config }
   self.commands = commands.new {
     db = deps.db, fleet = self.fleet, manager = deps.turn.manager, log = deps.log,
@@ -153,6 +155,7 @@ end
 function M:begin()
   self.pulse:start()
   self.cluster:on("outbox", function() look(self) end)
+  self.cluster:on("users", function() self.users:forget() end)
   self.cluster:on("bots", function() self:follow() end)
   self.changed = true
   task.spawn(function()

@@ -3,6 +3,7 @@
 
 local callback = require "parley.channels.telegram.callback"
 local crypto = require "host.crypto"
+local door = require "parley.channels.telegram.door"
 local json = require "host.json"
 local meters = require "parley.ops.meters"
 local normalise = require "parley.channels.telegram.normalise"
@@ -68,14 +69,25 @@ local function full()
   }
 end
 
+-- Those of them that may come in, and are new.
+local function store(telegram, bot, rows, kinds)
+  local admitted, err = door.admit(telegram, bot, rows, kinds)
+  if not admitted then return nil, err end
+  local ok
+  ok, err = read_presses(telegram, admitted)
+  if not ok then return nil, err end
+  local written = write(telegram, admitted, kinds)
+  if #written == 0 then return {} end
+  return telegram.turn:accept(written)
+end
+
 -- Durable, and in the queue of the turns, whose places are taken before: they are bounded.
-local function accept(telegram, source, rows, kinds, durable)
+local function accept(telegram, bot, source, rows, kinds, durable)
   local queue = telegram.turn.queue
   if not queue:reserve(source, #rows) then return full() end
-  local ok, err = read_presses(telegram, rows)
-  local fresh
-  if ok then fresh, err = telegram.turn:accept(write(telegram, rows, kinds)) end
-  queue:release(source, #rows - (fresh and #fresh or 0))
+  local good, fresh, err = pcall(store, telegram, bot, rows, kinds)
+  queue:release(source, #rows - (good and fresh and #fresh or 0))
+  if not good then error(fresh, 0) end
   if not fresh then return nil, err end
   durable() -- before a turn computes: Telegram does not wait for that
   local is_fresh = {}
@@ -106,7 +118,7 @@ function M.take(telegram, bot, updates, durable)
   if #rows == 0 then
     confirm()
   else
-    taken, err = accept(telegram, source, rows, kinds, confirm)
+    taken, err = accept(telegram, bot, source, rows, kinds, confirm)
   end
   if not taken then return nil, err end
   for _, kind in ipairs(kinds) do meters.telegram_updates:with(bot.name, kind):inc() end

@@ -5,10 +5,12 @@
 -- worker has written it in between, it is read again.
 
 local app = require "parley.http.app"
+local cluster = require "parley.cluster"
 local crypto = require "host.crypto"
 local json = require "host.json"
 local lanes = require "parley.turn.lanes"
 local schema = require "parley.schema.v1alpha"
+local telegram_users = require "parley.channels.telegram.users"
 local time = require "host.time"
 
 local M = {}
@@ -57,6 +59,7 @@ local function statements(row, user)
         user.updated_at, n = 7, expect = 1,
       },
       { OUTDATE, user.id },
+      row.telegram_id and cluster.bump "users" or nil,
     }
   end
   return {
@@ -86,7 +89,12 @@ local function try(deps, ctx, key)
   local list = statements(row, user)
   list[#list + 1] = ctx.once and ctx.once(status, text)
   ok, err = deps.db:commit(list)
-  if ok then return app.json(ctx, status, text) end
+  if ok then
+    if row and row.telegram_id and deps.shared:mode() ~= "sql" then
+      deps.shared:delete(telegram_users.key(row.telegram_id))
+    end
+    return app.json(ctx, status, text)
+  end
   local again = err.statement == 1 and (err.code == "conflict" or err.code == "unique")
   return nil, err, again
 end

@@ -87,7 +87,8 @@ local function of_text(message, username)
   if not found then
     return { type = "text", text = text, payload = list and { entities = list } }
   end
-  if found.bot and found.bot:lower() ~= (username or ""):lower() then return nil end
+  -- Before the bot knows its own name, a command is rather for it than for nobody.
+  if found.bot and username and found.bot:lower() ~= username:lower() then return nil end
   -- https://t.me/BOT?start=PAYLOAD, which Telegram sends as a command.
   if found.command == "start" and found.args ~= "" then found.deep_link = found.args end
   return { type = "command", text = "/" .. found.command .. rest, payload = found }
