@@ -124,7 +124,7 @@ describe("bots over HTTP", function()
   end)
 
   it("are not there under what is no name", function()
-    for _, name in ipairs { "%00", "a%20b", "%27" } do
+    for _, name in ipairs { "a%20b", "%27" } do
       for _, what in ipairs { "", "/doctor" } do
         local r = admin("GET", PATH .. "/" .. name .. what)
         assert.same({ 404, "bot_not_found" }, { r.status, r.body.code }, r.text)
