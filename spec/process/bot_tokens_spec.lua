@@ -104,4 +104,14 @@ describe("the tokens of bots", function()
     for i = 1, 3 do assert.is_nil(lines:find(secrets[i], 1, true)) end
     s:close()
   end)
+
+  it("that stand in the settings are asked for where a command has not got them", function()
+    s, secrets, said, home = assert(sim.start { limits = false }), {}, {}, support.temp_dir()
+    for _, order in ipairs { "doctor", "show" } do
+      local r = parley(nil, "bot", order, "main", "--home=" .. home)
+      assert.equal(78, r.code)
+      assert.matches("which is not set here: give this command TELEGRAM_BOT_TOKEN, as the host has it", r.err)
+    end
+    s:close()
+  end)
 end)

@@ -35,6 +35,7 @@ local function find(deps, config, name)
   if name == fleet.MAIN and config.telegram.token then
     return fleet.new({ db = deps.db, master = master, config = config.telegram }):get(name)
   end
+  if name == fleet.MAIN then return shared.unknown_main() end
   local row
   row, err = orders.find(deps.db, name)
   if not row then return nil, err end

@@ -35,7 +35,8 @@ local function as_table(view)
 end
 
 local function find(deps, config, name)
-  if name == fleet.MAIN and config.telegram.token then
+  if name == fleet.MAIN then
+    if not config.telegram.token then return shared.unknown_main() end
     return orders.main_view(config.telegram.token)
   end
   local row, err = orders.find(deps.db, name)
