@@ -59,7 +59,11 @@ cpu() {
 }
 
 # parley_home DIR: starts a host that calls the simulator.
-parley_home() { PARLEY_TELEGRAM_API=$api PARLEY_TELEGRAM_PACED=false start_host "$1"; bot_pid=$host_pid; }
+parley_home() {
+  : >"$1.out" # start_host looks into it before the host has begun
+  PARLEY_TELEGRAM_API=$api PARLEY_TELEGRAM_PACED=false start_host "$1"
+  bot_pid=$host_pid
+}
 
 # at_webhook DIR NAME: adds the simulator's bot to the host there, and has its updates brought.
 at_webhook() {
