@@ -16,6 +16,7 @@ await_word() {
 
 # start_sim: a simulated Telegram without limits, with one bot; sets api, sim_pid.
 start_sim() {
+  : >"$work/sim" # what the one before has said is not its greeting
   build/parley sim telegram --listen 127.0.0.1:0 --no-limits --token "$BOT_TOKEN" >"$work/sim" 2>&1 &
   sim_pid=$!
   pids+=("$sim_pid")
