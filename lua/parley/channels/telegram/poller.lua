@@ -3,12 +3,14 @@
 
 local explain = require "parley.channels.telegram.explain"
 local meters = require "parley.ops.meters"
+local time = require "host.time"
 
 local M = {}
 
 local POLL_S = 25
 local PAUSE_S, PAUSE_MAX_S = 0.5, 30
 local BATCH = 100        -- at most, says Telegram
+local CALM_S = 60
 local MANY, ROOM_S = 50, 0.1
 
 -- Until they are durable nothing of them is confirmed.
@@ -52,11 +54,18 @@ end
 
 local function failed(self, err)
   meters.telegram_polls:with(self.bot.name, err.code):inc()
+  self.failed_at = time.mono()
   if self.told == err.code then return end
   self.told = err.code
   self.log("error", explain[err.code] or "updates cannot be had", {
     bot = self.bot.name, code = err.code, error = err.message,
   })
+end
+
+-- Two pollers of one bot get 409 in turn: between them a poll that goes well says nothing.
+local function well(self)
+  if self.told == "conflict" and time.mono() - self.failed_at < CALM_S then return end
+  self.told = nil
 end
 
 ---Polls as long as the lease is held.
@@ -72,7 +81,8 @@ function M.run(self)
       offset = offset, timeout = POLL_S, limit = limit, allowed_updates = self.wanted(),
     }, POLL_S + 10)
     if updates then
-      pause, self.told = PAUSE_S, nil
+      pause = PAUSE_S
+      well(self)
       if #updates > 0 and take(self, updates) then offset = next_offset(updates, offset) end
     else
       failed(self, err)

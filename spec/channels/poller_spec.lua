@@ -1,0 +1,41 @@
+-- Long polling, without a Telegram: what is said of what goes wrong.
+
+local poller = require "parley.channels.telegram.poller"
+local queue = require "parley.turn.queue"
+
+describe("a poller", function()
+  it("explains once that somebody else polls, though every other poll goes well", function()
+    local said, n = {}, 0
+    poller.run {
+      bot = { name = "main" }, queue = queue.new { of_one = 10, of_all = 10 }, wanted = function() return {} end,
+      lease = { held = function() return n < 12 end, sleep = function() end },
+      log = function(_, text) said[#said + 1] = text end, take = function() return 0 end,
+      api = {
+        call = function()
+          n = n + 1
+          if n % 2 == 0 then return {} end
+          return nil, { code = "conflict", message = "terminated by other getUpdates request" }
+        end,
+      },
+    }
+    assert.equal(12, n)
+    assert.equal(1, #said)
+    assert.matches("^somebody else gets the updates of this bot", said[1])
+  end)
+
+  it("confirms all updates of a batch, in whatever order they have come", function()
+    local offsets, batches = {}, { { { update_id = 7 }, { update_id = 9 }, { update_id = 8 } }, {} }
+    poller.run {
+      bot = { name = "main" }, queue = queue.new { of_one = 10, of_all = 10 }, wanted = function() return { "message" } end,
+      lease = { held = function() return #batches > 0 end, sleep = function() end },
+      log = function() end, take = function(updates) return #updates end,
+      api = {
+        call = function(_, _, params)
+          offsets[#offsets + 1] = params.offset
+          return table.remove(batches, 1)
+        end,
+      },
+    }
+    assert.same({ 0, 10 }, offsets)
+  end)
+end)
