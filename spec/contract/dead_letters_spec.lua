@@ -186,7 +186,7 @@ describe("dead letters", function()
   end)
 
   it("are not there under an id that is none", function()
-    for _, id in ipairs { "a%20b", ("x"):rep(100), "%27" } do
+    for _, id in ipairs { "%00", "a%20b", ("x"):rep(100), "%27" } do
       for _, order in ipairs { { "GET", "" }, { "DELETE", "" }, { "POST", "/replay" } } do
         local r = admin(order[1], PATH .. "/" .. id .. order[2])
         assert.same({ 404, "dead_letter_not_found" }, { r.status, r.body.code })

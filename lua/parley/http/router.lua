@@ -2,7 +2,6 @@
 -- the OpenAPI document come from them.
 
 local compile = require("parley.schema.compile").compile
-local json = require "host.json"
 local query = require "parley.http.query"
 
 local M = {}
@@ -47,12 +46,6 @@ function M:add(route)
   self.routes[#self.routes + 1] = route
 end
 
--- Nothing has a name that is no text, and no database takes one.
-local function is_text(value)
-  if not value:find "[%z\128-\255]" then return true end
-  return not value:find("\0", 1, true) and json.encode(value) ~= nil
-end
-
 local function char_of(hex) return string.char(tonumber(hex, 16)) end
 
 ---@return table|nil route
@@ -81,9 +74,7 @@ function M:match(method, path)
   local params = {}
   for i, name in ipairs(route.parameters) do
     local value = values[i]
-    if value:find("%", 1, true) then value = value:gsub("%%(%x%x)", char_of) end
-    if not is_text(value) then return nil, "not_found" end
-    params[name] = value
+    params[name] = value:find("%", 1, true) and value:gsub("%%(%x%x)", char_of) or value
   end
   return route, params
 end
