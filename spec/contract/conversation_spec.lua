@@ -189,6 +189,14 @@ for _, ring in ipairs { "trusted", "isolated" } do
       assert.equal("answer_callback", press(buttons(sure).Yes).actions[1].type)
     end)
 
+    it("leaves buttons alone that the plugin has made itself, whatever they bring back", function()
+      start(talk("c:reply('got ' .. c:ask 'what?')", nil,
+        "p.on.callback({ talk = 'string' }, function(c, data) c:reply('pressed ' .. data.talk) end)"))
+      say "/book"
+      assert.equal("pressed b", press({ data = { talk = "b" }, plugin = "room" }).text)
+      assert.equal("got it", say "it")
+    end)
+
     it("goes on after a restart", function()
       start(BOOKING)
       say "/book x" say "Ann"

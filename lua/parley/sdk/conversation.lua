@@ -108,7 +108,7 @@ end
 
 local function go_live(cc, c)
   cc.message, cc.user, cc.event, cc._actions = c.message, c.user, c.event, c._actions
-  cc.locale, cc._end, cc._begin, cc._declined = c.locale, nil, nil, nil
+  cc.locale, cc._end, cc._declined = c.locale, nil, nil
 end
 
 ---Waits for the next answer, in the code of a conversation.
@@ -242,7 +242,7 @@ local function ends_it(stored, text)
 end
 
 local function pressed(request, stored, data)
-  if not stored or data.talk ~= stored.id or data.at ~= #stored.log then
+  if not stored or data.__talk ~= stored.id or data.at ~= #stored.log then
     return with(function(c) c:answer(say(c, "stale")) end)
   end
   return go_on(request, stored, { type = "callback", payload = { data = { v = data.v } } })
@@ -266,7 +266,7 @@ function M.find(request, is_command)
   end
   if event.type == "callback" then
     local data = message.payload and message.payload.data
-    if type(data) ~= "table" or data.talk == nil then return nil end
+    if type(data) ~= "table" or data.__talk == nil then return nil end
     return pressed(request, stored, data)
   end
   if OTHERS[event.type] or not stored or not stored.open then return nil end

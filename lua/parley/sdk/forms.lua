@@ -235,7 +235,7 @@ local function rows_of(c, choices, columns)
     local at = math.floor((i - 1) / columns) + 1
     rows[at] = rows[at] or {}
     rows[at][#rows[at] + 1] = {
-      text = choice.text, data = { talk = talk.id, at = talk.player.at, v = i },
+      text = choice.text, data = { __talk = talk.id, at = talk.player.at, v = i },
     }
   end
   return rows

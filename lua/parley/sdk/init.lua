@@ -114,7 +114,11 @@ local function find(request, state)
   if intent and request.intent.source == "plugin" and handlers.intent[intent] then
     return handlers.intent[intent], request.intent
   end
-  if event.type == "job" then return handlers.job[event.job], event.data end
+  if event.type == "job" then
+    -- The end of a wait, of a version that had conversations: nobody waits any more.
+    if event.job == "__talk" then return { options = {}, fn = function() end } end
+    return handlers.job[event.job], event.data
+  end
   if event.type == "menu" then return menu.asked(event) end
   if event.type == "event" then return handlers.event[event.name], event.data end
   if event.type == "callback" then

@@ -86,6 +86,7 @@ function M.check(plugin, r, before)
   if r.declined and r.continue then
     return bad(plugin, "continue: what is declined is not gone on with")
   end
+  if plugin.manifest.transport ~= "lua" then r.wake = nil end -- it is the SDK's
   local problem = conversation.problem(r.wake)
   if problem then return bad(plugin, "%s", problem) end
   local ok, err = check_actions(plugin, r.actions)
