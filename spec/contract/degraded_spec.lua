@@ -5,7 +5,7 @@ local task = require "host.task"
 
 local function plugin(name, priority)
   return {
-    manifest = { patterns = { "^ask" }, priority = priority, limits = { cpu_ms = 2 }, on_error = "reply" },
+    manifest = { patterns = { "^ask" }, priority = priority, limits = { cpu_ms = 20 }, on_error = "reply" },
     main = ([[local p = parley.plugin()
       p.on.text("^ask bad", function() while true do end end)
       p.on.text("^ask", function(c) c:reply %q end)

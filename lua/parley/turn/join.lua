@@ -12,7 +12,9 @@ local time = require "host.time"
 
 local M = {}
 
-local WINDOW_S = 0.5 -- after the last one
+---@type number seconds after the last one; a spec may need more
+M.WINDOW_S = 0.5
+
 local MAX = 10
 
 local FIND = "SELECT key, payload, received_at FROM inbox WHERE dialog_id = $1 AND part_of = $2 "
@@ -34,9 +36,9 @@ local function gather(deps, row)
     local newest = 0
     for _, part in ipairs(rows) do newest = math.max(newest, part.received_at) end
     local waited = time.mono() - since
-    local left = math.max(WINDOW_S - waited, (newest - time.now_ms()) / 1000 + WINDOW_S)
-    if #rows == 0 or #rows == MAX or left <= 0 or waited > MAX * WINDOW_S then return rows end
-    task.sleep(math.min(left, WINDOW_S))
+    local left = math.max(M.WINDOW_S - waited, (newest - time.now_ms()) / 1000 + M.WINDOW_S)
+    if #rows == 0 or #rows == MAX or left <= 0 or waited > MAX * M.WINDOW_S then return rows end
+    task.sleep(math.min(left, M.WINDOW_S))
   end
 end
 
