@@ -1,4 +1,5 @@
--- The parameters of lists: pages, bounds in time, filters. A route puts them into its `query`.
+-- Lists: their parameters - pages, bounds in time, filters - which a route puts into its `query`,
+-- and where a page ends.
 
 local M = {}
 
@@ -18,6 +19,17 @@ function M.cursor(what)
     name = "cursor", description = "next_cursor of the page before: " .. what,
     schema = { type = "string", maxLength = 64, pattern = "^[%w-]+$" },
   }
+end
+
+---Takes away the row that was read to know whether there is a next page.
+---@param rows table[] up to limit + 1
+---@param limit integer
+---@param key string of a row: what the next page begins after
+---@return string|nil next_cursor nil: there is none
+function M.cut(rows, limit, key)
+  if #rows <= limit then return nil end
+  rows[#rows] = nil
+  return rows[#rows][key]
 end
 
 ---@param name string

@@ -80,11 +80,7 @@ local function list(deps, ctx)
   local limit = ctx.args.limit or 50
   local rows, err = bots.page(deps.db, ctx.args.cursor or "", limit + 1)
   if not rows then return nil, err end
-  local next_cursor
-  if #rows > limit then
-    rows[#rows] = nil
-    next_cursor = rows[#rows].name
-  end
+  local next_cursor = page.cut(rows, limit, "name")
   local views = json.array()
   if not ctx.args.cursor then views[1] = main_view(deps) end
   for _, row in ipairs(rows) do views[#views + 1] = orders.view(row, deps.telegram.fleet.vault) end

@@ -38,11 +38,7 @@ local function list(core, ctx)
   local limit = ctx.args.limit or 50
   local rows, err = broadcasts.list(core.db, ctx.args.cursor, limit + 1)
   if not rows then return nil, err end
-  local next_cursor
-  if #rows > limit then
-    rows[#rows] = nil
-    next_cursor = rows[#rows].id
-  end
+  local next_cursor = page.cut(rows, limit, "id")
   local views = json.array()
   for i, b in ipairs(rows) do views[i] = broadcasts.view(b) end
   return app.json(ctx, 200, json.encode { broadcasts = views, next_cursor = next_cursor })

@@ -183,11 +183,7 @@ local function snapshot(deps, ctx)
     .. "WHERE dialog_id = $1 AND id < $2 AND reset_version = $3 ORDER BY id DESC LIMIT $4",
     id, ctx.args.cursor or "~", d.reset_version, limit + 1)
   if not rows then return nil, err end
-  local next_cursor
-  if #rows > limit then
-    rows[#rows] = nil
-    next_cursor = rows[#rows].id
-  end
+  local next_cursor = page.cut(rows, limit, "id")
   local state = d.state and json.decode(d.state) or {}
   session.expire(state)
   local messages = json.array()

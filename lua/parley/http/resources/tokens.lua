@@ -73,11 +73,7 @@ local function list(deps, ctx)
   local limit = ctx.args.limit or 50
   local rows, err = tokens.page(deps.db, ctx.args.cursor or "", limit + 1)
   if not rows then return nil, err end
-  local next_cursor
-  if #rows > limit then
-    rows[#rows] = nil
-    next_cursor = rows[#rows].id
-  end
+  local next_cursor = page.cut(rows, limit, "id")
   local views = json.array()
   for i, row in ipairs(rows) do views[i] = tokens.view(row) end
   return app.json(ctx, 200, json.encode { tokens = views, next_cursor = next_cursor })
