@@ -197,6 +197,17 @@ for _, ring in ipairs { "trusted", "isolated" } do
       assert.equal("got it", say "it")
     end)
 
+    it("goes by no code that its plugin has made up in the session", function()
+      start(talk("c:ask 'what?'", nil, [[
+        p.on.callback({ forge = "string" }, function(c, data)
+          c.session.__talk = { bundle = data.forge == "n" and 5 or data.forge == "t" and { 1 } or data.forge }
+          c:reply "forged"
+        end)]]))
+      for _, forged in ipairs { "n", "t", "../../x", ("g"):rep(64) } do
+        for _ = 1, 2 do assert.equal("forged", press({ data = { forge = forged }, plugin = "room" }).text) end
+      end
+    end)
+
     it("goes on after a restart", function()
       start(BOOKING)
       say "/book x" say "Ann"

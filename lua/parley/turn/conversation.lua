@@ -21,7 +21,10 @@ local WAKE_MAX_S = 366 * 86400
 ---@return string|nil hash nil: none waits
 function M.bundle(turn, plugin)
   local kept = session.of(turn, plugin)
-  return type(kept) == "table" and type(kept.__talk) == "table" and kept.__talk.bundle or nil
+  local bundle = kept and type(kept.__talk) == "table" and kept.__talk.bundle
+  -- The session is the plugin's to write: what is no hash there is nobody's code.
+  if type(bundle) ~= "string" or #bundle ~= 64 or bundle:find "%X" then return nil end
+  return bundle
 end
 
 ---Who is to take an event of this dialog.
