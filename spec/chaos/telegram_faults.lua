@@ -34,4 +34,17 @@ M.updates_again = {
   run = function(rig) rig.running:bring_again(20) end,
 }
 
+-- While the webhook is out of reach, and later than what was written before them.
+M.updates_again_late = {
+  needs = "sim",
+  run = function(rig)
+    rig.proxy:blackhole()
+    task.sleep(0.5)
+    rig.running:bring_again(50)
+    task.sleep(0.2)
+    rig.proxy:reset()
+    rig.proxy:pass()
+  end,
+}
+
 return M

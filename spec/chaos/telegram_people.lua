@@ -3,6 +3,7 @@
 
 local task = require "host.task"
 local time = require "host.time"
+local world = require "parley.sim.telegram.world"
 
 local M = {}
 M.__index = M
@@ -67,12 +68,15 @@ function M.start(o)
   return self
 end
 
----Brings updates once more that bots had before, in an order that they were not in.
+---Brings updates once more that bots have taken before, in an order that they were not in.
 ---@param count integer of each bot
 function M:bring_again(count)
   for bot, kept in pairs(self.kept) do
-    local updates = {}
-    for i = 1, math.min(count, #kept) do updates[i] = kept[math.random(#kept)] end
+    local taken, updates = {}, {}
+    for _, update in ipairs(kept) do
+      if world.has_taken(bot, update) then taken[#taken + 1] = update end
+    end
+    for i = 1, math.min(count, #taken) do updates[i] = taken[math.random(#taken)] end
     self.sim:act("again", { bot = bot.user.username, updates = updates })
   end
 end

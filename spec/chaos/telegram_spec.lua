@@ -47,6 +47,11 @@ describe("the checker of Telegram", function()
     assert.same({}, kinds, words)
   end)
 
+  it("has nothing to say when updates come again while others have not come at all", function()
+    local kinds, words = kinds_of("none", { "updates_again_late" })
+    assert.same({}, kinds, words)
+  end)
+
   it("notices updates that are confirmed before they are durable", function()
     local kinds, words = kinds_of("early_confirmation", { "worker_killed" })
     assert.is_true((kinds.lost or 0) > 0, words)

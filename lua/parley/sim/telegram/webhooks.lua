@@ -57,8 +57,8 @@ local function lane_of(update)
 end
 
 local function forget_delivered(bot)
-  while bot.first <= bot.last and bot.updates[bot.first].delivered do
-    bot.updates[bot.first] = nil
+  while bot.first <= bot.last and bot.delivered[bot.updates[bot.first]] do
+    bot.delivered[bot.updates[bot.first]], bot.updates[bot.first] = nil, nil
     bot.first = bot.first + 1
   end
 end
@@ -69,7 +69,7 @@ local function run(self, bot, hook)
   local function work(id)
     local lane, i = lanes[id], 1
     while lane[i] and deliver(self, bot, hook, lane[i]) do
-      lane[i].delivered = true
+      bot.delivered[lane[i]] = true
       forget_delivered(bot)
       i = i + 1
     end

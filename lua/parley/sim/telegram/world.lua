@@ -55,6 +55,7 @@ function M:add_bot(given)
   local bot = {
     token = given.token or ("%d:sim-%d"):format(id, id),
     updates = {}, first = 1, last = 0, -- not taken yet: updates[first .. last], in order
+    delivered = {}, -- those of them that the webhook has, while earlier ones are not forgotten
     next_update = 100000001, taken = task.cond(), wanted = nil, commands = {}, texts = {},
     user = {
       id = id, is_bot = true, first_name = given.name or given.username or "Bot " .. id,
@@ -246,6 +247,17 @@ function M.confirm(bot, offset)
     bot.updates[bot.first] = nil
     bot.first = bot.first + 1
   end
+end
+
+---Whether Telegram takes an update for done: only then it may come once more out of its order.
+---@param bot table
+---@param update table
+function M.has_taken(bot, update)
+  if bot.delivered[update] then return true end
+  for i = bot.first, bot.last do
+    if bot.updates[i] == update then return false end
+  end
+  return true
 end
 
 ---@return integer how many updates the bot has not taken
