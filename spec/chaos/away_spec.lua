@@ -1,6 +1,7 @@
 -- PostgreSQL is away for a while: every request is told at once to come later, nothing piles up, and when it is back
 -- the same processes go on.
 
+local json = require "host.json"
 local programs = require "spec.support.process"
 local rig = require "spec.chaos.rig"
 local task = require "host.task"
@@ -9,15 +10,16 @@ local tcp = require "host.tcp"
 local AT_ONCE = 50
 local HANG_S = 30 -- for a hang only
 
--- The head of an answer to a message.
+-- The head of an answer to a message, and its body.
 local function ask(r, id)
   local body = ('{"user":{"external_id":"u"},"type":"text","text":"/tally 1","message_id":"%s"}'):format(id)
   local c = assert(tcp.connect("127.0.0.1", r.instances[1].port, 5))
   assert(c:write(("POST /api/v1/dialogs/%s/messages HTTP/1.1\r\nHost: x\r\nX-Bot-Token: %s\r\nConnection: close\r\n"
     .. "Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"):format(id, r.token, #body, body)))
   local head = assert(c:read("\r\n\r\n", HANG_S))
+  local text = assert(c:read(tonumber(head:match "Content%-Length: (%d+)"), HANG_S))
   c:close()
-  return head
+  return head, json.decode(text)
 end
 
 local function answered(r, id)
@@ -60,8 +62,10 @@ describe("PostgreSQL that is away", function()
         return ended and head:find "^HTTP/1.1 503 "
       end)
       for i = 1, AT_ONCE do
-        local head = ask(r, ("away%d-%s"):format(i, name))
+        local head, body = ask(r, ("away%d-%s"):format(i, name))
         assert.matches("^HTTP/1.1 503 ", head)
+        -- Where the server is stands in the log, and not in what strangers get.
+        assert.same({ "unavailable", "the database cannot be reached now" }, { body.code, body.detail })
         assert.matches("\r\nRetry%-After: %d+\r\n", head)
       end
       change[2]()

@@ -57,6 +57,23 @@ local function storage_failure(err)
   return type(err.op) == "string" and (err.op:find "^sql" or err.op:find "^postgres") ~= nil
 end
 
+-- For clients: where the database is, and what its words are, stands in the log.
+local STORAGE = {
+  unavailable = "the database cannot be reached now",
+  busy = "the database has too much to do now",
+  timeout = "the database has not answered in time",
+  disk_full = "the disk is full: nothing can be stored until there is room",
+}
+
+-- What a client is told of an error of the database.
+local function of_storage(err)
+  local message = STORAGE[err.code]
+  return {
+    code = message and err.code or "storage_failed", retry_after = err.retry_after,
+    headers = err.headers, message = message or "the database cannot be used now",
+  }
+end
+
 local HEADERS = "Content-Type: application/problem+json\r\nCache-Control: no-store\r\n"
 
 ---Answers with a problem document.
@@ -67,11 +84,10 @@ local HEADERS = "Content-Type: application/problem+json\r\nCache-Control: no-sto
 ---@param more string|nil header lines that every answer to this request has
 ---@return integer status
 function M.respond(req, trace_id, err, more)
-  local known = M.CODES[err.code]
-  if not known and storage_failure(err) then
-    err = { code = "storage_failed", message = "the database cannot be used now" }
-    known = M.CODES.storage_failed
+  if storage_failure(err) and (STORAGE[err.code] or not M.CODES[err.code]) then
+    err = of_storage(err)
   end
+  local known = M.CODES[err.code]
   local status = known and known[1] or err.status or 500
   local code = known and err.code or (status < 500 and err.code or "internal")
   local body = {
