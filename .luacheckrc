@@ -1,6 +1,6 @@
 std = "luajit"
 max_line_length = 100
-exclude_files = { "build", "**/node_modules" }
+exclude_files = { "build", ".parley", "**/node_modules" }
 -- Tables of cases read better on one line each.
 files["spec"] = { std = "luajit+busted", max_line_length = 130 }
 files["plugins/*/spec"] = { std = "luajit+busted", max_line_length = 130 }
