@@ -14,6 +14,7 @@ local meters = require "parley.ops.meters"
 local operate = require "parley.plugins.operate"
 local options = require "parley.cli.options"
 local saved = require "parley.ops.saved"
+local switch = require "parley.plugins.switch"
 local task = require "host.task"
 local worker = require "host.worker"
 
@@ -45,6 +46,16 @@ local function listen(c)
   return c:listen_ops { fd = sockets.ops }
 end
 
+-- What has been logged of late about one plugin, or about all.
+local function logs(c, kept, request)
+  local found = kept:read(request)
+  if request.plugin and found.seen == 0 then
+    local known, err = switch.find(c.manager.current, request.plugin)
+    if not known then return nil, err end
+  end
+  return found
+end
+
 return function(_, ...)
   local o = assert(options.parse({ options = { options.home, options.config } }, { ... }))
   local cfg, err = config.load(o.home, { file = o.config })
@@ -53,6 +64,7 @@ return function(_, ...)
     level = cfg.log_level, form = cfg.log_format,
     process = worker.count > 1 and "worker " .. worker.index or nil,
   }
+  local kept = log.keep()
   local c
   -- `serve` has brought the schema up to date. A worker that comes back while PostgreSQL is away
   -- waits for it.
@@ -76,6 +88,7 @@ return function(_, ...)
     return result, problem
   end
   worker.on("reload", c.reload_here)
+  worker.on("plugin.logs", function(request) return logs(c, kept, request) end)
   worker.on("reload.all", function() return everywhere.run(c) end)
   -- What the command line orders: whoever may use the control socket is an operator.
   for name, fn in pairs {

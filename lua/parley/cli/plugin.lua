@@ -9,6 +9,7 @@ return {
     { "pack", "make one file of it, to be sent and deployed" },
     { "run", "talk to it in the terminal, without a server" },
     { "top", "show what each one does now in the running host" },
+    { "logs", "show what they have logged there" },
     { "disable", "keep it from being chosen in the running host" },
     { "enable", "let it be chosen again" },
     { "rollback", "go back to the bundle that served before" },
