@@ -106,7 +106,7 @@ describe("a hostile update", function()
 
   -- What a message of the contract must be, whatever it was made of.
   local function check(found)
-    assert(#found.dialog_id <= 128 and found.dialog_id:find "^tg:main:%-?%d+:?%d*$", found.dialog_id)
+    assert(#found.dialog_id <= 128 and found.dialog_id:find "^tg:main:%-?%d+:?b?%x*$", found.dialog_id)
     local m = found.message
     local user = m.user
     assert(user.telegram_id == nil or user.telegram_id > 0 and user.telegram_id % 1 == 0)

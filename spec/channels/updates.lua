@@ -3,6 +3,7 @@
 local ANN = { id = 3, is_bot = false, first_name = "Ann", last_name = "Lee", language_code = "uk" }
 local BOB = { id = 4, is_bot = false, first_name = "Bob", username = "bob" }
 local PRIVATE = { id = 3, type = "private", first_name = "Ann" }
+local BUSINESS = "tg:main:3:b5b950e7794" -- of PRIVATE and B1
 local GROUP = { id = -100500, type = "supergroup", title = "Gardeners", is_forum = true }
 local CHANNEL = { id = -100700, type = "channel", title = "News" }
 local PHOTO = {
@@ -85,13 +86,13 @@ local UPDATES = {
   edited_channel_post = { "edited_channel_post", { message_id = 5, date = 1, chat = CHANNEL, text = "newer" }, "event",
     { ["payload.name"] = "telegram.edited_channel_post", ["payload.data.text"] = "newer" } },
   business_message = { "business_message", message { text = "hi", business_connection_id = "B1" }, "text",
-    { ["context.telegram.business_connection_id"] = "B1" } },
+    { ["context.telegram.business_connection_id"] = "B1", dialog = BUSINESS } },
   business_message_of_the_owner = { "business_message", message { text = "hi", business_connection_id = "B1", from = BOB },
     "event", { ["payload.name"] = "telegram.business_message", ["payload.data.text"] = "hi" } },
   edited_business_message = { "edited_business_message", message { text = "hi", business_connection_id = "B1" }, "event",
     { ["payload.name"] = "telegram.edited_business_message" } },
   deleted_business_messages = { "deleted_business_messages", { business_connection_id = "B1", chat = PRIVATE,
-    message_ids = { 5, 6 } }, "event", { ["payload.data.message_ids.2"] = 6, dialog = "tg:main:3" } },
+    message_ids = { 5, 6 } }, "event", { ["payload.data.message_ids.2"] = 6, dialog = BUSINESS } },
   business_connection = { "business_connection", { id = "B1", user = ANN, user_chat_id = 3, date = 1, is_enabled = true },
     "event", { ["payload.data.is_enabled"] = true, dialog = "tg:main:3", ["user.telegram_id"] = 3 } },
   guest_message = { "guest_message", message { text = "@shop_bot hi", chat = GROUP, guest_query_id = "Q" }, "event",

@@ -80,7 +80,7 @@ function M.resolve(db, bot, audience)
   end
   for _, id in ipairs(audience.dialogs or {}) do
     local place = address.place(id)
-    if not place or place.bot ~= bot then
+    if not place or place.bot ~= bot or place.business then
       return fail("/audience/dialogs", ("'%s' is no dialog of the bot '%s', like tg:%s:42")
         :format(id, bot, bot))
     end

@@ -3,6 +3,7 @@
 
 local address = require "parley.channels.telegram.address"
 local bulkhead = require "parley.util.bulkhead"
+local business = require "parley.channels.telegram.business"
 local chats = require "parley.channels.telegram.sending.chats"
 local cluster = require "parley.cluster"
 local commands = require "parley.channels.telegram.commands"
@@ -187,11 +188,17 @@ local function is_ours(turn)
   return turn.job ~= nil or turn.continued ~= nil or turn.said ~= nil or came_here(turn)
 end
 
+-- What a message says of its place in Telegram.
+local function context_of(turn)
+  local context = turn.message and turn.message.context
+  return context and context.telegram or {}
+end
+
 ---A turn is under way in its dialog.
 ---@param given table of parley.turn
 function M:begun(given)
   if not came_here(given) then return end
-  self.typing:enter(given, given.dialog_id)
+  self.typing:enter(given, given.dialog_id, context_of(given).business_connection_id)
   self.pulse:wake()
 end
 
@@ -233,24 +240,19 @@ function M:download(dialog_id, file_id, opts)
   return blob
 end
 
----Calls a method of the Bot API for a plugin, in the place of a dialog.
----@param dialog_id string
+---Calls a method of the Bot API for a plugin, in the place of the dialog of its turn.
+---@param turn table
 ---@param method string of parley.schema.telegram
 ---@param params table|nil
 ---@param timeout number seconds
 ---@return any|nil result
 ---@return table|nil err
-function M:ask(dialog_id, method, params, timeout)
-  local place = address.place(dialog_id)
+function M:ask(turn, method, params, timeout)
+  local place = address.place(turn.dialog.id)
   local client = place and self.fleet:api(place.bot)
   if not client then return not_here() end
-  return client:call(method, special.own_params(method, params, place), timeout)
-end
-
--- What a message says of its place in Telegram.
-local function context_of(turn)
-  local context = turn.message and turn.message.context
-  return context and context.telegram or {}
+  local connection = business.of(self.db, place, turn)
+  return client:call(method, special.own_params(method, params, place, connection), timeout)
 end
 
 -- The press that a turn answers.
@@ -268,12 +270,24 @@ function M:deliver(turn)
   local place = is_ours(turn) and address.place(turn.dialog.id)
   if not place then return nil end
   local query, came = query_of(turn), context_of(turn)
-  local calls, kept = render.calls(menus.actions(self.db, turn), {
+  local connection = business.of(self.db, place, turn)
+  if place.business and not connection then
+    self.log("error", "nobody knows for which business this is said, and it is not", {
+      dialog_id = turn.dialog.id, trace_id = turn.trace_id,
+    })
+    return nil
+  end
+  local calls, kept, left_out = render.calls(menus.actions(self.db, turn), {
     dialog_id = turn.dialog.id, place = place, key = self.key, query_id = query,
     query_answered = query ~= nil and not self.presses:claim(query),
     event = turn.message and turn.message.type == "event" and turn.message.payload or nil,
-    message_id = came.message_id, business = came.business_connection_id,
+    message_id = came.message_id, business = connection,
   })
+  if #left_out > 0 then
+    self.log("warn", "Telegram has no such methods for the chat of a business", {
+      dialog_id = turn.dialog.id, trace_id = turn.trace_id, methods = table.concat(left_out, " "),
+    })
+  end
   if #calls == 0 then return nil end
   local s = self.senders[place.bot]
   local deliveries = outbox.deliveries("tg:" .. place.bot, turn, calls)

@@ -15,7 +15,7 @@ local shape = require "parley.channels.telegram.update.shape"
 
 local M = {}
 
-local KIND_MAX, QUERY_MAX, DATA_MAX = 40, 128, 256
+local KIND_MAX, QUERY_MAX, DATA_MAX, CONNECTION_MAX = 40, 128, 256, 128
 
 -- The kind of an update is the name of its only field. Of several, which Telegram does not send,
 -- one that is known is read.
@@ -103,10 +103,12 @@ function M.update(bot, update)
   if not message then return nil, counted end
   message.user, message.channel = people.user(from, chat), "telegram"
   message.context = context.of(chat, reader and posted or nil)
+  local connection = posted and shape.id(posted.business_connection_id, CONNECTION_MAX)
+  message.context.telegram.business_connection_id = connection
   message.context.telegram.bot = { name = bot.name, username = bot.username }
   message.message_id = ("%.0f"):format(id)
   return {
-    dialog_id = address.dialog(bot.name, chat.id, reader and thread_of(posted) or nil),
+    dialog_id = address.dialog(bot.name, chat.id, reader and thread_of(posted) or nil, connection),
     message = message,
     group = message.type ~= "event" and message.payload and message.payload.group or nil,
   }, counted

@@ -5,6 +5,7 @@
 -- the same content. What a message shows is kept as a hash, for as long as there is room; where
 -- nothing is known Telegram says itself that an edit changes nothing, which is no failure either.
 
+local business = require "parley.channels.telegram.business"
 local crypto = require "host.crypto"
 local json = require "host.json"
 local meters = require "parley.ops.meters"
@@ -195,7 +196,8 @@ local function content_of(method, params)
 end
 
 local function key_of(params, message_id)
-  return ("%s/%s"):format(tostring(params.chat_id), tostring(message_id))
+  return ("%s/%s/%s"):format(params.business_connection_id or "", tostring(params.chat_id),
+    tostring(message_id))
 end
 
 -- Two tables in turn, so that those that were not looked at for long go.
@@ -266,7 +268,7 @@ function M:call(method, params)
   if FIELDS[method] or method == "sendMediaGroup" then
     return send_files(self, method, params, false)
   end
-  return self.api:call(method, params)
+  return self.api:call(business.real(method, params))
 end
 
 return M

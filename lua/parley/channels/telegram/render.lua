@@ -1,6 +1,7 @@
 -- The actions of an answer as calls of the Bot API: entities instead of markup, texts cut where
 -- they are too long, buttons signed.
 
+local business = require "parley.channels.telegram.business"
 local callback = require "parley.channels.telegram.callback"
 local clean = require("parley.channels.telegram.entities").clean
 local json = require "host.json"
@@ -79,12 +80,16 @@ local function list(entities) return #entities > 0 and json.array(entities) or n
 
 local function add(ctx, method, params, action)
   params.chat_id = ctx.place.chat_id
+  if ctx.place.business then
+    if not business.takes(method) then
+      ctx.left_out[#ctx.left_out + 1] = method
+      return params
+    end
+    params.business_connection_id = ctx.business
+  end
   if method:find "^send" then
     params.message_thread_id = params.message_thread_id or ctx.place.thread_id
     if action.silent then params.disable_notification = true end
-  end
-  if ctx.business and (method:find "^send" or method:find "^edit") then
-    params.business_connection_id = ctx.business
   end
   ctx.calls[#ctx.calls + 1] = {
     method = method, params = params, lane = action.lane or "reply", action = action,
@@ -170,11 +175,12 @@ end
 ---  query_answered: boolean|nil, event: table|nil, message_id: integer|nil, business: string|nil}
 ---  place: of parley.channels.telegram.address; query_id: of the press that is answered;
 ---  query_answered: it was answered before, without a word; event: what has come is {name, data};
----  message_id: of what has come; business: the connection that it came by
+---  message_id: of what has come; business: the connection, where the place is of one
 ---@return parley.telegram.Call[] calls in order
 ---@return table[] kept data of buttons that is too long to travel
+---@return string[] left_out methods that there are not for the chat of a business
 function M.calls(actions, ctx)
-  ctx.calls, ctx.kept, ctx.answered, ctx.says = {}, {}, false, false
+  ctx.calls, ctx.kept, ctx.left_out, ctx.answered, ctx.says = {}, {}, {}, false, false
   for _, action in ipairs(actions) do ctx.says = ctx.says or action.type == "send" end
   for _, action in ipairs(actions) do
     local render = renderers[action.type]
@@ -182,7 +188,7 @@ function M.calls(actions, ctx)
   end
   -- A press shows a clock until it is answered.
   if ctx.query_id and not ctx.answered then renderers.answer_callback(ctx, {}) end
-  return ctx.calls, ctx.kept
+  return ctx.calls, ctx.kept, ctx.left_out
 end
 
 return M

@@ -67,11 +67,12 @@ end
 ---@param method string
 ---@param given table|nil
 ---@param place table of parley.channels.telegram.address
+---@param connection string|nil of a business, when it is its chat
 ---@return table
-function M.own_params(method, given, place)
+function M.own_params(method, given, place, connection)
   local params = {}
   for key, value in pairs(given or {}) do params[key] = value end
-  params.business_connection_id = nil
+  params.business_connection_id = method == "getBusinessConnection" and connection or nil
   -- What was sent by an inline query is in no chat that the bot knows.
   if method:find "^answer" or method == "getMe" or params.inline_message_id then
     params.chat_id, params.message_id = nil, nil

@@ -33,6 +33,7 @@ local function send(self, turn)
   if not api then return NEVER end
   local _, err = api:call("sendChatAction", {
     chat_id = place.chat_id, message_thread_id = place.thread_id, action = "typing",
+    business_connection_id = turn.connection,
   }, TIMEOUT_S)
   return next_time(err, time.mono())
 end
@@ -49,8 +50,11 @@ end
 ---A turn is under way.
 ---@param key table that stands for it
 ---@param dialog_id string
-function M:enter(key, dialog_id)
-  self.turns[key] = { dialog_id = dialog_id, next = time.mono() + self.after }
+---@param connection string|nil of the business that it is of
+function M:enter(key, dialog_id, connection)
+  self.turns[key] = {
+    dialog_id = dialog_id, connection = connection, next = time.mono() + self.after,
+  }
 end
 
 ---A plugin says that it will take a while: the sign goes out now.

@@ -56,7 +56,7 @@ gate.register("telegram.ask", {
       if not ok then return nil, err end
     end
     local left = invocation.deadline - time.live()
-    return channel:ask(invocation.dialog_id, method, params,
+    return channel:ask(invocation.turn, method, params,
       math.max(0.001, math.min(TIMEOUT_S, left)))
   end,
 })

@@ -65,7 +65,7 @@ end
 
 for _, name in ipairs {
   "send", "album", "edit", "press", "react", "block", "invite", "migrate", "update", "again",
-  "flood",
+  "flood", "business",
 } do actions[name] = people[name] end
 
 -- what can be read --------------------------------------------------------------------------------
@@ -102,7 +102,8 @@ function views.messages(sim, given)
   local bot = sim.world.bots[given.bot]
   local id = tonumber(given.chat)
   if not bot or not id then return nil, "bot and chat are needed" end
-  local entry = sim.world.chats[id > 0 and bot.user.id .. ":" .. given.chat or given.chat]
+  local private = (given.business or bot.user.id) .. ":" .. given.chat
+  local entry = sim.world.chats[id > 0 and private or given.chat]
   return {
     messages = json.array(entry and { unpack(entry.messages) } or {}),
     keyboard = entry and entry.keyboard,

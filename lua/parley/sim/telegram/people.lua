@@ -19,10 +19,21 @@ local function user_of(sim, id)
   return user
 end
 
--- Where somebody writes: the group, or the private chat with the bot.
+-- In the chat of a business with a customer, whose id is `chat`, when it is not the customer who
+-- writes.
+local function business_place(sim, given, user)
+  local known = sim.world.connections[given.business]
+  if not known then return fail("there is no connection %s", tostring(given.business)) end
+  local customer, problem = user_of(sim, given.chat or user.id)
+  if not customer then return nil, problem end
+  return sim.world:business(given.business, customer), user, known.bot
+end
+
+-- Where somebody writes: the group, the private chat with the bot, or that with a business.
 local function place(sim, given)
   local user, problem = user_of(sim, given.user)
   if not user then return nil, problem end
+  if given.business then return business_place(sim, given, user) end
   if given.chat and tonumber(given.chat) < 0 then
     local entry = sim.world.chats[tostring(given.chat)]
     if not entry then return fail("there is no chat %s", tostring(given.chat)) end
@@ -126,7 +137,22 @@ function M.send(sim, given)
     end
   end
   local message = sim.world:put(entry, user, content)
-  return { message = message, update_ids = tell(entry, bot, "message", message, message) }
+  local kind = entry.connection and "business_message" or "message"
+  return { message = message, update_ids = tell(entry, bot, kind, message, message) }
+end
+
+---A business connects a bot, so that it answers the customers.
+---@param given table bot, user: whose the business is, enabled
+function M.business(sim, given)
+  local user, problem = user_of(sim, given.user)
+  if not user then return nil, problem end
+  local bot
+  bot, problem = bot_of(sim, given.bot)
+  if not bot then return nil, problem end
+  local connection = sim.world:connect(bot, user, given)
+  sim.world:private(bot, user)
+  world.update(bot, "business_connection", connection)
+  return connection
 end
 
 ---Somebody sends several things as one: an album.
@@ -157,7 +183,8 @@ function M.edit(sim, given)
   message.text, message.edit_date = given.text, sim.world:now()
   message.entities = commands_in(given.text or "")
   sim.world:tell { type = "edited", chat_id = entry.chat.id, message = message }
-  return { update_ids = tell(entry, bot, "edited_message", message, message) }
+  local kind = entry.connection and "edited_business_message" or "edited_message"
+  return { update_ids = tell(entry, bot, kind, message, message) }
 end
 
 local function query_of(sim, bot, entry)
@@ -191,7 +218,8 @@ function M.press(sim, given)
   local data = button and button.callback_data or given.stale
   if not data then return fail "there is no such button, or it asks no bot" end
   local bot
-  for _, b in pairs(sim.world.bots) do if b.user == message.from then bot = b end end
+  local author = message.sender_business_bot or message.from
+  for _, b in pairs(sim.world.bots) do if b.user == author then bot = b end end
   if not bot then return fail "the message is not of a bot" end
   local id = query_of(sim, bot, entry)
   local ids = tell(entry, bot, "callback_query", {

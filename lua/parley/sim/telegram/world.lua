@@ -22,6 +22,7 @@ function M.new(clock)
     clock = clock or function() return time.now_ms() / 1000 end,
     bots = {}, by_token = {}, users = {}, chats = {}, files = {}, queries = {},
     next_user = 1000001, next_bot = 7000001, next_group = 1, next_file = 1, next_query = 1,
+    connections = {}, next_connection = 1, -- of businesses with bots
     events = {}, last_event = 0, watched = task.cond(),
   }, M)
 end
@@ -120,10 +121,48 @@ function M:add_group(given)
   return entry
 end
 
+---A business lets a bot answer its customers.
+---@param given {enabled: boolean|nil}
+---@return table BusinessConnection
+function M:connect(bot, owner, given)
+  local connection = {
+    id = ("SimBusinessConnection-%05d"):format(self.next_connection), user = owner,
+    user_chat_id = owner.id, date = self:now(), is_enabled = given.enabled ~= false,
+    rights = { can_reply = true },
+  }
+  self.next_connection = self.next_connection + 1
+  self.connections[connection.id] = { bot = bot, connection = connection }
+  return connection
+end
+
+---The chat of a business with a customer; a bot sees it by the connection only.
+---@param connection_id string
+---@param customer table User
+function M:business(connection_id, customer)
+  local key = connection_id .. ":" .. customer.id
+  local entry = self.chats[key] or chat_entry(self, key, {
+    id = customer.id, type = "private", first_name = customer.first_name,
+  })
+  entry.connection = self.connections[connection_id].connection
+  return entry
+end
+
+local function business_chat_for(self, bot, chat_id, connection_id)
+  local known = self.connections[connection_id]
+  if not known or known.bot ~= bot or not known.connection.is_enabled then
+    return failure.bad "business connection not found"
+  end
+  local entry = self.chats[("%s:%s"):format(connection_id, tostring(chat_id))]
+  if entry then return entry end
+  return failure.bad "business peer not found"
+end
+
 ---Where a bot may write, as Telegram sees it.
+---@param connection_id string|nil of a business
 ---@return table|nil entry
 ---@return parley.sim.Failure|nil
-function M:chat_for(bot, chat_id)
+function M:chat_for(bot, chat_id, connection_id)
+  if connection_id then return business_chat_for(self, bot, chat_id, connection_id) end
   local id = tonumber(chat_id)
   if not id then return failure.bad "chat not found" end
   local entry = self.chats[id > 0 and private_key(bot, id) or tostring(id)]
@@ -170,6 +209,12 @@ function M:put(entry, from, content)
   local message = {
     message_id = entry.next_message, date = self:now(), chat = entry.chat, from = from,
   }
+  local connection = entry.connection
+  if connection then
+    message.business_connection_id = connection.id
+    -- A bot writes there in the name of the business.
+    if from.is_bot then message.from, message.sender_business_bot = connection.user, from end
+  end
   entry.next_message = entry.next_message + 1
   for key, value in pairs(content) do message[key] = value end
   if entry.listener then -- of a load, which keeps nothing

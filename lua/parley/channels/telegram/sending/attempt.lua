@@ -88,9 +88,12 @@ local function check(delivery)
   end
 end
 
+-- Whether table `chats` says whether it can be written to.
+local function is_noted(chat) return chat.chat_id ~= nil and not chat.business end
+
 -- What a person has not asked for is not tried where it cannot arrive.
 local function look_at_chat(self, chat, delivery)
-  if queue.rank(delivery) <= queue.REPLY or not chat.chat_id then return true end
+  if queue.rank(delivery) <= queue.REPLY or not is_noted(chat) then return true end
   if not chat.checked then
     local row, err = chats.find(self.db, self.sender, chat.chat_id)
     if err then return nil, err end
@@ -138,7 +141,7 @@ local function reference_of(result) return type(result) == "table" and result.me
 local function succeed(self, chat, delivery, result)
   local statements = { outbox.sent(delivery, reference_of(result), time.now_ms()) }
   -- Once for each chat that is remembered: that it was blocked may be in the database only.
-  if chat.chat_id and (chat.closed or not (chat.clean or chat.checked)) then
+  if is_noted(chat) and (chat.closed or not (chat.clean or chat.checked)) then
     statements[2] = chats.clear(self.sender, chat.chat_id)
   end
   if chat.chat_id then chat.clean, chat.closed = true, nil end
@@ -187,10 +190,10 @@ local function fail(self, chat, delivery, err, params)
   delivery.uncertain = delivery.uncertain or err.unknown == true
   -- What was cut off when a host was killed is no failure of the delivery.
   delivery.failures = (delivery.failures or 0) + 1
-  if err.migrate_to and chat.chat_id and delivery.failures < FAILURES then
+  if err.migrate_to and is_noted(chat) and delivery.failures < FAILURES then
     return follow(self, chat, delivery, err)
   end
-  if err.code == "forbidden" and chat.chat_id then
+  if err.code == "forbidden" and is_noted(chat) then
     chat.closed, chat.checked = chats.state(err.description or ""), true
     err.code = chat.closed
     return give_up(self, delivery, err, false,

@@ -38,7 +38,7 @@ end
 ---@return table|nil err
 function M.closed(db, dialog_id)
   local place = address.place(dialog_id)
-  if not place then return false end
+  if not place or place.business then return false end
   local row, err = M.find(db, "tg:" .. place.bot, place.chat_id)
   if err then return nil, err end
   return row ~= nil and row.state ~= "migrated" and row.state

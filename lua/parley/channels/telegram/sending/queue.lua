@@ -22,6 +22,7 @@ local PATIENCE = 8 -- others that go before the lowest lane
 ---@class parley.ChatQueue what pace.lua and attempt.lua add is about the chat, not about the queue
 ---@field key string
 ---@field chat_id integer|nil nil: an answer, which is in no order with anything
+---@field business boolean|nil it is the chat of a business, of which table `chats` knows nothing
 ---@field n integer how many wait
 ---@field state "idle"|"waiting"|"ready"|"busy"
 
@@ -33,18 +34,23 @@ function M.rank(delivery) return M.RANKS[delivery.lane] or M.REPLY end
 ---@param delivery parley.Delivery
 ---@return string key
 ---@return integer|nil chat_id
+---@return boolean|nil business
 function M.key(delivery)
   if delivery.lane == "answer" then return delivery.id end
   local place = address.place(delivery.dialog_id)
   if not place then return delivery.dialog_id end
+  if place.business then return delivery.dialog_id, place.chat_id, true end
   return tostring(place.chat_id), place.chat_id
 end
 
 ---@param key string
 ---@param chat_id integer|nil
+---@param business boolean|nil
 ---@return parley.ChatQueue
-function M.new(key, chat_id)
-  return { key = key, chat_id = chat_id, n = 0, passed = 0, state = "idle" }
+function M.new(key, chat_id, business)
+  return {
+    key = key, chat_id = chat_id, business = business, n = 0, passed = 0, state = "idle",
+  }
 end
 
 ---Puts a delivery in its place: also one that was begun before those that wait.

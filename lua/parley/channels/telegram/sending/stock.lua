@@ -61,10 +61,10 @@ function M.take(self, chat, rank)
 end
 
 local function chat_of(self, delivery)
-  local key, chat_id = queue.key(delivery)
+  local key, chat_id, business = queue.key(delivery)
   local chat = self.chats[key]
   if not chat then
-    chat = queue.new(key, chat_id)
+    chat = queue.new(key, chat_id, business)
     self.chats[key] = chat
   end
   return chat

@@ -5,7 +5,7 @@ local shape = require "parley.channels.telegram.update.shape"
 
 local M = {}
 
-local QUOTE_MAX, ID_MAX = 1024, 128
+local QUOTE_MAX = 1024
 
 local function who(user)
   user = shape.object(user)
@@ -49,7 +49,6 @@ function M.of(chat, message)
     out.message_id = shape.integer(message.message_id)
     out.thread_id = shape.integer(message.message_thread_id)
     out.date, out.edit_date = shape.integer(message.date), shape.integer(message.edit_date)
-    out.business_connection_id = shape.id(message.business_connection_id, ID_MAX)
     out.sender_chat = people.chat(message.sender_chat)
     out.via_bot, out.forward = who(message.via_bot), forward(message)
     out.reply, out.quote = reply(message), quote(message)

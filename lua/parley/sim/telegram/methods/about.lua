@@ -11,6 +11,13 @@ local QUERY_S = 15 -- how long a callback may wait for its answer, as Telegram's
 function M.getMe(_, bot) return bot.user end
 
 function M.logOut() return true end
+
+function M.getBusinessConnection(sim, bot, p)
+  local known = sim.world.connections[p.business_connection_id]
+  if known and known.bot == bot then return known.connection end
+  return failure.bad "business connection not found"
+end
+
 M.close = M.logOut
 
 -- Commands belong to a scope and a language.

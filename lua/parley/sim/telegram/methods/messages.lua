@@ -13,7 +13,7 @@ local DELETABLE_S = 48 * 3600
 
 -- Where a message goes, and how.
 local function destination(sim, bot, p)
-  local entry, err = sim.world:chat_for(bot, p.chat_id)
+  local entry, err = sim.world:chat_for(bot, p.chat_id, p.business_connection_id)
   if not entry then return nil, err end
   local ok
   ok, err = markup.check_keyboard(p.reply_markup)
@@ -158,7 +158,7 @@ function M.sendPoll(sim, bot, p)
 end
 
 function M.sendChatAction(sim, bot, p)
-  local entry, err = sim.world:chat_for(bot, p.chat_id)
+  local entry, err = sim.world:chat_for(bot, p.chat_id, p.business_connection_id)
   if not entry then return nil, err end
   if type(p.action) ~= "string" then return failure.bad "wrong parameter action in request" end
   sim.world:tell { type = "action", chat_id = entry.chat.id, action = p.action }
@@ -168,11 +168,13 @@ end
 -- editing -----------------------------------------------------------------------------------------
 
 local function own_message(sim, bot, p)
-  local entry, err = sim.world:chat_for(bot, p.chat_id)
+  local entry, err = sim.world:chat_for(bot, p.chat_id, p.business_connection_id)
   if not entry then return nil, err end
   local message = entry.by_id[params_of.integer(p.message_id)]
   if not message then return failure.bad "message to edit not found" end
-  if message.from ~= bot.user then return failure.bad "message can't be edited" end
+  if message.from ~= bot.user and message.sender_business_bot ~= bot.user then
+    return failure.bad "message can't be edited"
+  end
   return message, entry
 end
 
@@ -220,7 +222,7 @@ function M.editMessageReplyMarkup(sim, bot, p)
 end
 
 function M.deleteMessage(sim, bot, p)
-  local entry, err = sim.world:chat_for(bot, p.chat_id)
+  local entry, err = sim.world:chat_for(bot, p.chat_id, p.business_connection_id)
   if not entry then return nil, err end
   local message = entry.by_id[params_of.integer(p.message_id)]
   if message and message.date + DELETABLE_S < sim.world:now() then
@@ -228,6 +230,21 @@ function M.deleteMessage(sim, bot, p)
   end
   if not sim.world:remove(entry, params_of.integer(p.message_id)) then
     return failure.bad "message to delete not found"
+  end
+  return true
+end
+
+-- deleteMessage knows no business.
+function M.deleteBusinessMessages(sim, bot, p)
+  local known = sim.world.connections[p.business_connection_id]
+  if not known or known.bot ~= bot then return failure.bad "business connection not found" end
+  if type(p.message_ids) ~= "table" or #p.message_ids == 0 then
+    return failure.bad "message identifiers are not specified"
+  end
+  for _, entry in pairs(sim.world.chats) do
+    if entry.connection == known.connection then
+      for _, id in ipairs(p.message_ids) do sim.world:remove(entry, params_of.integer(id)) end
+    end
   end
   return true
 end
