@@ -194,7 +194,7 @@ p.on.command('other', function(c) c:reply 'other' end)
 p.on.any(function(c) c:reply 'what?' end)
 return p
 ]]
-    local function restart()
+    local function restart(more)
       h:stop()
       h = host.start {
         plugins = {
@@ -204,7 +204,8 @@ return p
           } },
           other = { main = OTHER, manifest = { commands = json.array { { name = "other" } } } },
         },
-        config = ("return { telegram = { api = %q }, plugins = { show = { colour = 'red', size = 1 } } }"):format(s:url()),
+        config = ("return { telegram = { api = %q, %s }, plugins = { show = { colour = 'red', size = 1 } } }")
+          :format(s:url(), more or ""),
       }
     end
     local function answer(bot, text)
@@ -241,6 +242,18 @@ return p
       change("shop", { plugins = json.null })
       eventually("it is known", function() return not h.core.telegram.fleet:get("shop").plugins end)
       assert.equal("other", answer(shop, "/other"))
+    end)
+
+    it("who may do what is its own matter, where it says so, and the host's elsewhere", function()
+      restart "access = { tg_client = { messages = false } }"
+      local open = { tg_client = { messages = true, commands = json.array { "show" } } }
+      local shop, bank = add("shop", { config = { access = open } }), add "bank"
+      assert.equal("shop @shop_bot en red 1", answer(shop, "/show"))
+      local refused = answer(bank, "/show")
+      assert.equal("Sorry, this is not open to you here.", refused)
+      change("shop", { config = {} })
+      eventually("it is known", function() return not h.core.telegram.fleet:get("shop").config.access end)
+      assert.equal(refused, answer(shop, "/show"))
     end)
 
     it("rules may go by the bot", function()

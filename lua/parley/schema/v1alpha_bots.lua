@@ -20,6 +20,21 @@ local token = {
   description = "as @BotFather gave it; it is in no answer",
 }
 
+local client = {
+  type = "object", additionalProperties = false,
+  properties = {
+    messages = { type = "boolean", default = true },
+    presses = { type = "boolean", default = true, description = "of buttons" },
+    events = { type = "boolean", default = true },
+    commands = {
+      type = "array", maxItems = 200, items = {
+        type = "string", minLength = 1, maxLength = 32, pattern = "^[%w_]+$",
+      },
+      description = "those that are allowed; absent: as messages",
+    },
+  },
+}
+
 M.BotConfigV1 = {
   title = "BotConfigV1", type = "object", additionalProperties = false, ["x-max-bytes"] = 16384,
   properties = {
@@ -30,6 +45,12 @@ M.BotConfigV1 = {
     fallback_plugin = {
       type = "string", minLength = 1, maxLength = 64, pattern = "^%l[%l%d_]*$",
       description = "what answers when no other plugin does; default: the host's",
+    },
+    access = {
+      type = "object", additionalProperties = false,
+      properties = { internal = client, tg_client = client, public = client },
+      description = "what each type of client may do; those that are absent: as the host's "
+        .. "telegram.access says",
     },
     plugins = {
       type = "object", additionalProperties = { type = "object" },

@@ -1,4 +1,5 @@
--- What whom may do, by the type of the client: a pure function of the configuration.
+-- What whom may do, by the type of the client: a pure function of the configuration, of the bot and
+-- of the host.
 
 local M = {}
 
@@ -14,6 +15,15 @@ function M.client_type(message, context)
   return message.user.telegram_id and "tg_client" or "public"
 end
 
+---What holds for a type of client: what the bot says of it, else what the host does.
+---@param of_bot table|nil `access` of a bot's settings
+---@param of_host table `telegram.access`
+---@param client_type parley.ClientType
+---@return table|nil policy nil: everything is allowed
+function M.policy(of_bot, of_host, client_type)
+  return of_bot and of_bot[client_type] or of_host[client_type]
+end
+
 local function has(list, name)
   for _, entry in ipairs(list) do
     if entry == name then return true end
@@ -21,7 +31,7 @@ local function has(list, name)
   return false
 end
 
----@param policy table|nil `telegram.access.TYPE`; nil: everything
+---@param policy table|nil of M.policy; nil: everything
 ---@param message table
 ---@return boolean
 function M.allows(policy, message)

@@ -1,6 +1,7 @@
 -- Who comes in: not who writes more than people may (`rate_limits.telegram`), and not who may not
--- do what they are about to (`telegram.access`). What is refused is confirmed to Telegram and
--- forgotten; whoever has sent it is told so, and the audit, once in a window.
+-- do what they are about to (`access` of the bot, or `telegram.access`). What is refused is
+-- confirmed to Telegram and forgotten; whoever has sent it is told so, and the audit, once in a
+-- window.
 
 local access = require "parley.channels.telegram.access"
 local audit = require "parley.store.audit"
@@ -33,11 +34,12 @@ local function call_of(row, text)
   end
 end
 
--- The one that is told, of those that are refused in a window; all workers share the count.
-local function is_first(telegram, row, why, seconds)
+-- The one that is told by a bot, of those that are refused in a window; all workers share the
+-- count.
+local function is_first(telegram, bot, row, why, seconds)
   local who = row.message.user
-  local id = ("%s:%s"):format(why, who.telegram_id and ("%.0f"):format(who.telegram_id)
-    or who.external_id)
+  local id = ("%s:%s:%s"):format(why, bot.name,
+    who.telegram_id and ("%.0f"):format(who.telegram_id) or who.external_id)
   local verdict = telegram.turn.limits:take("refusal", id, { requests = 1, seconds = seconds })
   return verdict ~= nil and verdict.allowed
 end
@@ -48,7 +50,7 @@ local function usual_locale(telegram, bot)
 end
 
 local function refuse(telegram, bot, row, why, seconds)
-  if not is_first(telegram, row, why, seconds) then return end
+  if not is_first(telegram, bot, row, why, seconds) then return end
   local who, known = row.message.user, row.user_context
   local locale = known and (known.chosen_locale or known.locale) or who.locale
     or usual_locale(telegram, bot)
@@ -116,11 +118,12 @@ local function identify(telegram, bot, rows)
 end
 
 local function permit(telegram, bot, rows, kinds)
-  local out, policies = {}, telegram.turn.manager.current.config.telegram.access
+  local out, of_bot = {}, bot.config and bot.config.access
+  local of_host = telegram.turn.manager.current.config.telegram.access
   for _, row in ipairs(rows) do
     row.client_type = access.client_type(row.message, row.user_context)
     row.message.context.telegram.client_type = row.client_type
-    if access.allows(policies[row.client_type], row.message) then
+    if access.allows(access.policy(of_bot, of_host, row.client_type), row.message) then
       out[#out + 1] = row
     else
       kinds[row.index] = FORBIDDEN
@@ -132,7 +135,7 @@ end
 
 ---Leaves the rows that may come in, and knows their users.
 ---@param telegram table parley.channels.telegram
----@param bot {name: string}
+---@param bot {name: string, config: table|nil}
 ---@param rows table[] of parley.channels.telegram.intake
 ---@param kinds string[] for the metrics, by `index` of a row: those of what is refused are changed
 ---@return table[]|nil rows

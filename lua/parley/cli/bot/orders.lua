@@ -65,7 +65,7 @@ M.settings = {
   },
   {
     name = "settings", value = "FILE", check = check_object,
-    help = "JSON: locale, fallback_plugin, plugins.NAME",
+    help = "JSON: locale, fallback_plugin, access, plugins.NAME",
   },
 }
 
