@@ -144,7 +144,7 @@ function M.open(cfg, opts)
   self.limits:configure(cfg.rate_limits)
   pool.configure(cfg.plugins_memory_mb * 1024 * 1024)
   self.counts = counts.new(self)
-  self.pinned = pinned.new(cfg.home)
+  self.pinned = pinned.new(self)
   self.turn = turn.new {
     db = self.db, owner = self.cluster.id, lanes = self.lanes, manager = self.manager,
     limits = self.limits, counts = self.counts, recall = self.recall, shared = self.shared,

@@ -19,6 +19,7 @@ local SPECS = {
   "spec/contract/invoke_action_spec.lua", "spec/contract/jobs_spec.lua", "spec/contract/plugin_events_spec.lua",
   "spec/contract/expiry_spec.lua", "spec/contract/locale_spec.lua", "spec/contract/send_spec.lua",
   "spec/contract/services_spec.lua", "spec/contract/session_spec.lua", "spec/contract/shared_spec.lua",
+  "spec/contract/taken_back_spec.lua",
   "spec/http/pages_spec.lua", "spec/http/ops_spec.lua", "spec/storage/feed_spec.lua", "spec/storage/limits_spec.lua",
   "spec/storage/unfinished_spec.lua",
 }

@@ -92,7 +92,9 @@ local function statements_of(core, b, row, stable, o)
   local function add(list) for _, s in ipairs(list) do out[#out + 1] = s end end
   local copy, err = copies.keep(b)
   if not copy then return nil, err end
-  add { copy, rows.insert(row), cluster.bump "plugins" }
+  add {
+    copy, rows.insert(row), cluster.bump "plugins", versions.give_again(row.plugin, row.canary),
+  }
   local details = decide.details(row, { by = o.by, reason = o.reason })
   if row.state == "promoted" then
     add(decide.serve(row, o.by))

@@ -67,6 +67,18 @@ function M.last(db, plugin)
   return rows and rows[1], err
 end
 
+---What became of a version when it was put in service the last time.
+---@param db table
+---@param plugin string
+---@param hash string of its bundle
+---@return parley.Deployment|nil row nil without an error when there is none
+---@return table|nil err
+function M.of_bundle(db, plugin, hash)
+  local row, err = db:first("SELECT * FROM deployments WHERE plugin = $1 AND canary = $2 "
+    .. "ORDER BY number DESC LIMIT 1", plugin, hash)
+  return row and decode(row), err
+end
+
 ---What every worker has of the rows that run, as text: another text, another generation.
 ---@param rows parley.Deployment[]
 ---@return string

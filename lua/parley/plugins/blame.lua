@@ -7,6 +7,7 @@ local log = require "parley.ops.log"
 local registry = require "parley.plugins.registry"
 local switch = require "parley.plugins.switch"
 local task = require "host.task"
+local versions = require "parley.plugins.versions"
 
 local M = {}
 
@@ -25,16 +26,19 @@ local function words(suspect)
   return "it has hung the host"
 end
 
--- A new version on trial has a name of its own (parley.deployments.copies.label). It is rolled
--- back, and the plugin itself goes on.
-local function is_canary(suspect) return suspect.plugin:find("@", 1, true) ~= nil end
+-- A version beside the one that serves - on trial, or replaced while a conversation was under way -
+-- has a name of its own (parley.deployments.copies.label). It is taken back, and the plugin itself
+-- goes on.
+---@return string|nil plugin
+---@return string hash its beginning
+local function version_of(suspect) return suspect.plugin:match "^(.-)@(%x+)$" end
 
 ---Before the first generation is built: the plugin is not even loaded.
 ---@param core table parley.core
 ---@param suspect table|nil host.worker's
 function M.spare(core, suspect)
   if not suspect or suspect.plugin == core.config.fallback_plugin then return end
-  if is_canary(suspect) then
+  if version_of(suspect) then
     core.manager.spared[suspect.plugin] = {
       message = words(suspect), critical = suspect.signal and "crash" or "hang",
     }
@@ -55,10 +59,11 @@ local function statements(core, suspect, message)
 end
 
 -- Tries until it is stored: a worker may come back before its database does.
-local function store(core, suspect, message)
+---@param make fun(): table[], parley.Plugin|nil statements, and which plugin they disable
+local function store(core, make)
   local pause = AGAIN_S
   while true do
-    local list, plugin = statements(core, suspect, message)
+    local list, plugin = make()
     local ok, err = core.db:commit(list)
     if ok then
       core.shared:published()
@@ -82,8 +87,8 @@ function M.tell(core, suspect)
     what = what .. "; look at conf/rules.lua"
   elseif suspect.plugin == core.config.fallback_plugin then
     what = what .. "; nobody stands behind the fallback plugin, so it goes on"
-  elseif is_canary(suspect) then
-    what = what .. ", is not loaded again and rolled back"
+  elseif version_of(suspect) then
+    what = what .. ", is not loaded again and taken back"
   else
     what = what .. " and is disabled"
   end
@@ -91,8 +96,12 @@ function M.tell(core, suspect)
     plugin = suspect.plugin, severity = "critical", signal = suspect.signal,
     trace_id = suspect.trace_id,
   })
-  -- What becomes of a canary is written down by its deployment (parley.deployments.decide).
-  if not is_canary(suspect) then task.spawn(store, core, suspect, what) end
+  local name, hash = version_of(suspect)
+  task.spawn(store, core, function()
+    if not name then return statements(core, suspect, what) end
+    -- What becomes of a canary its deployment writes down, too (parley.deployments.decide).
+    return { versions.take_back(name, hash) }
+  end)
 end
 
 return M

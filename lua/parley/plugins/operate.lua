@@ -172,7 +172,10 @@ local function pin(core, id, target, statement, order)
           reason = order.reason,
         },
       }
-      return core.db:commit(complete({ statement, cluster.bump "plugins", row }, order, result))
+      local all = { statement, cluster.bump "plugins", row }
+      if target then all[#all + 1] = versions.take_back(id, from) end
+      if result.hash then all[#all + 1] = versions.give_again(id, result.hash) end
+      return core.db:commit(complete(all, order, result))
     end,
   })
   if g then return result end

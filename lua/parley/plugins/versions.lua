@@ -38,6 +38,39 @@ function M.served(db, plugin)
     .. "ORDER BY served_at DESC, hash LIMIT $2", plugin, ROWS_KEPT)
 end
 
+---@param db table
+---@param plugin string
+---@param hash string
+---@return {version: string, origin: string|nil, taken_back_at: integer|nil}|nil row nil without an
+---  error when it has not served
+---@return table|nil err
+function M.of_bundle(db, plugin, hash)
+  return db:first("SELECT version, origin, taken_back_at FROM plugin_bundles "
+    .. "WHERE plugin = $1 AND hash = $2", plugin, hash)
+end
+
+---Nothing goes on with a version from now on, conversations neither.
+---@param plugin string
+---@param hash string, or its beginning
+---@return table statement
+function M.take_back(plugin, hash)
+  return {
+    "UPDATE plugin_bundles SET taken_back_at = $3 WHERE plugin = $1 "
+      .. "AND substr(hash, 1, $4) = $2", plugin, hash, time.now_ms(), #hash,
+  }
+end
+
+---It serves again.
+---@param plugin string
+---@param hash string
+---@return table statement
+function M.give_again(plugin, hash)
+  return {
+    "UPDATE plugin_bundles SET taken_back_at = NULL WHERE plugin = $1 AND hash = $2 "
+      .. "AND taken_back_at IS NOT NULL", plugin, hash,
+  }
+end
+
 ---@param plugin string
 ---@param hash string
 ---@param by string source of the audit row

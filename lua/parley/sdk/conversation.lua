@@ -153,7 +153,11 @@ local function keep(c, stored, talk)
 end
 
 -- What cannot be played again would fail with every message from now on.
-local function refuse(c, stored, problem)
+local function refuse(c, request, stored, problem)
+  if request.moved then
+    problem = ("%s. It has begun with code that does not run any more: %s"):format(problem,
+      request.moved)
+  end
   host("log", "error", problem, { conversation = stored.name })
   forget(c)
   c:reply(say(c, "over"))
@@ -162,25 +166,26 @@ end
 local function play(c, request, stored)
   local conversation = conversations[stored.name]
   if not conversation then
-    return refuse(c, stored,
+    return refuse(c, request, stored,
       ("there is no p.conversation(\"%s\", ...) any more"):format(stored.name))
   end
   local player = journal.player(stored.log, stored.id, stored.ms)
+  player.moved = request.moved ~= nil
   local talk = { player = player, c = c, id = stored.id }
   local cc = context(request, { session = session_of(c, player), _talk = talk })
   show(cc, nil, stored.user)
   if player:is_live() then go_live(cc, c) end
   talk.co = coroutine.create(conversation.fn)
   local _, ok, what = player:run(coroutine.resume, talk.co, cc, journal.copy(stored.args))
-  if player.broken then return refuse(c, stored, player.broken) end
+  if player.broken then return refuse(c, request, stored, player.broken) end
   if not ok then error(what, 0) end
   if coroutine.status(talk.co) ~= "dead" then
     if what == WAIT then return keep(c, stored, talk) end
     error(("the conversation '%s' has yielded: only c:ask and its kind may wait for people")
       :format(stored.name), 0)
   elseif not player:is_live() then
-    return refuse(c, stored, ("the conversation '%s' has ended, and waited for '%s' before")
-      :format(stored.name, stored.wait))
+    local problem = "the conversation '%s' has ended, and waited for '%s' before"
+    return refuse(c, request, stored, problem:format(stored.name, stored.wait))
   end
   forget(c)
   c._end, c._declined, c._begin = cc._end, cc._declined, cc._begin

@@ -17,6 +17,9 @@ local BYTES_MAX = 49152 -- of the 64 KB that a session has
 local ENTRIES_MAX = 1000
 local NAME_MAX = 80
 
+local DEPENDS = ". What it does must depend on nothing but answers, services, os.time and "
+  .. "math.random; keep no state in variables outside it"
+
 local players = {} -- by the number of the call
 
 -- The same answer every time.
@@ -102,9 +105,8 @@ function Player:next(name)
   local entry = self.log[self.at + 1]
   local had = entry.s or entry.e
   if had ~= name then
-    self:refuse("the conversation cannot go on: it now comes to '%s', and came to '%s' before. "
-      .. "What it does must depend on nothing but answers, services, os.time and math.random; "
-      .. "keep no state in variables outside it", name, had)
+    self:refuse("the conversation cannot go on: it now comes to '%s', and came to '%s' before%s",
+      name, had, self.moved and "" or DEPENDS)
   end
   self.at = self.at + 1
   return entry

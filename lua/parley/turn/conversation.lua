@@ -2,7 +2,8 @@
 -- code that it has begun with, whatever serves by then, and its time runs out by a durable job.
 --
 -- A conversation that waits is `__talk` in the plugin's session; `bundle` in it is the hash of that
--- code. While it waits all events of the dialog go to that code: the session is of its form.
+-- code. While it waits all events of the dialog go to that code: the session is of its form. When
+-- that code was taken back, or is not there any more, the one that serves tries to go on.
 
 local crypto = require "host.crypto"
 local session = require "parley.turn.session"
@@ -31,23 +32,26 @@ end
 ---@param pinned parley.Pinned
 ---@param turn table
 ---@param plugin parley.Plugin
----@return table driver
----@return string|nil hash of its code
+---@return table|nil driver nil: the database could not be asked
+---@return string|table hash of its code; or the err
+---@return string|nil moved why it is not the code that the conversation has begun with
 function M.driver(pinned, turn, plugin)
   local bundle = M.bundle(turn, plugin)
   if not bundle or bundle == plugin.hash then return plugin.driver, plugin.hash end
-  -- Without the old code the new one tries: where the two differ, the journal tells.
-  local driver = pinned:get(plugin, bundle)
+  local driver, err = pinned:get(plugin, bundle)
   if driver then return driver, bundle end
-  return plugin.driver, bundle
+  if err.retryable then return nil, err end
+  -- Without the old code the new one tries: where the two differ, the journal tells.
+  return plugin.driver, plugin.hash, err.message
 end
 
----Notes the code of a conversation that has begun.
+---Notes the code with which a conversation that waits has come this far: the next answer goes to
+---the same, also when it is not what it has begun with.
 ---@param response table of the plugin
 ---@param hash string|nil of the code that has answered
 function M.pin(response, hash)
   local talk = type(response.state) == "table" and response.state.__talk
-  if type(talk) == "table" and talk.bundle == nil then talk.bundle = hash end
+  if type(talk) == "table" then talk.bundle = hash end
 end
 
 ---@param wake any of a response

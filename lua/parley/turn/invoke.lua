@@ -107,7 +107,12 @@ local function ask(self, turn, generation, plugin, invited, id, delivery)
     request.history, err = history.read(self.db, turn.dialog)
     if not request.history then return nil, err end
   end
-  local driver, code = conversation.driver(self.pinned, turn, plugin)
+  local driver, code, moved = conversation.driver(self.pinned, turn, plugin)
+  if not driver then
+    turn.lost = code
+    return nil, code
+  end
+  request.moved, turn.code = moved, code
   local since = time.mono()
   local response, err, attempts = driver:invoke(request, gate.door(invocation), delivery)
   slow.note(plugin, {
@@ -160,13 +165,15 @@ local function invoke(self, turn, generation, plugin, invited)
   turn.given.asks = plugin.name
   local begun, since = time.now_ms(), time.mono()
   record.event(turn, plugin.name, "plugin_invocation_started", "info", { invocation_id = id })
-  turn.asked = nil
+  turn.asked, turn.code = nil, nil
   local response, err, attempts = call(self, turn, generation, plugin, invited, id, delivery)
   end_if_lost(turn)
   local took = record.ms_since(since)
   turn.plugin_ms = (turn.plugin_ms or 0) + took
   meters.plugin(plugin.name, err and err.code, took / 1000)
-  if plugin.trial then self.counts:note(plugin, err, took) end
+  -- A conversation that goes on with other code says nothing about the versions on trial.
+  local own_code = turn.code == nil or turn.code == plugin.hash
+  if plugin.trial and own_code then self.counts:note(plugin, err, took) end
   turn.calls[#turn.calls + 1] = {
     id = id, plugin = plugin.name, attempt = attempts or 1,
     status = response and (response.continue and "queued" or "ok") or "failed", latency_ms = took,

@@ -1,0 +1,1 @@
+ALTER TABLE plugin_bundles DROP COLUMN taken_back_at;
