@@ -72,11 +72,10 @@ function G:body(parameters, vararg, close)
   self:emit(close or "end")
 end
 
----@param fixed boolean|nil without "..."
-function G:parameters(fixed)
+function G:parameters()
   local names = {}
   for i = 1, self.chance:int(0, 3) do names[i] = self:fresh "a" end
-  local vararg = self.chance:one_in(3) and not fixed
+  local vararg = self.chance:one_in(3)
   local text = table.concat(names, ", ")
   if vararg then text = text == "" and "..." or text .. ", ..." end
   return text, names, vararg
@@ -162,8 +161,7 @@ local function metatable(g)
   for _ = 1, g.chance:int(1, 3) do
     local event = g.chance:one_of(library.events)
     if g.chance:one_in(2) then
-      -- One with "..." that overflows the stack corrupts LuaJIT's heap (docs/fuzzing.md).
-      local text, names, vararg = g:parameters(event == "__newindex")
+      local text, names, vararg = g:parameters()
       g:emit("%s = function(%s)", event, text)
       g:body(names, vararg, "end,")
     else

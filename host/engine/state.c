@@ -51,12 +51,26 @@ static void pace_collector(struct pl_state *state, size_t size)
     state->gc_paced = true;
 }
 
+/* LuaJIT before September 2023 (d1a2fef8, the Debian version among them) keeps a slot too few
+ * behind the end of a coroutine's stack: a metamethod that takes `...`, called at the very end with
+ * three arguments, as __newindex is, writes the slot of its frame there before it looks for room.
+ * So what may be a stack gets that room. It holds nothing that lasts: the call is begun anew when
+ * the stack has grown. The cap does not count it, as it does not count what the heap itself needs.
+ */
+#define STACK_LEAST 320 /* bytes; a coroutine begins with 376 */
+#define STACK_PAD   16
+
+static size_t padded(size_t size)
+{
+    return size < STACK_LEAST ? size : size + STACK_PAD;
+}
+
 static void *allocate(void *ud, void *ptr, size_t osize, size_t nsize)
 {
     struct pl_state *state = ud;
     if (nsize == 0) {
         state->mem_used -= osize;
-        return state->heap(state->heap_ud, ptr, osize, 0);
+        return state->heap(state->heap_ud, ptr, padded(osize), 0);
     }
     size_t used = state->mem_used - (ptr ? osize : 0) + nsize;
     if (state->mem_limit != 0 && used > state->mem_limit && nsize > osize) {
@@ -65,7 +79,7 @@ static void *allocate(void *ud, void *ptr, size_t osize, size_t nsize)
         pl_preempt_stop(state);
         return NULL;
     }
-    void *p = state->heap(state->heap_ud, ptr, osize, nsize);
+    void *p = state->heap(state->heap_ud, ptr, padded(osize), padded(nsize));
     if (p == NULL)
         return NULL;
     state->mem_used = used;

@@ -114,27 +114,3 @@ for _, ring in ipairs(rings) do
     end)
   end)
 end
-
-describe("what fuzzers have found in LuaJIT itself", function()
-  -- docs/fuzzing.md; the trusted ring has no answer to it.
-  it("ends the process of an isolated plugin, and nothing else", function()
-    local isolated = require("host.isolate").new
-    local sb = assert(isolated { name = "t", memory = 2 * 1024 * 1024, prelude = prelude })
-    assert(sb:compile("main", [[
-      local t = setmetatable({}, {})
-      getmetatable(t).__newindex = function(...) t.x = 1 local _ = 1 end
-      while true do
-        pcall(coroutine.wrap(function() t.x = 1 end))
-        for i = 1, 1e5 do local _ = { i } end
-      end
-    ]], "=main"))
-    local kind, err = sb:start("main", 2000, 20)
-    assert.equal("error", kind)
-    assert.equal("crashed", err.code)
-    sb:close()
-    local next_one = assert(isolated { name = "t", memory = 2 * 1024 * 1024, prelude = prelude })
-    assert(next_one:compile("main", "return 1", "=main"))
-    assert.same({ "done", 1 }, { next_one:start("main", 100, 5) })
-    next_one:close()
-  end)
-end)
