@@ -101,6 +101,7 @@ static int push_bounds(lua_State *L, const unsigned char *subject, const unsigne
 static size_t check_start(lua_State *L, struct pl_lib_texts *texts)
 {
     pl_lib_check_texts(L, texts);
+    lua_settop(L, 4); /* what else there is would move along with a call that is suspended */
     int64_t len = (int64_t)texts->subject_len, init = pl_lib_opt_int(L, 3, 1);
     init = init < 0 ? init + len : init - 1;
     return (size_t)(init < 0 ? 0 : init > len ? len : init);

@@ -40,13 +40,20 @@ static int go_on(lua_State *L)
     return n;
 }
 
+static int fail_full(struct pl_task *task)
+{
+    pl_fail(&task->err, "exception", false, "task", "stack overflow");
+    return PL_LONG_CALL_FAILED;
+}
+
 int pl_long_call_resume(struct pl_task *task)
 {
     struct pl_state *state = task->state;
     lua_State *co = pl_task_top(task), *L = state->L;
     int base = lua_gettop(L), kept = lua_gettop(co);
+    if (!pl_state_check_stack(L, kept + 1))
+        return fail_full(task);
     size_t cap = pl_state_lift_cap(state);
-    lua_checkstack(L, kept + 1);
     lua_pushcfunction(L, go_on);
     pl_state_restore_cap(state, cap);
     lua_xmove(co, L, kept);
@@ -61,9 +68,10 @@ int pl_long_call_resume(struct pl_task *task)
         return PL_LONG_CALL_FAILED;
     }
     int n = lua_gettop(L) - base;
-    cap = pl_state_lift_cap(state);
-    lua_checkstack(co, n);
-    pl_state_restore_cap(state, cap);
+    if (!pl_state_check_stack(co, n)) {
+        lua_settop(L, base);
+        return fail_full(task);
+    }
     lua_xmove(L, co, n);
     return task->long_call != NULL ? PL_LONG_CALL_MORE : n;
 }

@@ -136,7 +136,7 @@ static int co_resume(lua_State *L)
         return 2;
     }
     int n = lua_gettop(L) - 1;
-    if (task->depth == PL_COROUTINE_DEPTH || !lua_checkstack(co, n)) {
+    if (task->depth == PL_COROUTINE_DEPTH || !pl_state_check_stack(co, n)) {
         lua_pushboolean(L, 0);
         lua_pushliteral(L, "too many nested coroutines or values");
         return 2;

@@ -214,8 +214,20 @@ struct pl_state *pl_state_of(lua_State *L)
     return ud;
 }
 
+/* LuaJIT raises where a stack would pass its limit: in a coroutine that does not run that ends the
+ * process, for nothing is there to catch it. So it is counted first. i_ci has the place of a frame
+ * in its lower half; a stack grows by what it is asked for from its size on, not from its top. */
+static bool stack_holds(lua_State *L, int n)
+{
+    lua_Debug frame;
+    int below = lua_getstack(L, 0, &frame) ? frame.i_ci & 0xffff : 0;
+    return below + lua_gettop(L) + 2 * n + 2 * LUA_MINSTACK < LUAI_MAXSTACK;
+}
+
 bool pl_state_check_stack(lua_State *L, int n)
 {
+    if (!stack_holds(L, n))
+        return false;
     struct pl_state *state = pl_state_of(L);
     size_t cap = pl_state_lift_cap(state);
     bool room = lua_checkstack(L, n);

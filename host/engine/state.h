@@ -79,7 +79,8 @@ static inline void pl_state_restore_cap(struct pl_state *state, size_t cap)
 /* The state that a lua_State belongs to. */
 struct pl_state *pl_state_of(lua_State *L);
 
-/* Room for `n` values on a coroutine of the host's choice, whatever the cap is. */
+/* Room for `n` values on any coroutine, whatever the cap is, also one that does not run. Never
+ * raises: false where the stack would pass its limit. */
 bool pl_state_check_stack(lua_State *L, int n);
 
 /* Calls `build` protected, with `arg` as its light userdata, and pushes the one value that it

@@ -9,8 +9,9 @@
  * returns first. Returns how many were pushed. */
 static int hand_over(struct pl_state *state, lua_State *from, lua_State *to, int n, bool ok)
 {
+    bool room = n <= HAND_OVER_MAX && pl_state_check_stack(to, n + 1);
     size_t cap = pl_state_lift_cap(state);
-    if (n > HAND_OVER_MAX || !lua_checkstack(to, n + 1)) {
+    if (!room) {
         lua_pushboolean(to, 0);
         lua_pushliteral(to, "too many values");
         n = 1;

@@ -117,10 +117,6 @@ bool pl_walk_reserve(lua_State *from, int idx, const struct pl_copy_limits *limi
 {
     if (lua_type(from, idx) != LUA_TTABLE)
         return true;
-    struct pl_state *state = pl_state_of(from);
     int levels = limits->depth < PL_WALK_DEPTH_MAX ? limits->depth : PL_WALK_DEPTH_MAX;
-    size_t cap = pl_state_lift_cap(state);
-    bool room = lua_checkstack(from, 2 * levels + 4);
-    pl_state_restore_cap(state, cap);
-    return room;
+    return pl_state_check_stack(from, 2 * levels + 4);
 }

@@ -4,7 +4,7 @@ local M = {}
 
 local ATTACKS = {
   "globals", "environments", "metatables", "source", "coroutines", "errors", "strings", "patterns", "tables", "numbers",
-  "time", "memory", "cpu", "recursion", "door", "calls",
+  "time", "memory", "cpu", "recursion", "stack", "door", "calls",
 }
 
 local PROGRAMS = { "language", "text", "data", "objects", "coroutines", "errors", "door", "limits" }
