@@ -150,6 +150,25 @@ describe("a bot of Telegram", function()
       assert(h.core.db:commit { { "UPDATE inbox SET state = 'done' WHERE key = '9'" } })
       assert.same({ "1", "2" }, answers(2))
     end)
+
+    it("finishes first what counts before, also when that was taken later", function()
+      write "/count"
+      answers(1)
+      local function take(key, text, at)
+        return assert(h.core.turn:accept {
+          {
+            source = "tg:main", key = key, dialog_id = "tg:main:" .. ann.id, trace_id = ("a"):rep(32), received_at = at,
+            message = {
+              user = { telegram_id = ann.id }, channel = "telegram", type = "command", text = text, message_id = key,
+            },
+          },
+        })[1]
+      end
+      local second, first = take("90", "/say second", 1), take("89", "/say first", 2)
+      assert(h.core.turn:resume(second))
+      assert(h.core.turn:resume(first))
+      assert.same({ "1", "first", "second" }, answers(3))
+    end)
   end
 
   it("confirms updates that come once more, and out of order", function()

@@ -65,21 +65,35 @@ end
 
 local run
 
+-- Whether a key counts before another one: as parley.turn.load asks for what is before a message.
+local function counts_before(a, b)
+  if #a ~= #b then return #a < #b end
+  return a < b
+end
+
+local function finish_row(self, given, row, seconds)
+  if row.part_of then row = join.run(self, row) end
+  if not row then return true end -- it was joined before
+  local turn, err = run(self, of_row(self, row), seconds)
+  if not turn and not err.retryable and not err.retry_after then given.ordered = false end
+  return turn ~= nil
+end
+
 -- What this worker has left in the dialog, in the lane of whoever has come upon it: nothing goes
 -- before it. What is refused is looked at later (parley.turn.recover), and keeps nobody.
 local function finish_left(self, given, seconds)
   local rows = recover.left(self, given.dialog_id)
+  local reached = false
   for _, row in ipairs(rows or {}) do
-    if row.source == given.source and row.key == given.key then return end -- all before are done
-    if row.part_of then row = join.run(self, row) end
-    local turn, err = true, nil
-    if row then turn, err = run(self, of_row(self, row), seconds) end
-    if not turn then
-      if not err.retryable and not err.retry_after then given.ordered = false end
-      return
+    reached = reached or row.source == given.source and row.key == given.key
+    local before = not reached
+    -- Where keys count they say what is before, also of what was taken after this one.
+    if given.ordered and row.source == given.source then
+      before = counts_before(row.key, given.key)
     end
+    if before and not finish_row(self, given, row, seconds) then return end
   end
-  if rows then recover.free(self, given.dialog_id) end
+  if rows and not reached then recover.free(self, given.dialog_id) end
 end
 
 -- Attempts until one goes through, as long as they fail because another worker was faster.
