@@ -195,6 +195,21 @@ describe("a sender", function()
     assert.same({ "under way" }, sent)
   end)
 
+  it("keeps to the order of a chat when the one before takes back what it had begun, after it was read", function()
+    local begun = rig:store("a", { { chat = 1, text = "1" } })[1]
+    assert(outbox.begin(rig.db, rig:lease "l", begun))
+    local s = rig:open("a", takes)
+    s.away = true -- until it is taken back
+    assert(s:take_up())
+    assert(rig.db:commit { outbox.take_back(begun) })
+    s.away = nil
+    s:push(rig:store("a", { { chat = 1, text = "2" } }))
+    s:go_on()
+    done("a", 2)
+    assert.same({ "1", "2" }, sent)
+    assert.same({ 1, 0 }, { rig:row(begun).attempts, rig:row(begun).uncertain })
+  end)
+
   it("keeps a bounded number in memory, and all in order", function()
     local most, calls = 0, {}
     local s

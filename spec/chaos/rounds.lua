@@ -1,5 +1,6 @@
 -- Rounds of faults at random points under load, and what became of the host after each.
 
+local checker = require "spec.support.checker"
 local faults = require "spec.chaos.faults"
 local task = require "host.task"
 local time = require "host.time"
@@ -56,6 +57,16 @@ function M.run(rig, count, names, on_round)
     if on_round then on_round(round) end
   end
   return done
+end
+
+---Problems, and the faults that they came of, in their order.
+---@param problems table[] of spec.support.checker
+---@param rounds spec.Round[]
+---@return string
+function M.describe(problems, rounds)
+  local names = {}
+  for i, round in ipairs(rounds) do names[i] = round.fault end
+  return ("after %s:\n%s"):format(table.concat(names, ", "), checker.describe(problems))
 end
 
 ---The worst of each kind of fault, for a person.

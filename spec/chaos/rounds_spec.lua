@@ -20,7 +20,7 @@ describe("faults under load", function()
       local done = rounds.run(r, system.rounds)
       local problems = r:check()
       r:close()
-      assert.same({}, checker.kinds(problems), checker.describe(problems))
+      assert.same({}, checker.kinds(problems), rounds.describe(problems, done))
       for _, round in ipairs(done) do assert.is_truthy(round.all_s, "nobody was answered after " .. round.fault) end
       assert.is_true(load.turns > 200 and load.repeated > 0)
     end)

@@ -176,6 +176,20 @@ function M.begin(db, lease, delivery)
   return ok, err
 end
 
+---Reads anew how a delivery stands that could not be begun as it was read.
+---@param db table
+---@param delivery parley.Delivery `attempts` and `uncertain` are set
+---@return boolean|nil open whether it is still to be delivered
+---@return table|nil err
+function M.read_again(db, delivery)
+  local row, err = db:first("SELECT attempts, uncertain FROM outbox WHERE id = $1 "
+    .. "AND state = 'open'", delivery.id)
+  if err then return nil, err end
+  if not row then return false end
+  delivery.attempts, delivery.uncertain = row.attempts, row.uncertain == 1 or row.attempts > 0
+  return true
+end
+
 ---It was begun, and certainly not carried out: as if it had not been begun.
 ---@return table statement
 function M.take_back(delivery)

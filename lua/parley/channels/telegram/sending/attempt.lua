@@ -116,10 +116,16 @@ local function begin(self, delivery)
   end
   local ok, err = outbox.begin(self.db, self.lease, delivery)
   if ok then return true end
-  if err.code == "conflict" then
-    -- The row was done by somebody else; or the lease has gone over to them, with all rows.
-    if err.statement == 1 then self:close() end
+  if err.code == "conflict" and err.statement == 1 then -- the lease is another's, with all rows
+    self:close()
     return false, nil
+  end
+  if err.code == "conflict" then
+    -- The row was done by the sender before; or that one has taken back what it had begun, since
+    -- the row was read: then it is next in its chat all the same.
+    local is_open
+    is_open, err = outbox.read_again(self.db, delivery)
+    if not err then return false, is_open and 0 or nil end
   end
   self.log("error", "nothing is sent while it cannot be noted", {
     sender = self.sender, error = err.message,
