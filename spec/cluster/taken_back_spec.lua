@@ -25,6 +25,18 @@ describe("the version of a conversation that crashes its worker", function()
   local h
   after_each(function() h:close() end)
 
+  local function everywhere(what)
+    serve.eventually(what .. " in all workers", function()
+      local status, n = h:status(), 0
+      for _, w in ipairs(status and status.workers or {}) do
+        for _, p in ipairs(w.status and w.status.plugins or {}) do
+          if p.name == "shop" and p.version .. " " .. p.state == what then n = n + 1 end
+        end
+      end
+      return n == WORKERS
+    end)
+  end
+
   it("is not run again, and the one that serves goes on", function()
     h = serve.start {
       argv = { programs.EXE, "lua", "spec/chaos/sabotage.lua" },
@@ -38,21 +50,14 @@ describe("the version of a conversation that crashes its worker", function()
     assert.equal("name?", h:say("d", "/shop").body.text)
     host.write_plugin(h, "shop", shop("2.0.0", ""))
     assert.equal(0, (h:run "plugin deploy shop"))
+    everywhere "2.0.0 active"
     -- Nobody answers while the worker is replaced.
     local said = serve.eventually("an answer", function()
       local r = h:say("d", "Ann", { message_id = "m1" })
       return r and r.status == 200 and r.body
     end)
     assert.same({ "2.0.0: Ann", "answered" }, { said.text, said.status })
-    serve.eventually("the workers", function()
-      local status = h:status()
-      for _, w in ipairs(status and status.workers or {}) do
-        for _, p in ipairs(w.status and w.status.plugins or {}) do
-          if p.name == "shop" and p.version .. " " .. p.state ~= "2.0.0 active" then return false end
-        end
-      end
-      return status ~= nil
-    end)
+    everywhere "2.0.0 active"
     -- It was written down for all workers, and for the time after a restart.
     local db = assert(require("parley.store").open({
       database_url = database.url(h.home) or "sqlite:" .. h.home .. "/data/parley.db",
