@@ -17,12 +17,13 @@ enum pl_frame_type {
     PL_FRAME_START,   /* struct pl_frame_start, u32 length and text of the slot, values */
     PL_FRAME_ANSWER,  /* u64 of struct pl_frame_start's advanced_ms, values */
     PL_FRAME_STOP,
+    PL_FRAME_PROFILE, /* struct pl_frame_profile */
     /* from the child; but for HELLO each begins with struct pl_frame_memory */
     PL_FRAME_HELLO, /* struct pl_frame_hello: it is confined */
-    PL_FRAME_OK,
-    PL_FRAME_DONE, /* values */
-    PL_FRAME_DOOR, /* values */
-    PL_FRAME_FAIL, /* u32 retryable, u32 index of the code (pl_frame_code), the message */
+    PL_FRAME_OK,    /* of PROFILE: the text of engine/profile.h */
+    PL_FRAME_DONE,  /* values */
+    PL_FRAME_DOOR,  /* values */
+    PL_FRAME_FAIL,  /* u32 retryable, u32 index of the code (pl_frame_code), the message */
 };
 
 struct pl_frame {
@@ -35,6 +36,12 @@ struct pl_frame {
 struct pl_frame_start {
     uint64_t advanced_ms; /* how far the worker's wall clock was moved (base/clock.h) */
     double cpu_ms, timeout_ms;
+};
+
+/* What was sampled since the last one is the answer; from here on a sample is taken so often. */
+struct pl_frame_profile {
+    uint64_t every_ns; /* 0: no more */
+    uint64_t every_bytes;
 };
 
 struct pl_frame_memory {

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "bind/bind.h"
 #include "bind/isolate_impl.h"
+#include "bind/profile.h"
 #include "engine/isolate_child.h"
 #include "engine/sandbox.h"
 #include "engine/wire.h"
@@ -258,6 +259,21 @@ static int state_load(lua_State *L)
     return pl_task_wait(L, op, pl_isolate_push_compiled);
 }
 
+/* state:profile([every_us[, every_bytes]]) -> text | nil, err: as that of host.sandbox */
+static int state_profile(lua_State *L)
+{
+    struct pl_isolate_room *room = check_room(L);
+    struct pl_frame_profile how = pl_bind_profile_rates(L);
+    struct pl_buf body = {0};
+    struct pl_err err;
+    pl_buf_append(&body, (const char *)&how, sizeof how);
+    struct pl_op *op = ask(room, PL_FRAME_PROFILE, 0, &body, build_deadline(), &err);
+    if (op == NULL)
+        return pl_lua_push_fail(L, &err);
+    lua_settop(L, 1);
+    return pl_task_wait(L, op, pl_isolate_push_profile);
+}
+
 static void set_number(lua_State *L, const char *field, double value)
 {
     lua_pushnumber(L, value);
@@ -379,8 +395,13 @@ int pl_bind_isolate(lua_State *L)
     static const char *const argv[] = {"/proc/self/exe", PL_ISOLATE_ARGUMENT, NULL};
     static const luaL_Reg no_methods[] = {{NULL, NULL}};
     static const luaL_Reg methods[] = {
-        {"compile", state_compile}, {"load", state_load},   {"start", state_start},
-        {"stats", state_stats},     {"close", state_close}, {NULL, NULL},
+        {"compile", state_compile},
+        {"load", state_load},
+        {"start", state_start},
+        {"stats", state_stats},
+        {"close", state_close},
+        {"profile", state_profile},
+        {NULL, NULL},
     };
     static const luaL_Reg call_methods[] = {
         {"answer", call_answer},

@@ -2,6 +2,7 @@
 #include "bind/isolate_impl.h"
 
 #include "base/utf8.h"
+#include "engine/profile.h"
 #include "engine/sandbox.h"
 #include "engine/wire.h"
 
@@ -140,26 +141,26 @@ int pl_isolate_push_outcome(lua_State *L, struct pl_op *op)
     return pl_isolate_push_error(L, &err);
 }
 
-/* The outcome of a question that only succeeds or fails: nothing but true, or an error. */
-static int take_verdict(struct pl_op *op, struct pl_err *err)
+/* The outcome of a question that only succeeds or fails; `in` is what stands behind a success. */
+static int take_verdict(struct pl_op *op, struct pl_wire *in, struct pl_err *err)
 {
     struct pl_isolate_room *room = pl_cell_arg(op);
-    struct pl_wire in;
     *err = op->err;
     if (err->code != NULL)
         return -1;
-    const struct pl_frame *head = take_answer(op, room, &in);
+    const struct pl_frame *head = take_answer(op, room, in);
     if (head->type == PL_FRAME_OK)
         return 0;
-    if (head->type != PL_FRAME_FAIL || take_failure(&in, err) < 0)
+    if (head->type != PL_FRAME_FAIL || take_failure(in, err) < 0)
         refuse_answer(room, err);
     return -1;
 }
 
 int pl_isolate_push_compiled(lua_State *L, struct pl_op *op)
 {
+    struct pl_wire in;
     struct pl_err err;
-    if (take_verdict(op, &err) < 0)
+    if (take_verdict(op, &in, &err) < 0)
         return pl_lua_push_fail(L, &err);
     lua_pushboolean(L, 1);
     return 1;
@@ -167,9 +168,25 @@ int pl_isolate_push_compiled(lua_State *L, struct pl_op *op)
 
 int pl_isolate_push_state(lua_State *L, struct pl_op *op)
 {
+    struct pl_wire in;
     struct pl_err err;
-    if (take_verdict(op, &err) < 0)
+    if (take_verdict(op, &in, &err) < 0)
         return pl_lua_push_fail(L, &err);
     lua_pushvalue(L, 1);
+    return 1;
+}
+
+int pl_isolate_push_profile(lua_State *L, struct pl_op *op)
+{
+    struct pl_wire in;
+    struct pl_err err;
+    if (take_verdict(op, &in, &err) < 0)
+        return pl_lua_push_fail(L, &err);
+    size_t len = (size_t)(in.end - in.at);
+    if (len > PL_PROFILE_TEXT_MAX) {
+        refuse_answer(pl_cell_arg(op), &err);
+        return pl_lua_push_fail(L, &err);
+    }
+    lua_pushlstring(L, in.at, len);
     return 1;
 }

@@ -39,4 +39,7 @@ int pl_isolate_push_outcome(lua_State *L, struct pl_op *op);
 int pl_isolate_push_compiled(lua_State *L, struct pl_op *op);
 int pl_isolate_push_state(lua_State *L, struct pl_op *op);
 
+/* The same for profile: the text of engine/profile.h, as the process tells it. */
+int pl_isolate_push_profile(lua_State *L, struct pl_op *op);
+
 #endif

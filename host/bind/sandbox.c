@@ -11,7 +11,9 @@
 #include "engine/sandbox.h"
 #include "base/buf.h"
 #include "bind/bind.h"
+#include "bind/profile.h"
 #include "engine/copy.h"
+#include "engine/profile.h"
 #include "loop/watchdog.h"
 
 #include <lauxlib.h>
@@ -332,6 +334,24 @@ static int sandbox_stats(lua_State *L)
     return 1;
 }
 
+/* sb:profile([every_us[, every_bytes]]) -> text: what was sampled since the last call, as
+ * engine/profile.h says it. From here on a sample is taken about so often, without a time no more.
+ */
+static int sandbox_profile(lua_State *L)
+{
+    struct sandbox *sb = check_sandbox(L);
+    struct pl_frame_profile how = pl_bind_profile_rates(L);
+    struct pl_buf text = {0};
+    pl_profile_report(sb->state, &text);
+    if (how.every_ns != 0)
+        pl_profile_begin(sb->state, how.every_ns, how.every_bytes);
+    else
+        pl_profile_end(sb->state);
+    lua_pushlstring(L, text.len > 0 ? text.data : "", text.len);
+    pl_buf_free(&text);
+    return 1;
+}
+
 /* Drops the reference to the state; calls under way finish first. */
 static int sandbox_close(lua_State *L)
 {
@@ -346,8 +366,13 @@ static int sandbox_close(lua_State *L)
 int pl_bind_sandbox(lua_State *L)
 {
     static const luaL_Reg methods[] = {
-        {"compile", sandbox_compile}, {"load", sandbox_load},   {"start", sandbox_start},
-        {"stats", sandbox_stats},     {"close", sandbox_close}, {NULL, NULL},
+        {"compile", sandbox_compile},
+        {"load", sandbox_load},
+        {"start", sandbox_start},
+        {"stats", sandbox_stats},
+        {"close", sandbox_close},
+        {"profile", sandbox_profile},
+        {NULL, NULL},
     };
     static const luaL_Reg call_methods[] = {
         {"answer", call_answer},

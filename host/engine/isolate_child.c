@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/frame.h"
+#include "engine/profile.h"
 #include "engine/sandbox.h"
 #include "engine/wire.h"
 #include "loop/confine.h"
@@ -302,6 +303,19 @@ static void on_stop_frame(const struct pl_frame *head)
     fail_call(call, &err);
 }
 
+static void on_profile(const struct pl_frame *head, struct pl_wire *in)
+{
+    struct pl_frame_profile how;
+    take(in, &how, sizeof how);
+    begin(PL_FRAME_OK, head->id, 0);
+    pl_profile_report(C.state, &C.out);
+    finish();
+    if (how.every_ns != 0)
+        pl_profile_begin(C.state, how.every_ns, how.every_bytes);
+    else
+        pl_profile_end(C.state);
+}
+
 static void on_frame(const struct pl_frame *head, struct pl_wire in)
 {
     if (C.state == NULL && head->type != PL_FRAME_NEW)
@@ -324,6 +338,9 @@ static void on_frame(const struct pl_frame *head, struct pl_wire in)
         return;
     case PL_FRAME_STOP:
         on_stop_frame(head);
+        return;
+    case PL_FRAME_PROFILE:
+        on_profile(head, &in);
         return;
     default:
         bad_frame();

@@ -1,6 +1,7 @@
 #include "engine/preempt.h"
 
 #include "base/clock.h"
+#include "engine/profile.h"
 #include "engine/task_impl.h"
 #include "loop/watchdog.h"
 
@@ -33,7 +34,8 @@ static struct {
     lua_State *volatile co;
     volatile sig_atomic_t timer_armed;
     volatile sig_atomic_t hooked;
-    volatile int events; /* pl_preempt_give_way */
+    volatile sig_atomic_t sampling; /* the hook is to take a sample; it may be hooked, too */
+    volatile int events;            /* pl_preempt_give_way */
 } P = {.events = -1};
 
 static void set_timer(uint64_t ns)
@@ -41,6 +43,16 @@ static void set_timer(uint64_t ns)
     struct itimerspec its = {.it_value = {.tv_nsec = (long)ns}};
     P.timer_armed = 1;
     timer_settime(P.timer, 0, &its, NULL);
+}
+
+/* When the timer has to come next for a task that has run for `ran`. */
+static uint64_t next_look(const struct pl_task *task, uint64_t ran)
+{
+    uint64_t ns = P.events >= 0 ? LOOK_NS : ran < PL_SLICE_NS ? PL_SLICE_NS - ran : 1;
+    if (task->state->profile == NULL)
+        return ns;
+    uint64_t sample = pl_profile_wait(task->state->profile);
+    return sample != 0 && sample < ns ? sample : ns; /* one that is due has its hook */
 }
 
 static void charge(struct pl_task *task, uint64_t now)
@@ -73,15 +85,32 @@ const char *pl_preempt_account(struct pl_task *task)
     return task->stop_code;
 }
 
+/* Takes a sample. Returns whether the slice is over, too. The signal handler sees no coroutine
+ * meanwhile: lua_sethook must not be interrupted by another one that wants something else. */
+static bool take_sample(struct pl_task *task, lua_State *L)
+{
+    lua_State *co = P.co;
+    P.co = NULL;
+    P.sampling = 0;
+    pl_profile_take(task, L);
+    if (!P.hooked)
+        lua_sethook(L, NULL, 0, 0);
+    P.co = co;
+    set_timer(next_look(task, pl_now_ns() - task->slice_start));
+    return P.hooked;
+}
+
 static void hook(lua_State *L, lua_Debug *ar)
 {
     (void)ar;
     struct pl_task *task = P.task;
     if (task == NULL || task->state != pl_state_of(L)) {
         lua_sethook(L, NULL, 0, 0);
-        P.hooked = 0;
+        P.hooked = P.sampling = 0;
         return;
     }
+    if (P.sampling && !take_sample(task, L))
+        return;
     pl_preempt_account(task);
     if (lua_isyieldable(L)) {
         lua_sethook(L, NULL, 0, 0);
@@ -114,12 +143,16 @@ static void on_signal(int signo)
     lua_State *co = P.co;
     if (task != NULL && co != NULL) {
         uint64_t ran = pl_now_ns() - task->slice_start;
-        if (must_end(ran)) {
+        bool end = must_end(ran);
+        bool sample = task->state->profile != NULL && pl_profile_wait(task->state->profile) == 0;
+        if (end || sample)
             lua_sethook(co, hook, LUA_MASKCOUNT, 1);
+        if (sample)
+            P.sampling = 1;
+        if (end)
             P.hooked = 1;
-        } else {
-            set_timer(P.events >= 0 ? LOOK_NS : PL_SLICE_NS - ran);
-        }
+        else
+            set_timer(next_look(task, ran));
     }
     errno = saved;
 }
@@ -145,14 +178,26 @@ void pl_preempt_close(void)
     timer_delete(P.timer);
 }
 
+static void enter_profiled(struct pl_profile *profile, lua_State *co)
+{
+    pl_profile_enter(profile);
+    int count = pl_profile_count(profile);
+    if (count == 0)
+        return;
+    P.sampling = 1;
+    lua_sethook(co, hook, LUA_MASKCOUNT, count);
+}
+
 void pl_preempt_enter(struct pl_task *task, lua_State *co)
 {
     task->slice_start = pl_now_ns();
     pl_watchdog_running_at(task->state->name, task->trace, task->slice_start);
+    if (task->state->profile != NULL)
+        enter_profiled(task->state->profile, co);
     P.co = co;
     P.task = task;
-    if (!P.timer_armed)
-        set_timer(P.events >= 0 ? LOOK_NS : PL_SLICE_NS);
+    if (!P.timer_armed || task->state->profile != NULL)
+        set_timer(next_look(task, 0));
     if (task->stop_code != NULL || task->state->broken) {
         lua_sethook(co, hook, LUA_MASKCOUNT, 1);
         P.hooked = 1;
@@ -165,11 +210,21 @@ void pl_preempt_leave(struct pl_task *task)
     P.task = NULL;
     P.co = NULL;
     pl_watchdog_running(NULL);
-    if (P.hooked) {
+    if (P.hooked || P.sampling) {
         lua_sethook(co, NULL, 0, 0);
-        P.hooked = 0;
+        P.hooked = P.sampling = 0;
     }
+    if (task->state->profile != NULL)
+        pl_profile_leave(task->state->profile);
     charge(task, pl_now_ns());
+}
+
+void pl_preempt_sample(struct pl_state *state)
+{
+    if (P.task == NULL || P.task->state != state || P.co == NULL || P.sampling)
+        return;
+    P.sampling = 1;
+    lua_sethook(P.co, hook, LUA_MASKCOUNT, 1);
 }
 
 void pl_preempt_give_way(int events)

@@ -49,4 +49,8 @@ const char *pl_preempt_account(struct pl_task *task);
  * allocator; does nothing when the state is not the one that runs. */
 void pl_preempt_stop(struct pl_state *state);
 
+/* A sample of the state's profile is due: the hook takes it at the next instruction. Called by the
+ * allocator; does nothing when the state is not the one that runs. */
+void pl_preempt_sample(struct pl_state *state);
+
 #endif

@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "engine/engine.h"
 #include "engine/preempt.h"
+#include "engine/profile.h"
 #include "loop/watchdog.h"
 
 #include <assert.h>
@@ -87,6 +88,9 @@ static void *allocate(void *ud, void *ptr, size_t osize, size_t nsize)
         state->mem_peak = used;
     if (state->mem_limit != 0 && nsize > osize && used < state->mem_limit)
         pace_collector(state, nsize - osize);
+    if (state->profile != NULL && nsize > osize &&
+        pl_profile_allocated(state->profile, nsize - osize))
+        pl_preempt_sample(state);
     return p;
 }
 
@@ -197,6 +201,7 @@ void pl_state_close(struct pl_state *state)
      * keeps ours: its finalizers ask pl_state_of, and the process ends anyway. */
     if (state->sandboxed)
         lua_setallocf(L, state->heap, state->heap_ud);
+    pl_profile_end(state);
     pl_watchdog_running(state->sandboxed ? state->name
                                          : NULL); /* what it has broken, this may meet */
     lua_close(L);

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 struct pl_engine;
+struct pl_profile;
 struct pl_share;
 
 struct pl_state {
@@ -25,9 +26,10 @@ struct pl_state {
     size_t mem_used;
     size_t mem_limit; /* bytes; 0: no cap (the core state) */
     size_t mem_peak;
-    size_t gc_debt;         /* bytes of the last few allocations, see pace_collector */
-    bool gc_paced;          /* its collector works harder than usual */
-    struct pl_share *share; /* of the loop; NULL: the core, which has what it takes */
+    size_t gc_debt;             /* bytes of the last few allocations, see pace_collector */
+    bool gc_paced;              /* its collector works harder than usual */
+    struct pl_share *share;     /* of the loop; NULL: the core, which has what it takes */
+    struct pl_profile *profile; /* engine/profile.h; NULL: nobody has asked */
     bool sandboxed;
     bool broken;         /* hit its cap, or was stopped by force; see above */
     bool full;           /* hit its cap */

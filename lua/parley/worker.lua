@@ -13,6 +13,7 @@ local log = require "parley.ops.log"
 local meters = require "parley.ops.meters"
 local operate = require "parley.plugins.operate"
 local options = require "parley.cli.options"
+local profile = require "parley.plugins.profile"
 local saved = require "parley.ops.saved"
 local switch = require "parley.plugins.switch"
 local task = require "host.task"
@@ -89,6 +90,7 @@ return function(_, ...)
   end
   worker.on("reload", c.reload_here)
   worker.on("plugin.logs", function(request) return logs(c, kept, request) end)
+  worker.on("plugin.profile", function(request) return profile.run(c, request) end)
   worker.on("reload.all", function() return everywhere.run(c) end)
   -- What the command line orders: whoever may use the control socket is an operator.
   for name, fn in pairs {

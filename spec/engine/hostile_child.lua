@@ -13,7 +13,7 @@ ffi.cdef [[
 ]]
 
 local START = 4
-local HELLO, OK, DONE, DOOR, FAIL = 7, 8, 9, 10, 11
+local HELLO, OK, DONE, DOOR, FAIL = 8, 9, 10, 11, 12
 
 local function bytes(ctype, ...)
   local v = ffi.new(ctype, ...)

@@ -10,6 +10,7 @@ return {
     { "run", "talk to it in the terminal, without a server" },
     { "top", "show what each one does now in the running host" },
     { "logs", "show what they have logged there" },
+    { "profile", "show where one spends its time and its memory there" },
     { "disable", "keep it from being chosen in the running host" },
     { "enable", "let it be chosen again" },
     { "rollback", "go back to the bundle that served before" },

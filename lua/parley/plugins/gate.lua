@@ -33,8 +33,9 @@ function M.allowed(manifest, permission)
 end
 
 local function timed(invocation, name, since, ...)
-  local waited = invocation.waited
-  waited[name] = (waited[name] or 0) + time.mono() - since
+  local waited, took = invocation.waited, time.mono() - since
+  waited[name] = (waited[name] or 0) + took
+  if invocation.profile then invocation.profile:waited(name, took) end
   return ...
 end
 

@@ -22,6 +22,15 @@ local function memory_of(self, stats)
   return stats.memory + (self.ring == "isolated" and PROCESS or 0)
 end
 
+-- Takes what was sampled in the state so far, and has it sampled on. A state that is being closed
+-- has nothing to tell.
+local function harvest(self)
+  local how, sb = self.profiling, self.state
+  if not how or not sb then return end
+  local good, text = pcall(sb.profile, sb, how.every_us, how.every_bytes)
+  if good and text then how.take(text) end
+end
+
 -- It is checked once: a state that takes the place of another one has the same code.
 local function build(self, asked, shared)
   local sb, err = lua_state.build(self.manifest, self.files, {
@@ -31,6 +40,7 @@ local function build(self, asked, shared)
   if not sb then return nil, err end
   self:forget_state()
   self.state, self.checked = sb, true
+  harvest(self)
   pool.add(self, memory_of(self, sb:stats()), asked)
   return sb
 end
@@ -101,6 +111,7 @@ function M:invoke(request, serve)
   local timeout = math.min(m.limits.timeout_ms, request.deadline_ms or m.limits.timeout_ms) / 1000
   local kind, value = drive(serve, sb:start("dispatch", m.limits.cpu_ms, timeout, request))
   if kind == "error" then
+    harvest(self) -- a state that was stopped by force is replaced
     replace(self)
     return nil, lua_state.error(value, m.name)
   end
@@ -136,6 +147,23 @@ end
 function M:stats()
   return self.state and self.state:stats() or { memory = 0 }
 end
+
+---@class parley.Profiling
+---@field every_us integer microseconds between samples
+---@field every_bytes integer|nil bytes allocated between samples; nil: none of these
+---@field take fun(text: string) what was sampled, as host/engine/profile.h says it
+
+---Has its states sampled from here on, nil: no more. What was sampled comes when it is asked for,
+---and before a state goes that was stopped. It waits.
+---@param how parley.Profiling|nil
+function M:sample(how)
+  if self.profiling and not how and self.state then pcall(self.state.profile, self.state) end
+  self.profiling = how
+  harvest(self)
+end
+
+---Hands over what was sampled since the last time. It waits.
+function M:harvest() harvest(self) end
 
 ---Gives the memory of the state back; the next event gets a new one. For parley.plugins.pool.
 function M:close_state()

@@ -83,7 +83,7 @@ local function invocation_for(self, turn, generation, plugin, id)
     id = id, manifest = plugin.manifest, settings = plugin.settings, db = self.db,
     dialog_id = turn.dialog.id, dialog = turn.dialog, user = turn.user, trace_id = turn.trace_id,
     config = generation.config, llm = generation.llm, writes = {}, notices = {}, turn = turn,
-    waited = {},
+    waited = {}, profile = plugin.profile,
     deadline = time.live() + plugin.manifest.limits.timeout_ms / 1000,
     blobs = self.blobs, channel = self.channels and self.channels[turn.dialog.channel],
   }, Invocation)
@@ -115,8 +115,10 @@ local function ask(self, turn, generation, plugin, invited, id, delivery)
   request.moved, turn.code = moved, code
   local since = time.mono()
   local response, err, attempts = driver:invoke(request, gate.door(invocation), delivery)
+  local took = time.mono() - since
+  if invocation.profile then invocation.profile:event(took) end
   slow.note(plugin, {
-    event = request.event.type, seconds = time.mono() - since, waited = invocation.waited,
+    event = request.event.type, seconds = took, waited = invocation.waited,
     limit = generation.config.slow_handler_seconds, trace_id = turn.trace_id,
     dialog_id = turn.dialog.id,
   }, self.log)
