@@ -13,7 +13,8 @@ local temporary = require "parley.util.temporary"
 
 -- Together they make nearly every kind of statement.
 local SPECS = {
-  "spec/channels/broadcasts_spec.lua", "spec/channels/sender_spec.lua", "spec/channels/telegram_spec.lua",
+  "spec/channels/broadcasts_spec.lua", "spec/channels/business_spec.lua", "spec/channels/sender_spec.lua",
+  "spec/channels/telegram_spec.lua",
   "spec/contract/dead_letters_spec.lua", "spec/contract/admin_spec.lua",
   "spec/contract/endpoints_spec.lua", "spec/contract/events_spec.lua",
   "spec/contract/invoke_action_spec.lua", "spec/contract/jobs_spec.lua", "spec/contract/plugin_events_spec.lua",

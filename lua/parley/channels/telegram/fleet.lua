@@ -4,6 +4,7 @@
 -- A bot stays the same table as long as it is there: who holds one sees its changes.
 
 local api = require "parley.channels.telegram.api"
+local bot_notes = require "parley.store.bot_notes"
 local bots = require "parley.store.bots"
 local terms = require "parley.turn.terms"
 local vaults = require "parley.auth.vault"
@@ -37,6 +38,17 @@ function M.new(deps)
     }
   end
   return self
+end
+
+---A bot of the settings with what some worker has found out about it.
+---@param db table
+---@param main parley.Bot
+---@return parley.Bot|nil
+---@return table|nil err
+function M.as_noted(db, main)
+  local notes, err = bot_notes.read(db, main.name, main.id)
+  if err then return nil, err end
+  return setmetatable(notes, { __index = main })
 end
 
 ---@param name string

@@ -66,7 +66,7 @@ function M.new(deps)
   }
   self.orders = {
     db = deps.db, vault = self.fleet.vault, url = deps.config.api,
-    master = deps.master,
+    master = deps.master, main = deps.config.token,
   }
   local function api(name) return self.fleet:api(name) end
   self.presses = presses.new { after = deps.config.press_seconds, api = api, log = deps.log }

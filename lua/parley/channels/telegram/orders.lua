@@ -3,6 +3,7 @@
 
 local api = require "parley.channels.telegram.api"
 local audit = require "parley.store.audit"
+local bot_notes = require "parley.store.bot_notes"
 local bots = require "parley.store.bots"
 local check_config = require("parley.schema.compile").compile(
   require("parley.schema.v1alpha_bots").BotConfigV1)
@@ -24,6 +25,7 @@ local M = {}
 ---@field vault parley.Vault
 ---@field url string of the Bot API
 ---@field master string what secrets of webhooks come from
+---@field main string|nil the token of the bot of the settings
 
 local function refuse(code, fmt, ...)
   return nil, { code = code, message = fmt:format(...), retryable = false, op = "bots" }
@@ -48,12 +50,18 @@ function M.view(row, vault)
 end
 
 ---What may be shown of the bot of the settings.
+---@param db table
 ---@param token string
----@param username string|nil where it is known
----@return table BotV1
-function M.main_view(token, username)
+---@return table|nil view BotV1
+---@return table|nil err
+function M.main_view(db, token)
+  local id = bots.id_of(token) or 0
+  local notes, err = bot_notes.read(db, fleet.MAIN, id)
+  if err then return nil, err end
+  local problem = notes.problem
+  if problem then problem.since = iso(problem.since) end
   return {
-    name = fleet.MAIN, telegram_id = bots.id_of(token) or 0, username = username,
+    name = fleet.MAIN, telegram_id = id, username = notes.username, problem = problem,
     transport = "polling", state = "active", config = {}, of_settings = true,
   }
 end
@@ -67,8 +75,10 @@ function M.find(db, name)
   if err then return nil, err end
   if row then return row end
   if name == fleet.MAIN then
-    return refuse("conflict", "'%s' is the bot of the setting telegram.token, and is changed there",
-      name)
+    return refuse("conflict", "'%s' is the bot of the setting telegram.token "
+      .. "(TELEGRAM_BOT_TOKEN), and is changed there. One that is to have a webhook, settings of "
+      .. "its own or a pause is added under another name: take the token out of the settings, and "
+      .. "run parley bot add NAME", name)
   end
   return refuse("bot_not_found", "no bot '%s'", name:sub(1, 40))
 end

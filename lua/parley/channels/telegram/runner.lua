@@ -1,5 +1,6 @@
 -- One bot at work in the worker that holds its lease: it finds out who it is, sends, and polls.
 
+local bot_notes = require "parley.store.bot_notes"
 local bots = require "parley.store.bots"
 local explain = require "parley.channels.telegram.explain"
 local outgoing = require "parley.channels.telegram.outgoing"
@@ -40,6 +41,11 @@ function M:sleep(seconds)
   if self:held() then self.lease:sleep(seconds) end
 end
 
+-- The bot of the settings has no row of its own.
+local function noted(bot, problem)
+  return (bot.revision > 0 and bots.note or bot_notes.write)(bot, problem)
+end
+
 -- What became of a call that says how the bot is. What is the bot's own is kept in its row, what is
 -- the network's is not: it concerns all, and passes.
 local function note(self, err)
@@ -57,9 +63,9 @@ local function note(self, err)
   end
   local bot = self.bot
   local is = self.problem and explain[self.problem.code] and self.problem or nil
-  if bot.revision == 0 or (not is and not bot.problem) then return end
+  if not is and not bot.problem then return end
   bot.problem = is
-  task.spawn(self.db.commit, self.db, { bots.note(bot, is) })
+  task.spawn(self.db.commit, self.db, { noted(bot, is) })
 end
 
 -- Who Telegram says the bot is.
@@ -70,7 +76,8 @@ local function introduce(self)
     note(self, err)
     if me then
       bot.username, bot.id = me.username, me.id
-      if bot.revision > 0 then self.db:commit(bots.named(bot.name, me.username)) end
+      self.db:commit(bot.revision > 0 and bots.named(bot.name, me.username)
+        or { bot_notes.write(bot, nil) })
     else
       if told ~= err.code then
         self.log("error", explain[err.code] or "Telegram cannot be asked who a bot is", {

@@ -33,7 +33,8 @@ local function find(deps, config, name)
   local master, err = secrets.master(config)
   if not master then return nil, err end
   if name == fleet.MAIN and config.telegram.token then
-    return fleet.new({ db = deps.db, master = master, config = config.telegram }):get(name)
+    local bot = fleet.new({ db = deps.db, master = master, config = config.telegram }):get(name)
+    return fleet.as_noted(deps.db, bot)
   end
   if name == fleet.MAIN then return shared.unknown_main() end
   local row

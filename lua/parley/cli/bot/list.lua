@@ -16,9 +16,13 @@ local M = {
 
 local function read(deps, config)
   local views, after = json.array(), ""
-  if config.telegram.token then views[1] = orders.main_view(config.telegram.token) end
+  local rows, err
+  if config.telegram.token then
+    views[1], err = orders.main_view(deps.db, config.telegram.token)
+    if err then return nil, err end
+  end
   repeat
-    local rows, err = bots.page(deps.db, after, PAGE)
+    rows, err = bots.page(deps.db, after, PAGE)
     if not rows then return nil, err end
     for _, row in ipairs(rows) do views[#views + 1] = orders.view(row, deps.vault) end
     after = #rows == PAGE and rows[PAGE].name

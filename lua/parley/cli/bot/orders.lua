@@ -104,6 +104,7 @@ function M.with(o, fn, new)
     if not master then return exit.failed(err) end
     return fn({
       db = db, vault = vault.new(master), url = config.telegram.api, master = master,
+      main = config.telegram.token,
     }, config)
   end)
 end
@@ -118,6 +119,7 @@ local NO = {
 ---@return integer exit code
 function M.failed(err)
   local code = exit.failed(err)
+  if err.code == "validation_failed" then return exit.USAGE end
   return NO[err.code] and exit.NO or code
 end
 

@@ -37,7 +37,7 @@ end
 local function find(deps, config, name)
   if name == fleet.MAIN then
     if not config.telegram.token then return shared.unknown_main() end
-    return orders.main_view(config.telegram.token)
+    return orders.main_view(deps.db, config.telegram.token)
   end
   local row, err = orders.find(deps.db, name)
   if not row then return nil, err end

@@ -73,7 +73,7 @@ end
 -- The bot of the settings has no row.
 local function main_view(deps)
   local bot = deps.telegram.fleet:get(fleet.MAIN)
-  return bot and orders.main_view(bot.token, bot.username)
+  if bot then return orders.main_view(deps.db, bot.token) end
 end
 
 local function list(deps, ctx)
@@ -82,14 +82,16 @@ local function list(deps, ctx)
   if not rows then return nil, err end
   local next_cursor = page.cut(rows, limit, "name")
   local views = json.array()
-  if not ctx.args.cursor then views[1] = main_view(deps) end
+  if not ctx.args.cursor then views[1], err = main_view(deps) end
+  if err then return nil, err end
   for _, row in ipairs(rows) do views[#views + 1] = orders.view(row, deps.telegram.fleet.vault) end
   return app.json(ctx, 200, json.encode { bots = views, next_cursor = next_cursor })
 end
 
 local function show(deps, ctx)
-  local view = ctx.params.bot == fleet.MAIN and main_view(deps)
-  local err
+  local view, err
+  if ctx.params.bot == fleet.MAIN then view, err = main_view(deps) end
+  if err then return nil, err end
   if not view then
     local row
     row, err = orders.find(deps.db, ctx.params.bot)
@@ -104,7 +106,7 @@ end
 -- As it is in the database, not as this worker has last seen it.
 local function find_bot(deps, name)
   local main = name == fleet.MAIN and deps.telegram.fleet:get(name)
-  if main then return main end
+  if main then return fleet.as_noted(deps.db, main) end
   local row, err = orders.find(deps.db, name)
   if not row then return nil, err end
   return bots.open(row, deps.telegram.fleet.vault, deps.master)

@@ -1,5 +1,6 @@
 -- What Telegram says of a bot's webhook, and of the updates that wait.
 
+local fleet = require "parley.channels.telegram.fleet"
 local time = require "host.time"
 
 local M = {}
@@ -35,9 +36,12 @@ end
 local function examine_address(bot, info, add)
   if bot.transport == "polling" then
     if info.url == "" then return true end
+    local advice = ("parley bot delete-webhook %s polls"):format(bot.name)
+    if bot.name ~= fleet.MAIN then -- which polls, always
+      advice = ("%s; parley bot set-webhook %s has it bring updates here"):format(advice, bot.name)
+    end
     add("webhook", "problem", ("a webhook is set (%s) while the host is to poll: it gets 409")
-      :format(info.url), ("parley bot delete-webhook %s polls; parley bot set-webhook %s has it "
-      .. "bring updates here"):format(bot.name, bot.name))
+      :format(info.url), advice)
     return false
   end
   if info.url == "" then

@@ -3,6 +3,7 @@
 
 local api_of = require "parley.channels.telegram.api"
 local explain = require "parley.channels.telegram.explain"
+local fleet = require "parley.channels.telegram.fleet"
 local hook = require "parley.channels.telegram.doctor.hook"
 local reach = require "parley.channels.telegram.doctor.reach"
 local shards = require "parley.channels.telegram.shards"
@@ -41,6 +42,12 @@ local function examine_record(self, add)
   return true
 end
 
+-- How a bot is given another token.
+local function giving(bot)
+  if bot.name == fleet.MAIN then return "TELEGRAM_BOT_TOKEN, and a restart" end
+  return "parley bot token " .. bot.name
+end
+
 local function examine_token(self, client, add)
   local me, err = client:call("getMe", {}, TIMEOUT_S)
   if not me then
@@ -50,7 +57,7 @@ local function examine_token(self, client, add)
   add("token", "good", ("it is that of @%s (%.0f)"):format(me.username, me.id))
   if self.bot.username and self.bot.username ~= me.username then
     add("token", "hint", ("the bot is stored as @%s: commands of groups are not recognised")
-      :format(self.bot.username), "give it its token again: parley bot token " .. self.bot.name)
+      :format(self.bot.username), "give it its token again: " .. giving(self.bot))
   end
   return me
 end
@@ -69,8 +76,8 @@ local function examine_problem(self, add)
   local problem = self.bot.problem
   if problem and problem.code == "conflict" then
     add("updates", "problem", problem.message, "stop the other program, or give the bot another "
-      .. "token (/revoke at @BotFather), which only this host then knows: parley bot token "
-      .. self.bot.name)
+      .. "token (/revoke at @BotFather), which only this host then knows: "
+      .. giving(self.bot))
   end
 end
 
