@@ -145,6 +145,14 @@ static int worker_ready(lua_State *L)
     return 0;
 }
 
+/* nudge(): the other workers of this host get "look"; nothing where there are none */
+static int worker_nudge(lua_State *L)
+{
+    (void)L;
+    pl_worker_nudge();
+    return 0;
+}
+
 /* suspect() -> {plugin, signal, trace_id}: the plugin that was on the CPU when this worker's
  * predecessor ended itself by a signal, like "SEGV", or hung (no signal) | nil */
 static int worker_suspect(lua_State *L)
@@ -234,6 +242,7 @@ int pl_bind_worker(lua_State *L)
         {"listeners", worker_listeners},
         {"ready", worker_ready},
         {"on", worker_on},
+        {"nudge", worker_nudge},
         {"suspect", worker_suspect},
         {"running", worker_running},
         {"publish", worker_publish},

@@ -74,7 +74,19 @@ static void on_ready(struct worker *w)
     pl_sv_check(w->s);
 }
 
-/* `ID ok JSON`, `ID error JSON`, `0 ready null` */
+/* A worker says that the others have something to look at. */
+static void tell_others(struct worker *from)
+{
+    static const char line[] = "0 look null\n";
+    struct supervisor *s = from->s;
+    for (uint32_t i = 0; i < s->config.workers; i++) {
+        struct worker *w = &s->workers[i];
+        if (w != from && w->channel != NULL && atomic_load(&slot_of(w)->state) == PL_WORKER_READY)
+            pl_lines_send(&w->channel->lines, line, sizeof line - 1);
+    }
+}
+
+/* `ID ok JSON`, `ID error JSON`, `0 ready null`, `0 look null` */
 static void on_channel_line(struct pl_lines *lines, char *line, size_t len)
 {
     struct worker *w = pl_container_of(lines, struct channel, lines)->worker;
@@ -87,6 +99,8 @@ static void on_channel_line(struct pl_lines *lines, char *line, size_t len)
     const char *verb = rest + 1;
     if (strcmp(verb, "ready") == 0)
         on_ready(w);
+    else if (strcmp(verb, "look") == 0)
+        tell_others(w);
     else
         pl_sv_query_answer(w, id, strcmp(verb, "ok") == 0, json, len - (size_t)(json - line));
 }

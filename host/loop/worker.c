@@ -178,6 +178,12 @@ void pl_worker_ready(void)
         send_line(0, "ready", "null", 4);
 }
 
+void pl_worker_nudge(void)
+{
+    if (W.attached)
+        send_line(0, "look", "null", 4);
+}
+
 /* --- life ----------------------------------------------------------------------------------------
  */
 

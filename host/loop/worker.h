@@ -30,6 +30,10 @@ const struct pl_worker_info *pl_worker_info(void);
 
 void pl_worker_ready(void);
 
+/* Asks the other workers of this host to look for changes: they get the event "look" with id 0,
+ * soon and in no order with anything. Harmless when not attached. */
+void pl_worker_nudge(void);
+
 /* Who is asked. `event` and `json` are valid during the call. Every call with an `id` other than 0
  * must be answered once. After the answer to "drain" (which SIGTERM asks too, with id 0) the
  * process is expected to end by pl_worker_exit. Without a handler, drain ends the worker at once.

@@ -53,6 +53,7 @@ local tokens = require "parley.store.tokens"
 local triggers = require "parley.triggers.watch"
 local turn = require "parley.turn"
 local verify = require "parley.auth.verify"
+local worker = require "host.worker"
 
 require "parley.plugins.services"
 
@@ -67,7 +68,7 @@ local function join(self, index)
   local id, err = cluster.identity(self.config.home, index)
   if not id then return nil, err end
   self.cluster = cluster.new {
-    db = self.db, id = id, log = log.write,
+    db = self.db, id = id, log = log.write, nudge = worker.nudge,
     info = {
       version = fs.version(), host = fs.hostname(), listens = self.config.http_listen,
     },

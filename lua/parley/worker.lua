@@ -82,6 +82,7 @@ return function(_, ...)
   ok, err = listen(c)
   if not ok then return refuse(err) end
 
+  worker.on("look", function() c.cluster:hurry() end)
   worker.on("status", function() return c:status() end)
   function c.reload_here()
     local result, problem = c:reload()

@@ -34,6 +34,22 @@ describe("a cluster", function()
     return c
   end
 
+  it("looks at once when another worker of its host says so, and tells them not too often", function()
+    local calls, told = 0, 0
+    local c = cluster.new { db = db, id = "a", log = function() end, look_s = 3600, nudge = function() told = told + 1 end }
+    members[#members + 1] = c
+    c:on("outbox", function() calls = calls + 1 end)
+    assert(c:begin())
+    for n = 1, 3 do
+      assert(db:commit { cluster.bump "outbox" })
+      c:hurry()
+      process.eventually("it has looked", function() return calls == n end)
+    end
+    for _ = 1, 1000 do c:nudge() end
+    process.eventually("told again, after a while", function() return told == 2 end)
+    assert.is_false(c.nudging)
+  end)
+
   it("tells every worker that something has changed, once for what came together", function()
     local calls = {}
     for _, id in ipairs { "a", "b" } do

@@ -333,6 +333,13 @@ describe("the control socket", function()
     assert.equal("not_found", refused { cmd = "echo", worker = 0.5 })
   end)
 
+  it("lets a worker tell the others to look, and not itself", function()
+    assert.is_true(host:ask({ cmd = "nudge", worker = 1 }).ok)
+    local function looks(i) return host:ask({ cmd = "looks", worker = i }).result.looks end
+    eventually("the other has heard", function() return looks(0) == 1 end)
+    assert.equal(0, looks(1))
+  end)
+
   it("refuses what it does not know", function()
     assert.equal("not_supported", refused { cmd = "nonsense" })
     assert.equal("invalid", refused { cmd = "" })

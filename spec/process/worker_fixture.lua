@@ -53,6 +53,10 @@ local server = assert(http.listen({ fd = worker.listeners().public }, function(r
 end))
 
 worker.on("status", function() return { index = worker.index, count = worker.count } end)
+local looks = 0
+worker.on("look", function() looks = looks + 1 end)
+worker.on("looks", function() return { index = worker.index, looks = looks } end)
+worker.on("nudge", function() worker.nudge() return {} end)
 worker.on("reload", function(request)
   task.sleep(0.01)
   if flag("broken") then return nil, { code = "config", message = "conf.lua:7: expected a number" } end

@@ -3,7 +3,8 @@
 -- and who is gone (heartbeats).
 --
 -- It is all in the database, looked at twice a second: what is committed is seen, also by who was
--- cut off meanwhile, and no other service is needed. Whether a heartbeat or a lease still moves is
+-- cut off meanwhile, and no other service is needed. The workers of one host may tell each other to
+-- look at once. Whether a heartbeat or a lease still moves is
 -- judged by the watcher's own monotonic clock; clocks of two machines are never compared.
 
 local crypto = require "host.crypto"
@@ -19,6 +20,7 @@ M.__index = M
 local LOOK_S = 0.4   -- a change is known everywhere within a second
 local BEAT_EVERY = 3 -- looks
 local DEAD_S = 5     -- without a heartbeat
+local NUDGE_S = 0.01 -- at most so often the others are told to look
 
 ---The name of a worker, the same after a restart: so that it finds what it has left behind.
 ---@param home string
@@ -38,11 +40,14 @@ function M.identity(home, index)
   return ("%s/%d"):format(id, index or 0)
 end
 
----@param deps {db: table, id: string, info: table|nil,
----  log: fun(level: string, message: string, fields: table)} info: of this worker, for people
+---@param deps {db: table, id: string, info: table|nil, look_s: number|nil,
+---  nudge: (fun())|nil, log: fun(level: string, message: string, fields: table)} info: of this
+---  worker, for people; look_s: seconds between looks; nudge: has the other workers of this host
+---  call M:hurry
 function M.new(deps)
   return setmetatable({
     db = deps.db, id = deps.id, info = deps.info and json.encode(deps.info), log = deps.log,
+    look_s = deps.look_s or LOOK_S, tell = deps.nudge, told_at = 0, told = task.cond(),
     handlers = {}, versions = nil, leaders = {}, seen = {}, shared = deps.db:dialect() ~= "sqlite",
     workers = 1,
   }, M)
@@ -65,6 +70,29 @@ end
 function M:on(name, fn)
   self.handlers[name] = self.handlers[name] or {}
   table.insert(self.handlers[name], fn)
+end
+
+---What was bumped is committed, and somebody waits for it: the other workers of this host look at
+---once. Others do as ever.
+function M:nudge()
+  if not self.tell or self.nudging then return end
+  local left = self.told_at + NUDGE_S - time.mono()
+  if left <= 0 then
+    self.told_at = time.mono()
+    return self.tell()
+  end
+  self.nudging = true
+  task.spawn(function()
+    task.sleep(left)
+    self.nudging, self.told_at = false, time.mono()
+    self.tell()
+  end)
+end
+
+---Another worker has changed something: this one looks now.
+function M:hurry()
+  self.hurried = true
+  self.told:signal()
 end
 
 ---Calls fn(lease) in a task while this worker is the one that does the work of this name. fn looks
@@ -230,6 +258,21 @@ local function report(self, err)
   self.away = err ~= nil
 end
 
+-- Until the next turn. Whoever is told to look does nothing else in between.
+local function rest(self)
+  local till = time.mono() + self.look_s
+  while not self.stopped do
+    if self.hurried then
+      self.hurried = false
+      local ok, err = self:look()
+      report(self, not ok and err or nil)
+    end
+    local left = till - time.mono()
+    if left <= 0 then return end
+    if not self.hurried then self.told:wait(left) end
+  end
+end
+
 local function run(self)
   local n = 0
   while not self.stopped do
@@ -239,7 +282,7 @@ local function run(self)
     if ok then ok, err = step_all(self) end
     report(self, not ok and err or nil)
     n = n + 1
-    task.sleep(LOOK_S)
+    rest(self)
   end
 end
 

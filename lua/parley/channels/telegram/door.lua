@@ -73,6 +73,7 @@ local function refuse(telegram, bot, row, why, seconds)
     statements[3] = cluster.bump "outbox"
   end
   local ok, err = telegram.db:commit(statements)
+  if ok and told then telegram.cluster:nudge() end
   if ok and query then telegram.presses:done(query) end
   if not ok then
     telegram.log("error", "a refusal was not told", { bot = bot.name, error = err.message })

@@ -312,6 +312,7 @@ function M:stored(turn)
   if query then self.presses:done(query) end
   self.typing:leave(turn.given)
   self.outlet:stored(turn.dialog, turn.deliveries, turn.sender)
+  if turn.deliveries and not self.senders[address.bot(turn.dialog.id)] then self.cluster:nudge() end
 end
 
 ---The transaction of a turn has failed, or nobody knows whether it is stored: then its deliveries
