@@ -1,5 +1,7 @@
 -- Coroutines, which the scheduler provides: who may be resumed by whom, how deep, and what crosses between them.
 
+local MB = 1024 * 1024
+
 return {
   { name = "resumes itself", must = { gives = { true, false, "cannot resume running coroutine" } }, source = [[
     local co
@@ -111,4 +113,93 @@ return {
     "main.lua:1: bad argument #1 to 'wrap' (function expected, got number)" } },
   { name = "resumes what is no coroutine", source = "local x = coroutine.resume({})", must = { raises =
     "main.lua:1: bad argument #1 to 'resume' (thread expected, got table)" } },
+  { name = "never ends in an iterator that is a coroutine", must = { stops = "cpu_limit" },
+    source = "for _ in coroutine.wrap(function() while true do end end) do end" },
+  { name = "gives itself as the body of a coroutine", must = { gives = { true, false, "cannot resume running coroutine" } },
+    source = "local co = coroutine.create(coroutine.resume) return coroutine.resume(co, co)" },
+  { name = "has yield as the body of a coroutine", must = { gives = { true, 1, 2, true, 3, "dead" } }, source = [[
+    local co = coroutine.create(coroutine.yield)
+    local a, b, c = coroutine.resume(co, 1, 2)
+    local d, e = coroutine.resume(co, 3)
+    return a, b, c, d, e, coroutine.status(co)]] },
+  { name = "yields in every kind of metamethod", must = { gives = { 9 } }, source = [[
+    local function y(...) return coroutine.yield(...) end
+    local m = { __index = y, __newindex = y, __call = y, __add = y, __concat = y, __lt = y, __eq = y, __unm = y, __le = y }
+    local a, b = setmetatable({}, m), setmetatable({}, m)
+    local co = coroutine.wrap(function()
+      local _ = a.x; a.x = 1; _ = a(1); _ = a + 1; _ = a .. "x"; _ = a < b; _ = a == b; _ = -a; _ = a <= b
+      return "end"
+    end)
+    local n = 0
+    while co() ~= "end" do n = n + 1 end
+    return n]] },
+  { name = "yields in pcall, xpcall, a handler, gsub and sort", must = { gives = { 5 } }, source = [[
+    local y = coroutine.yield
+    local co = coroutine.wrap(function()
+      pcall(y)
+      xpcall(y, error)
+      xpcall(error, y)
+      ;("a"):gsub("a", function() y() end)
+      table.sort({ 2, 1 }, function(a, b) y() return a < b end)
+      return "end"
+    end)
+    local n = 0
+    while co() ~= "end" do n = n + 1 end
+    return n]] },
+  { name = "yields while it is printed", must = { gives = { true } },
+    source = [[
+    local t = setmetatable({}, { __tostring = function() coroutine.yield() return "x" end })
+    return (coroutine.resume(coroutine.create(function() return tostring(t) end)))]] },
+  { name = "leaves coroutines suspended in comparators to the collector", memory = MB, cpu_ms = 10000,
+    must = { gives = { true } }, source = [[
+    for i = 1, 5000 do
+      local co = coroutine.create(function() table.sort({ 3, 2, 1 }, function() coroutine.yield() end) end)
+      coroutine.resume(co)
+    end
+    return true]] },
+  { name = "uses up the stacks of nested coroutines", must = { stops = "memory_limit" }, memory = 4 * MB, cpu_ms = 10000,
+    source = [[
+    local function fall(n, then_) if n == 0 then return then_() end return 1 + fall(n - 1, then_) end
+    local function nest() return fall(6000, coroutine.wrap(nest)) end
+    return nest()]] },
+  { name = "dies by an error, and is asked for its status and resumed",
+    must = { gives = { false, "dead", false, "cannot resume dead coroutine" } }, source = [[
+    local co = coroutine.create(function() error { 1 } end)
+    local ok = coroutine.resume(co)
+    return ok, coroutine.status(co), coroutine.resume(co)]] },
+  { name = "calls the door from one that an earlier call has begun", must = { gives = { "second" } },
+    source = "local shared = require 'shared' return shared()", lib = { shared = [[
+      local co
+      return function()
+        if co == nil then
+          co = coroutine.create(function() coroutine.yield() return door("x", "second") end)
+          coroutine.resume(co)
+          return "first"
+        end
+        local _, answer = coroutine.resume(co)
+        return answer
+      end]] },
+    play = function(sb)
+      assert(sb:start("main", 1000, 20) == "done")
+      return sb:start("main", 1000, 20)
+    end },
+  { name = "resumes, from another call, what is in the middle of a search in the first",
+    must = { gives = { "normal", false }, breaks = true },
+    source = "local shared = require 'shared' return shared()", lib = { shared = [[
+      local co
+      return function()
+        if co == nil then
+          co = coroutine.create(function() return ("a"):rep(1000):find((".-"):rep(20) .. "b") end)
+          coroutine.resume(co)
+        end
+        return coroutine.status(co), (coroutine.resume(co))
+      end]] },
+    play = function(sb)
+      local task = require "host.task"
+      local busy = task.spawn(function() return sb:start("main", 60000, 60) end)
+      task.sleep(0.005)
+      local kind, status, ok = sb:start("main", 1000, 20)
+      busy:cancel()
+      return kind, status, ok
+    end },
 }

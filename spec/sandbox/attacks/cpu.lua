@@ -47,4 +47,21 @@ return {
     source = "local n = 0 while true do n = n + 1 end" },
   { name = "catches its deadline", must = { stops = "timeout" }, cpu_ms = 60000, timeout = 0.03,
     source = "repeat pcall(function() while true do end end) until false" },
+  { name = "calls two of them in turn for ever", must = { stops = "cpu_limit" },
+    source = "local g local function f(...) return g(...) end g = function(...) return f(...) end return f(1, 2, 3)" },
+  { name = "writes numbers with all their digits for ever", must = { stops = "cpu_limit" },
+    source = "while true do local _ = string.format(('%99.99f'):rep(50), unpack({" .. ("1e308,"):rep(50) .. "})) end" },
+  { name = "joins long lists for ever", must = { stops = "cpu_limit" }, memory = 8 * 1024 * 1024,
+    source = "local t = {} for i = 1, 50000 do t[i] = i end while true do local _ = #table.concat(t, ',') end" },
+  { name = "inserts at the front of a long list for ever", must = { stops = "cpu_limit" }, memory = 8 * 1024 * 1024,
+    source = "local t = {} for i = 1, 100000 do t[i] = i end while true do table.insert(t, 1, 0) t[#t] = nil end" },
+  { name = "passes thousands of values on for ever", must = { stops = "cpu_limit" },
+    source = "local t = {} for i = 1, 7000 do t[i] = i end while true do select('#', unpack(t)) end" },
+  { name = "compares by hooks for ever", must = { stops = "cpu_limit" }, source = [[
+    local m = {} m.__lt = function(a, b) return true end
+    local a, b = setmetatable({}, m), setmetatable({}, m)
+    while a < b do end]] },
+  { name = "loops in the hook of a hook", must = { stops = "cpu_limit" }, source = [[
+    local t = setmetatable({}, { __index = setmetatable({}, { __index = function() while true do end end }) })
+    return t.x]] },
 }

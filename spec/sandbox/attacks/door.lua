@@ -85,4 +85,42 @@ return {
     must = { ends = "invalid", says = "$[1].a: a function cannot cross" } },
   { name = "returns more values than may cross", source = "return unpack({}, 1, 17)",
     must = { ends = "invalid_response", says = "17 values, at most 16 may cross" } },
+  { name = "hands over a number and a text as the same key", must = { gives = { 2, 1 } },
+    source = "local t = door('x', { ['1'] = 1, [1] = 2 }) return t[1], t['1']" },
+  { name = "hands over a list with a hole far away", must = { gives = { 1, 2, 3 } },
+    source = "local t = door('x', { 1, nil, 2, [2^31] = 3 }) return t[1], t[3], t[2^31]" },
+  { name = "hands over bytes that are no text", must = { gives = { "\255\254\0\237\160\128" } },
+    source = "return door('x', '\\255\\254\\0\\237\\160\\128')" },
+  { name = "hands over a key of a megabyte", must = { ends = "too_large", says = "too many bytes of text" },
+    source = "return door('x', { [('k'):rep(2^20 + 1)] = 1 })" },
+  { name = "calls a service with a name of a megabyte", must = { ends = "too_large", says = "too many bytes of text" },
+    source = "return door(('x'):rep(2^20 + 1))" },
+  { name = "calls the door in a comparator, a callback, a handler and an iterator at once",
+    must = { gives = { "a", 8 } }, source = [[
+    local n = 0
+    local function ask(v) n = n + 1 return door("echo", v) end
+    table.sort({ 2, 1 }, function(a, b) return ask(a) < ask(b) end)
+    ;("ab"):gsub(".", ask)
+    xpcall(error, ask, "x")
+    for v in function(_, i) return ask((i or 0) + 1) end do if v == 3 then break end end
+    return ask("a"), n - 1]] },
+  { name = "calls the door sixty coroutines deep", must = { gives = { "deep" } }, source = [[
+    local function nest(n)
+      if n == 0 then return door("echo", "deep") end
+      return coroutine.wrap(nest)(n - 1)
+    end
+    return nest(60)]] },
+  { name = "changes its arguments while the service has them", must = { gives = { 1, 9 } },
+    source = "local shared = require 'shared' return shared(...)", lib = { shared = [[
+      local t = { 1 }
+      return function(change)
+        if change then t[1] = 9 return end
+        return door("x", t)[1], t[1]
+      end]] },
+    play = function(sb)
+      local kind, call, _, given = sb:start("main", 1000, 20)
+      assert(kind == "door" and given[1] == 1)
+      assert(sb:start("main", 1000, 20, true) == "done")
+      return call:answer(given)
+    end },
 }

@@ -72,4 +72,27 @@ return {
     must = { raises = "error value of type table" } },
   { name = "names a line of the host in its error", source = "error('sandbox:1: forged', 0)",
     must = { raises = "sandbox:1: forged" } },
+  { name = "hides behind two hundred levels of pcall", must = { stops = "cpu_limit" },
+    source = "local function deep(n) if n == 0 then while true do end end while true do pcall(deep, n - 1) end end deep(190)" },
+  { name = "hides behind pcalls of pcalls", must = { stops = "cpu_limit" },
+    source = "while true do pcall(" .. ("pcall, "):rep(180) .. "function() while true do end end) end" },
+  { name = "uses a printer that never ends as its error handler", must = { stops = "cpu_limit" },
+    source = "xpcall(error, tostring, setmetatable({}, { __tostring = function() while true do end end }))" },
+  { name = "uses a coroutine as its error handler", must = { gives = { false, "handled", 2 } }, source = [[
+    local n = 0
+    local handler = coroutine.wrap(function(e) while true do n = n + 1 coroutine.yield("handled") end end)
+    xpcall(error, handler, "x")
+    local ok, v = xpcall(error, handler, "x")
+    return ok, v, n]] },
+  { name = "uses the door as its error handler", must = { gives = { false, "x" } }, asked = { { "echo", "x" } },
+    source = "return xpcall(error, function(e) return door('echo', e) end, 'x')" },
+  { name = "overflows the stack in its error handler", must = { gives = { false, "error in error handling" } },
+    source = "local function f() return 1 + f() end return xpcall(error, f)" },
+  { name = "raises what was raised at it, without end", must = { stops = "cpu_limit" },
+    source = "local ok, e = pcall(error, {}) while true do ok, e = pcall(error, e) end" },
+  { name = "raises an error with a level inside a coroutine", must = { gives = { "main.lua:2: x", "x" } }, source = [[
+    local function f(level) error("x", level) end
+    local _, a = coroutine.resume(coroutine.create(function() f(2) end))
+    local _, b = coroutine.resume(coroutine.create(f), 2)
+    return a, b]] },
 }

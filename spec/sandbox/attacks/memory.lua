@@ -44,4 +44,29 @@ return {
     end]] },
   { name = "keeps what it weakly holds alive", memory = MB, cpu_ms = 5000, must = { stops = "memory_limit" },
     source = "local t = setmetatable({}, { __mode = 'k' }) while true do local k = {} t[k] = { k } t[#t + 1] = k end" },
+  { name = "doubles a table near its cap", memory = MB, cpu_ms = 5000, must = { stops = "memory_limit" },
+    source = "local t = {} for i = 1, 2^20 do t['k' .. i] = true end" },
+  { name = "packs what it unpacks, again and again", memory = MB, cpu_ms = 5000, must = { stops = "memory_limit" },
+    source = "local t, all = {}, {} for i = 1, 5000 do t[i] = i end while true do all[#all + 1] = { unpack(t) } end" },
+  { name = "keeps a little more with each event", memory = MB, must = { stops = "memory_limit" },
+    lib = { shared = "return {}" },
+    source = "local shared = require 'shared' shared[#shared + 1] = ('x'):rep(10000) .. #shared return #shared",
+    play = function(sb)
+      for i = 1, 1000 do
+        local kind, v = sb:start("main", 1000, 20)
+        if kind ~= "done" then return kind, v end
+        assert(v == i)
+      end
+      return "done"
+    end },
+  { name = "is given eight answers of a megabyte at once", memory = 4 * MB, must = { ends = "memory_limit", breaks = true },
+    source = "return select('#', door('x'))",
+    serve = function()
+      local s = ("x"):rep(1000 * 1000)
+      return s .. 1, s .. 2, s .. 3, s .. 4, s .. 5, s .. 6, s .. 7, s .. 8
+    end },
+  { name = "makes hooks grow texts by a half", memory = MB, cpu_ms = 5000, must = { stops = "memory_limit" }, source = [[
+    local m = {} m.__concat = function(a, b) return setmetatable({ s = a.s .. b.s .. b.s }, m) end
+    local t = setmetatable({ s = "xx" }, m)
+    while true do t = t .. t end]] },
 }

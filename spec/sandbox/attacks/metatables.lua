@@ -63,4 +63,46 @@ return {
     must = { raises = "main.lua:2: attempt to call local 't' (a table value)" } },
   { name = "gives the length of a table a hook", source = "return #setmetatable({}, { __len = function() return 1e9 end })",
     must = { gives = { 0 } } },
+  { name = "writes a library through a __newindex that is one",
+    source = "local t = setmetatable({}, { __newindex = string })\nt.sub = 1",
+    must = { raises = "main.lua:2: the library table 'string' is read-only (writing 'sub')" } },
+  { name = "declares a global through a __newindex that is _G",
+    source = "local t = setmetatable({}, { __newindex = _G })\nt.evil = 1",
+    must = { raises = "main.lua:2: global 'evil' is not declared: use 'local evil'" } },
+  { name = "writes a library through a __newindex that is rawset", must = { gives = { "function", 1 } }, source = [[
+    local t = setmetatable({}, { __newindex = rawset })
+    t.sub = 1
+    return type(string.sub), rawget(t, "sub")]] },
+  { name = "uses a library as a metatable", must = { gives = { "function" } },
+    source = "setmetatable({}, string) setmetatable({}, _G) return type(string.sub)" },
+  { name = "goes through a chain of a hundred tables", must = { gives = { false } }, source = [[
+    local t = { x = 1 }
+    for _ = 1, 120 do t = setmetatable({}, { __index = t }) end
+    return (pcall(function() return t.x end))]] },
+  { name = "has hooks that are functions of the library", must = { gives = { "k", false, "ab" } }, source = [[
+    local t = setmetatable({}, { __index = function(_, k) return k end, __call = rawset, __concat = string.rep })
+    pcall(t, "a", 1)
+    return t.k, (pcall(function() return t .. 2 end)), setmetatable({}, { __index = string }).rep("ab", 1)]] },
+  { name = "prints by a hook that is no function", must = { gives = { false, false, false } }, source = [[
+    local function try(v) return (pcall(tostring, setmetatable({}, { __tostring = v }))) end
+    return try(1), try({}), try(setmetatable({}, { __call = 1 }))]] },
+  { name = "changes whether a table is weak while it is walked", must = { gives = { true } }, source = [[
+    local m = { __mode = "k" }
+    local t = setmetatable({}, m)
+    for i = 1, 500 do t[{}] = i t[i] = {} end
+    for k in pairs(t) do
+      m.__mode = m.__mode == "k" and "v" or "k"
+      for _ = 1, 20 do local garbage = { {} } end
+    end
+    return true]] },
+  { name = "gives weak tables each other as keys", must = { gives = { true } }, memory = 1024 * 1024, cpu_ms = 10000, source = [[
+    for _ = 1, 3000 do
+      local a, b = setmetatable({}, { __mode = "k" }), setmetatable({}, { __mode = "k" })
+      a[b], b[a] = a, b
+    end
+    return true]] },
+  { name = "raises in a hook while the library changes its table", must = { gives = { 3, 1 } }, source = [[
+    local t = setmetatable({ 1, 2, 3 }, { __index = function() error "read" end, __newindex = function() error "written" end })
+    pcall(table.insert, t, 1, 0) pcall(table.remove, t, 1) pcall(table.sort, t)
+    return #t, t[1] ]] },
 }

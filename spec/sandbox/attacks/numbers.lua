@@ -45,4 +45,27 @@ return {
     must = { raises = "main.lua:1: attempt to compare number with string" } },
   { name = "calculates with null", source = "return null + 1",
     must = { raises = "main.lua:1: attempt to perform arithmetic on global 'null' (a userdata value)" } },
+  { name = "counts by no number, by nothing, and without an end", must = { gives = { 0, 0, 0 } }, source = [[
+    local a, b, c = 0, 0, 0
+    for _ = 1, 0/0 do a = a + 1 end
+    for _ = 0/0, 1 do b = b + 1 end
+    for _ = 1, 10, 0/0 do c = c + 1 if c > 100 then break end end
+    return a, b, c]] },
+  { name = "counts by steps of nothing", must = { stops = "cpu_limit" }, source = "for _ = 1, 2, 0 do end" },
+  { name = "counts to the end of all numbers", must = { stops = "cpu_limit" }, source = "for _ = 1, 1/0 do end" },
+  { name = "counts where one more is the same", must = { stops = "cpu_limit" }, source = "for _ = 2^53, 2^53 + 4 do end" },
+  { name = "reads numbers of a hundred thousand digits", must = { gives = { true, true, true, true } }, source = [[
+    local digits = ("9"):rep(100000)
+    return tonumber("0x" .. ("f"):rep(100000)) ~= 0, tonumber("1e" .. digits) == nil, tonumber("0x1p" .. digits) ~= 0,
+      tonumber("0." .. ("0"):rep(100000) .. "1") == 0]] },
+  { name = "reads numbers from what is none", must = { gives = {}, n = 6 },
+    source = "return tonumber('1\\0'), tonumber('0x'), tonumber('1_000'), tonumber('0b2'), tonumber('--1'), tonumber('1e+')" },
+  { name = "asks for chance between no numbers", must = { gives = { true, true, true } },
+    source = [[
+    local a, b, c = math.random(1, 2^31 - 1), math.random(2, 1), math.random(0/0)
+    return a >= 1 and a < 2^31, type(b) == "number", type(c) == "number"]] },
+  { name = "scales numbers by exponents that are none", must = { gives = { true, true, true } },
+    source = "return math.ldexp(1, 2^31 - 1) == 1/0, math.ldexp(1, -2^31) == 0, type(math.ldexp(1, 0/0)) == 'number'" },
+  { name = "writes more digits in hexadecimal than there are", must = { gives = { "1", "1", 0 } },
+    source = "return bit.tohex(1, 1e9), bit.tohex(1, 2^31 - 1), #bit.tohex(-1, -2^31)" },
 }

@@ -47,4 +47,52 @@ return {
     source = "return (('a'):rep(1000)):gsub(('a?'):rep(30) .. ('.-'):rep(20) .. 'b', 'x')" },
   { name = "backtracks without end and catches it", must = { stops = "cpu_limit" },
     source = "while true do pcall(string.find, ('a'):rep(1000), ('.-'):rep(20) .. 'b') end" },
+  { name = "uses sets with ends in odd places", must = { gives = { 1, 1, 1, 2, 2 } },
+    source = [=[
+    return (("-"):find("[a-]")), (("]"):find("[]]")), (("a"):find("[^]]")), (("a\0"):find("%z")),
+      (("aTHE"):find("%f[%u]%u+"))]=] },
+  { name = "balances one character with itself", must = { gives = { "xabx", 5 } },
+    source = "return ('xabx'):match('%bxx'), ('xabxcx'):match('%bxx()')" },
+  { name = "replaces no more than no number of times", must = { gives = { "aaa", 0, "aaa", 0 } },
+    source = "local a, n = ('aaa'):gsub('a', 'b', -1) local b, m = ('aaa'):gsub('a', 'b', 0/0) return a, n, b, m" },
+  { name = "replaces an anchor over and over", must = { gives = { "xaaa", 1, "-a-b-", 3 } },
+    source = "local a, n = ('aaa'):gsub('^', 'x') local b, m = ('ab'):gsub('', '-') return a, n, b, m" },
+  { name = "replaces by a text that ends in the middle", must = { gives = { true, false, "a0" } },
+    source = "return (pcall(string.gsub, 'a', 'a', '%')), (pcall(string.gsub, 'a', '(a)', '%2')), (('a'):gsub('a', '%10'))" },
+  { name = "goes on with an iterator of gmatch after its end", must = { gives = { 0 } }, source = [[
+    local it, n = ("abc"):gmatch("."), 0
+    for _ = 1, 3 do it() end
+    for i = 1, 1000 do if it(i, "x", {}) then n = n + 1 end end
+    return n]] },
+  { name = "shares an iterator of gmatch between coroutines", must = { gives = { "1 2 3 4 " } }, source = [[
+    local it, out = ("1 2 3 4"):gmatch("%d"), ""
+    local function turn() for d in it do out = out .. d .. " " coroutine.yield() end end
+    local a, b = coroutine.create(turn), coroutine.create(turn)
+    while coroutine.status(a) ~= "dead" or coroutine.status(b) ~= "dead" do
+      coroutine.resume(a) coroutine.resume(b)
+    end
+    return out]] },
+  { name = "replaces in a callback what it is called for", must = { gives = { "[b][b]", 2 } }, source = [[
+    local depth = 0
+    local function f(s)
+      depth = depth + 1
+      local inner = depth < 40 and s:gsub(".", f) or "b"
+      depth = depth - 1
+      return depth == 0 and "[" .. inner .. "]" or inner
+    end
+    return ("aa"):gsub("a", f)]] },
+  { name = "calls the step of a gsub that has ended by an error again", must = { gives = { false, "ok", 1 } }, source = [[
+    local failed = pcall(string.gsub, "abc", ".", function() error "mine" end)
+    local text, n = ("a"):gsub("a", function() return "ok" end)
+    return failed, text, n]] },
+  { name = "backtracks without end where nothing can be interrupted", must = { stops = "cpu_limit" }, source = [[
+    return tostring(setmetatable({}, { __tostring = function()
+      while true do pcall(string.find, ("a"):rep(1000), (".-"):rep(20) .. "b") end
+    end }))]] },
+  { name = "matches with a pattern of zeros", must = { gives = { 1, 0, 1 } },
+    source = "local s = 'a\\0\\0b' local from, to = s:find('\\0+') return from, to, select(2, s:gsub('%z%z', ''))" },
+  { name = "uses a pattern as long as a source may be", must = { gives = { 1 } }, memory = 8 * 1024 * 1024, cpu_ms = 10000,
+    source = "return (('a'):rep(262144):find(('a'):rep(262140)))" },
+  { name = "uses a pattern that is longer", must = { gives = { false } }, memory = 8 * 1024 * 1024,
+    source = "return (pcall(string.find, 'a', ('a?'):rep(131073)))" },
 }

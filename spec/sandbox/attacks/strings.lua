@@ -62,4 +62,28 @@ return {
     source = [[
     return (pcall(string.format, '%20p', 'text')), (pcall(string.format, '%-5p', 'text')),
     (pcall(string.format, '%.3p', 'text'))]] },
+  { name = "formats numbers that no integer holds",
+    must = { gives = { "-9223372036854775808", "-9223372036854775808", "ffffffffffffffff" } },
+    source = "return string.format('%d', 0/0), string.format('%d', -2^63), string.format('%x', -1)" },
+  { name = "formats a number whose zeros are stripped beyond the buffer", must = { gives = { "5.5733e+120" } },
+    source = "return (string.format('%7g', 0x1.144399609d407p+401):gsub('^ +', ''))" },
+  { name = "formats the least number in hexadecimal with the largest precision", must = { gives = { true } },
+    source = "return #string.format('%.99a', 5e-324) < 200 and #string.format('%99.99e', -1e-308) < 200" },
+  { name = "is printed by a hook that waits at the door", must = { gives = { "a-later-b" } },
+    source = [[
+    local t = setmetatable({}, { __tostring = function() return door("echo", "later") end })
+    return string.format("a-%s-b", t)]] },
+  { name = "is printed by a hook that changes the other values", must = { gives = { "1 2 3" } }, source = [[
+    local seen = {}
+    local t = setmetatable({}, { __tostring = function() seen[1], seen[2] = nil, nil return "2" end })
+    seen[1], seen[2] = 1, t
+    return string.format("%s %s %s", seen[1], seen[2], 3)]] },
+  { name = "quotes bytes of every kind", must = { gives = { '"\\\n\\13\\0\\"\\\\\255"' } },
+    source = "return string.format('%q', '\\n\\r\\0\"\\\\\\255')" },
+  { name = "repeats between two texts beyond all memory", memory = MB, must = { stops = "memory_limit" },
+    source = "return #(''):rep(2^31 - 1, 'xx')" },
+  { name = "joins two hundred long texts in one expression", memory = MB, must = { stops = "memory_limit" }, cpu_ms = 5000,
+    source = "local s = ('x'):rep(10000) return #(" .. ("s .. "):rep(150) .. "s)" },
+  { name = "compares long texts that are almost the same, for ever", must = { stops = "cpu_limit" }, memory = 8 * MB,
+    source = "local a = ('x'):rep(1e6) local b, c, n = a .. 'a', a .. 'b', 0 while b < c do n = n + 1 end" },
 }

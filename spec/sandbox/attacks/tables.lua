@@ -82,4 +82,41 @@ return {
   { name = "inserts at no number", must = { gives = { false } }, source = "return (pcall(table.insert, { 1 }, 0/0, 1))" },
   { name = "inserts far behind the last place", must = { gives = { false } },
     source = "return (pcall(table.insert, {}, 2^31, 1))" },
+  { name = "inserts and removes at halves of places", must = { gives = { "9,1,2", 1 } },
+    source = "local t = { 1, 2 } table.insert(t, 1.5, 9) return table.concat(t, ','), (table.remove({ 1, 2 }, 1.5))" },
+  { name = "joins from no number", must = { gives = { false, false } },
+    source = "return (pcall(table.concat, { 1 }, ',', 0/0)), (pcall(table.concat, { 1 }, ',', -2^31, 2^31 - 1))" },
+  { name = "joins what only a hook has", must = { gives = { false } },
+    source = "return (pcall(table.concat, setmetatable({}, { __index = function() return 'x' end }), '', 1, 3))" },
+  { name = "walks by ipairs what only a hook has", must = { gives = { 0 } }, source = [[
+    local n = 0
+    for _ in ipairs(setmetatable({}, { __index = function(_, i) return i end })) do n = n + 1 end
+    return n]] },
+  { name = "unpacks around the largest number", must = { gives = { 1, 3, false } },
+    source = [[
+    return select("#", unpack({}, 2^31 - 1, 2^31 - 1)), select("#", unpack({}, -1, 1)), (pcall(unpack, {}, 0/0, 1e9))]] },
+  { name = "asks next for no number, and for what it has taken away", must = { gives = { false, "b" } }, source = [[
+    local t = { a = 1, b = 2, c = 3 }
+    local key = next(t)
+    while key ~= "b" do t[key] = nil key = next(t, key) end
+    return (pcall(next, t, 0/0)), key]] },
+  { name = "sorts with a comparator that raises at each place in turn", must = { gives = { 64 } }, source = [[
+    local kept = 0
+    for stop = 1, 64 do
+      local t, n = {}, 0
+      for i = 1, 40 do t[i] = (i * 17) % 41 end
+      pcall(table.sort, t, function(a, b) n = n + 1 if n == stop then error "x" end return a < b end)
+      if #t == 40 then kept = kept + 1 end
+    end
+    return kept]] },
+  { name = "clears a large table and asks for its first again and again", memory = 8 * MB,
+    must = { stops = "cpu_limit" }, source = [[
+    local t = {}
+    for i = 1, 50000 do t["k" .. i] = i end
+    for k in pairs(t) do t[k] = nil end
+    while next(t) == nil do end]] },
+  { name = "takes the first of a long list away for ever", must = { stops = "cpu_limit" }, memory = 8 * MB, source = [[
+    local t = {}
+    for i = 1, 200000 do t[i] = i end
+    while true do table.remove(t, 1) t[#t + 1] = 1 end]] },
 }

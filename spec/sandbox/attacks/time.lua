@@ -49,4 +49,11 @@ return {
     return (utf8.len("\192\128")), (utf8.len("\237\160\128")), (utf8.len("\244\144\128\128")), (utf8.len("\226\130"))]] },
   { name = "takes places of a text that are not there", must = { gives = { "", "", "" } },
     source = "return utf8.sub('абв', 10, 20), utf8.sub('абв', 2^53), utf8.sub('абв', 3, -2^53)" },
+  { name = "asks for the seconds of the host's own zone", must = { gives = { false, false } },
+    source = "return (pcall(os.date, '%s')), (pcall(os.date, '%k'))" },
+  { name = "gives a time with months beyond all years", must = { gives = { true, false } },
+    source = "local t = os.time { year = 2026, month = 1e8, day = 1 } return t > 0, (pcall(os.date, '%c', t))" },
+  { name = "gives a time of texts that are numbers", must = { raises =
+    "main.lua:1: bad argument #1 to 'time' (field 'year': a number expected, got string)" },
+    source = "local t = os.time { year = '2026', month = '1', day = '1' }" },
 }
