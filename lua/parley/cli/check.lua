@@ -2,6 +2,7 @@
 -- and what these would let pass but no author means.
 
 local config = require "parley.config"
+local copies = require "parley.deployments.copies"
 local exit = require "parley.cli.exit"
 local fs = require "host.fs"
 local generation = require "parley.plugins.generation"
@@ -41,22 +42,27 @@ local function isolated(plugins)
   return out
 end
 
--- The plugins that have registered, when there is a database that can be asked.
-local function registered(cfg)
+-- What the database says, when there is one that can be asked: plugins that have registered, and
+-- what was deployed. A trial does not keep the host from starting.
+local function stored(cfg)
   local path = cfg.database_url:match "^sqlite:(.+)$"
   local db = not (path and not fs.exists(path)) and store.open(cfg, { migrate = false })
-  if not db then return nil end
-  local rows = registry.rows(db)
+  if not db then return {} end
+  local given = registry.given(db)
+  if given then
+    given.deployments = {}
+    copies.bring({ db = db, config = cfg, manager = { spared = {} } }, given)
+    given.master = #given.rows > 0 and secrets.master(cfg) or ""
+  end
   db:close()
-  return rows
+  return given or {}
 end
 
 function M.run(o)
   local cfg, err = config.load(o.home, { file = o.config })
   if not cfg then return exit.failed(err) end
   local g
-  local rows = registered(cfg) or {}
-  g, err = generation.build(cfg, { rows = rows, master = #rows > 0 and secrets.master(cfg) or "" })
+  g, err = generation.build(cfg, stored(cfg))
   if not g then return exit.failed(err) end
   local found = {
     plugins = #g.plugins, rules = g.rules.count, warnings = warnings_of(g.plugins),
