@@ -38,6 +38,13 @@ local function check_ring(m, given)
     table.concat(ring.NAMES, ", "), tostring(given), suggest.hint(tostring(given), ring.NAMES))
 end
 
+-- Secrets among the settings of a plugin would come to it as its configuration.
+local function check_secrets(m, own)
+  if own.secrets == nil or #m.secrets == 0 then return true end
+  return fail("plugins.%s.secrets: secrets stand at the top of the settings: "
+    .. "secrets = { %s = ... }", m.name, m.secrets[1])
+end
+
 local function check_own(m, own)
   if not m.config then return true end
   local errors = assert(given_schema.compile(m.config))(own)
@@ -57,6 +64,7 @@ function M.apply(m, given)
   end
   local ok, err = add_intents(m, ours.intents)
   if ok then ok, err = check_ring(m, ours.ring) end
+  if ok then ok, err = check_secrets(m, own) end
   if ok then ok, err = check_own(m, own) end
   if not ok then return nil, err end
   return ours, own
