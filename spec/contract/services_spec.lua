@@ -1,5 +1,8 @@
 -- What plugins reach through the door, in whole turns.
 
+local config = require "parley.config"
+local fs = require "host.fs"
+local generation = require "parley.plugins.generation"
 local host = require "spec.support.host"
 local http = require "host.http_client"
 local python = require "spec.support.python"
@@ -126,6 +129,25 @@ describe("history", function()
   end)
 end)
 
+describe("json", function()
+  it("says of what is too much for the door that it is, and the event goes on", function()
+    local h = host.start { plugins = { reader = with(tester [[
+p.on.command("reader", function(c)
+  local out = {}
+  for i, text in ipairs {
+    "[" .. ("0,"):rep(31000) .. "0]", "[" .. ("0,"):rep(40000) .. "0]", ("["):rep(31) .. ("]"):rep(31),
+    ("["):rep(40) .. ("]"):rep(40), "[",
+  } do
+    local v, err = parley.json.decode(text)
+    out[i] = v and #v or err.code
+  end
+  c:reply(table.concat(out, " "))
+end)]], { commands = { { name = "reader" } } }) } }
+    assert.equal("31001 too_large 1 too_deep invalid_json", h:say("d", "/reader").body.text)
+    h:stop()
+  end)
+end)
+
 describe("http", function()
   local server, h, port
   setup(function()
@@ -145,6 +167,10 @@ p.on.command("get", function(c, path)
   local r, err = c.http:get(base .. path)
   c:reply(r and r.status .. " " .. r.body or show(r, err))
 end)
+p.on.command("json", function(c, path)
+  local r, err = c.http:get(base .. path)
+  c:reply(r and ("%%d %%s %%d"):format(r.status, r.body and #r.body, #r.json.a) or show(r, err))
+end)
 p.on.command("url", function(c, url) c:reply(show(c.http:get(url))) end)
 p.on.command("post", function(c)
   local r, err = c.http:post(base .. "/echo", { a = 1 }, { auth = c.secret.shop, headers = { ["X-A"] = c.secret.shop } })
@@ -163,7 +189,9 @@ p.on.command("many", function(c)
     if err then return c:reply(i .. " " .. err.code) end
   end
 end)]]):format(port), {
-          commands = { { name = "get" }, { name = "url" }, { name = "post" }, { name = "secrets" }, { name = "many" } },
+          commands = {
+            { name = "get" }, { name = "json" }, { name = "url" }, { name = "post" }, { name = "secrets" }, { name = "many" },
+          },
           limits = { timeout_ms = 1000 },
         }),
         walled = fetch(('p.on.command("walled", function(c) c:reply(show(c.http:get "http://127.0.0.1:%d/ok")) end)')
@@ -183,6 +211,12 @@ end)]]):format(port), {
     assert.equal("302 there", say "/get /redirect")
     assert.matches("^timeout", say "/get /hang")
     assert.matches("^too_large", say "/get /big")
+  end)
+
+  it("gives long JSON once, decoded, and says what is too long", function()
+    assert.equal("200 nil 500000", say "/json /json/500000")
+    assert.equal("200 400009 400000", say "/json /json/400000")
+    assert.matches("^too_large", say "/json /json/1000000")
   end)
 
   it("refuses every other, and what is no plain address", function()
@@ -206,6 +240,16 @@ end)]]):format(port), {
     assert.equal('{"a":1} Bearer hunter2 hunter2 application/json POST', say "/post")
     assert.equal("http: the operator has not set secrets.unset|http: 'more' is not among \"secrets\" in manifest.json|"
       .. "http: the header 'Host' is the host's", say "/secrets")
+  end)
+
+  it("takes no secrets among the settings of a plugin, which the plugin would see", function()
+    local home = host.temp_dir()
+    host.write_plugin({ home = home }, "fetch", with(tester "", { secrets = { "shop" } }))
+    assert(fs.mkdir(home .. "/conf"))
+    assert(fs.write(home .. "/conf/parley.lua", "return { plugins = { fetch = { secrets = { shop = 'x' } } } }"))
+    local g, err = generation.build(assert(config.load(home, { getenv = function() end })))
+    assert.is_nil(g)
+    assert.matches("plugins%.fetch%.secrets: secrets stand at the top of the settings: secrets = { shop = %.%.%. }", err.message)
   end)
 
   it("counts, and goes to private addresses only for whom the operator allows it", function()

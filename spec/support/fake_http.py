@@ -107,6 +107,8 @@ def answer(c, n, method, path, headers, body):
         c.sendall(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 300 + b"Content-Length: 0\r\n\r\n")
     elif path == "/header-line":
         c.sendall(b"HTTP/1.1 200 OK\r\nX: " + b"y" * 400000 + b"\r\n\r\n")
+    elif path.startswith("/json/"):
+        plain(c, b'{"a": "' + b"x" * int(path[6:]) + b'"}', Content_Type="application/json")
     elif path == "/big":
         plain(c, b"x" * 5_000_000)
     elif path == "/big-chunked":

@@ -8,6 +8,11 @@ local time = require "host.time"
 
 local M = {}
 
+---What a plugin asks to have decoded must fit through the door with what is around it: 32 levels,
+---65 536 values, of which each counts twice, with its key. An answer that does not would end the
+---event, and the plugin would never hear why.
+M.JSON = { max_depth = 31, max_nodes = 32000 }
+
 local services = {}
 
 ---@param name string

@@ -11,6 +11,6 @@ gate.register("json.encode", { run = function(_, v) return json.encode(v) end })
 gate.register("json.decode", {
   run = function(_, s)
     if type(s) ~= "string" then return gate.refuse("invalid", "json.decode: text expected") end
-    return json.decode(s)
+    return json.decode(s, gate.JSON)
   end,
 })
