@@ -21,6 +21,7 @@ local fs = require "host.fs"
 local json = require "host.json"
 local lanes = require "parley.turn.lanes"
 local limits = require "parley.limits"
+local links = require "parley.blobs.links"
 local limits_store = require "parley.limits.either"
 local listeners = require "parley.http.listeners"
 local log = require "parley.ops.log"
@@ -154,7 +155,8 @@ function M.open(cfg, opts)
     on_jobs = function() self.jobs:wake() end,
   }
   self.blobs = blobs.new { db = self.db, home = cfg.home, config = cfg.files }
-  self.turn.blobs = self.blobs
+  self.links = links.new(self.master)
+  self.turn.blobs, self.turn.links = self.blobs, self.links
   self.sweeps_files = (opts.index or 0) == 0 -- the folder is that of all workers
   self.telegram = telegram.new {
     blobs = self.blobs,
@@ -180,7 +182,7 @@ function M.open(cfg, opts)
   self.router = router.new()
   for _, name in ipairs {
     "dialogs", "turns", "users", "plugins", "plugin_events", "tokens", "audit", "operate",
-    "deployments", "bots", "broadcasts", "dead_letters",
+    "deployments", "bots", "broadcasts", "dead_letters", "files",
   } do
     require("parley.http.resources." .. name).register(self.router, self)
   end

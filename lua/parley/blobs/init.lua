@@ -96,8 +96,8 @@ end
 ---Keeps what was written.
 ---@param writer userdata it is finished, or given up, by this
 ---@param owner {plugin: string, user_id: string|nil}
----@param about {type: string, name: string|nil, ttl: number|nil} ttl: seconds, at most that of the
----  configuration
+---@param about {type: string, name: string|nil, ttl: number|nil, id: string|nil} ttl: seconds, at
+---  most that of the configuration; id: that it gets, which nobody can guess; default: a new one
 ---@return parley.Blob|nil
 ---@return table|nil err
 function M:keep(writer, owner, about)
@@ -113,7 +113,7 @@ function M:keep(writer, owner, about)
   local now = time.now_ms()
   local ttl = math.min(about.ttl or math.huge, self.config.ttl_seconds)
   local row = {
-    id = crypto.base64url(crypto.random(18)), hash = file.hash, plugin = owner.plugin,
+    id = about.id or crypto.base64url(crypto.random(18)), hash = file.hash, plugin = owner.plugin,
     user_id = owner.user_id, size = file.size, type = about.type, name = about.name,
     created_at = now, expires_at = now + math.floor(ttl * 1000),
   }

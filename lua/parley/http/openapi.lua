@@ -16,6 +16,10 @@ local HEADERS = {
 
 -- What a parameter of a path is.
 local PARAMETERS = {
+  link = {
+    description = "of a call to the plugin (`files`), signed",
+    schema = { type = "string", pattern = "^[A-Za-z0-9_-]+[.][A-Za-z0-9_-]+$" },
+  },
   token = {
     description = "the plugin's own, from its answer 202",
     schema = { type = "string", pattern = "^[A-Za-z0-9._~-]{16,128}$" },

@@ -215,6 +215,18 @@ M.InvokeRequestV1 = {
         properties = { role = text, plugin = text, type = text, text = text, at = text },
       },
     },
+    files = {
+      type = "array", maxItems = 10,
+      description = "what the message brings; with the permission `files` only",
+      items = {
+        type = "object", required = { "file_id", "path", "expires_at" },
+        additionalProperties = false,
+        properties = {
+          file_id = text, expires_at = text, name = text, size = integer, mime_type = text,
+          path = { type = "string", description = "of this host, to be fetched with GET" },
+        },
+      },
+    },
     config = { type = "object", description = "the operator's settings of the plugin" },
     invoked_by = { type = "string", description = "the plugin whose action invoked this one" },
     trace_id = text,

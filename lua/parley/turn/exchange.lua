@@ -23,9 +23,9 @@ function M.record(config, call, asked)
   local want = config.record_calls
   if not asked or want == "none" or (want == "failed" and call.status ~= "failed") then return end
   local request = {}
-  -- The operator's settings and what other rows have are left out.
+  -- The operator's settings, what other rows have, and links that open files are left out.
   for key, value in pairs(asked.request) do
-    if key ~= "config" and key ~= "history" then request[key] = value end
+    if key ~= "config" and key ~= "history" and key ~= "files" then request[key] = value end
   end
   call.request = text_of(request)
   if asked.response ~= nil then call.response = text_of(asked.response) end

@@ -107,6 +107,11 @@ local function ask(self, turn, generation, plugin, invited, id, delivery)
     request.history, err = history.read(self.db, turn.dialog)
     if not request.history then return nil, err end
   end
+  local channel = invocation.channel
+  if plugin.driver.effect and channel and channel.download
+    and gate.allowed(plugin.manifest, "files") then
+    request.files = self.links:of(turn, plugin.name)
+  end
   local driver, code, moved = conversation.driver(self.pinned, turn, plugin)
   if not driver then
     turn.lost = code

@@ -121,7 +121,8 @@ end
 ---@param deps {api: table, blobs: table, local_files: boolean}
 ---@param file_id string
 ---@param opts {owner: {plugin: string, user_id: string|nil}, name: string|nil, ttl: number|nil,
----  size: number|nil, deadline: number} size: as the message says; deadline: seconds
+---  size: number|nil, id: string|nil, deadline: number} size: as the message says; id: that the
+---  file gets here; deadline: seconds
 ---@return parley.Blob|nil
 ---@return table|nil err code: too_large, type, quota, not_found, timeout, ...
 function M.download(deps, file_id, opts)
@@ -147,7 +148,7 @@ function M.download(deps, file_id, opts)
     return nil, err
   end
   return blobs:keep(state.writer, opts.owner, {
-    type = mime.of(state.head or "", name), name = name, ttl = opts.ttl,
+    type = mime.of(state.head or "", name), name = name, ttl = opts.ttl, id = opts.id,
   })
 end
 

@@ -133,6 +133,7 @@ local function send_content(req, content, rule)
 end
 
 local function send_file(self, req, token, path)
+  path = path:gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end)
   local bot = self.world.by_token[token]
   for _, known in pairs(bot and self.world.files or {}) do
     if known.path == path then
