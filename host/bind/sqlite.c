@@ -4,7 +4,8 @@
 #include "bind/sql.h"
 #include "engine/engine.h"
 
-/* open{path=, readers=, queue_max=, group_max=, busy_ms=, create=, pages_max=} -> db | nil, err */
+/* open{path=, readers=, queue_max=, group_max=, busy_ms=, create=, scratch=, pages_max=} -> db |
+ * nil, err */
 static int sqlite_open(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -16,6 +17,7 @@ static int sqlite_open(lua_State *L)
     config.group_max = (uint32_t)pl_lua_opt_number(L, 1, "group_max", config.group_max);
     config.busy_ms = (int)pl_lua_opt_number(L, 1, "busy_ms", config.busy_ms);
     config.create = pl_lua_opt_boolean(L, 1, "create", config.create);
+    config.scratch = pl_lua_opt_boolean(L, 1, "scratch", config.scratch);
     config.pages_max = (uint32_t)pl_lua_opt_number(L, 1, "pages_max", 0);
     luaL_argcheck(L, config.readers >= 1 && config.readers <= 16, 1, "option 'readers': 1 to 16");
     struct pl_err err;

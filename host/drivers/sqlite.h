@@ -3,7 +3,8 @@
  * One writer thread owns the writing connection. Transactions that arrive while it is busy are
  * gathered and committed together: each in a savepoint of its own, so that one that fails takes
  * nobody with it, and one COMMIT, so that one fsync serves all. A transaction is finished only when
- * its data is on disk (WAL, synchronous=FULL). Readers are threads with connections of their own.
+ * its data is on disk (WAL, synchronous=FULL), but for a scratch database. Readers are threads with
+ * connections of their own.
  */
 #ifndef PL_DRIVERS_SQLITE_H
 #define PL_DRIVERS_SQLITE_H
@@ -17,6 +18,7 @@ struct pl_sqlite_config {
     uint32_t group_max; /* transactions in one commit */
     int busy_ms;        /* how long another process may hold the write lock */
     bool create;        /* make the file when it is missing */
+    bool scratch;       /* it goes with the process: nothing waits for the disk */
     uint32_t pages_max; /* cap of the file in pages of 4 KiB; 0: none. For tests of a full disk */
 };
 

@@ -92,6 +92,8 @@ int pl_sqlite_conn_open(struct pl_sqlite_conn *c, const struct pl_sqlite_config 
                                   "PRAGMA wal_autocheckpoint=4000;";
     if (pl_sqlite_conn_exec(c, pragmas, err) < 0)
         goto out;
+    if (config->scratch && pl_sqlite_conn_exec(c, "PRAGMA synchronous=OFF;", err) < 0)
+        goto out;
     if (!writer && pl_sqlite_conn_exec(c, "PRAGMA query_only=ON;", err) < 0)
         goto out;
     if (writer && config->pages_max > 0) {

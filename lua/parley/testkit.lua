@@ -57,7 +57,7 @@ function M.start(o)
   local home = assert(temporary.folder())
   local cfg = assert(config.load(home, { getenv = function() end }))
   for key, value in pairs(o.conf or {}) do cfg[key] = value end
-  cfg.plugins = { [name] = o.config or {} }
+  cfg.plugins, cfg.database_scratch = { [name] = o.config or {} }, true
   cfg.plugin_folders = { [name] = dir }
   cfg.again = function() return cfg end
   local requests, chats

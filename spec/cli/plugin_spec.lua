@@ -173,7 +173,14 @@ describe("parley plugin", function()
   it("reloads the plugin that runs when it is saved, or keeps it and says why", function()
     write("mine", {
       ["manifest.json"] = MANIFEST,
-      ["main.lua"] = "local p = parley.plugin()\np.on.command('mine', function(c) c:reply 'one' end)\nreturn p\n",
+      ["main.lua"] = [[
+local p = parley.plugin()
+p.on.command("mine", function(c)
+  c.session.n = (c.session.n or 0) + 1
+  c:reply("one " .. c.session.n)
+end)
+return p
+]],
     })
     local main = home .. "/plugins/mine/main.lua"
     local p = assert(process.spawn { argv = { programs.EXE, unpack(words "run mine") }, stdin = "pipe" })
@@ -186,14 +193,18 @@ describe("parley plugin", function()
       repeat line = assert(p:read_err_line(10)) until not line:find "^plugin mine" and not line:find "^{" -- the trace, the log
       return line
     end
-    assert.equal("one", say "/mine")
+    assert.equal("one 1", say "/mine")
     assert(fs.write(main, (fs.read(main):gsub("one", "second"))))
     assert.equal("mine has changed and is reloaded.", next_note())
-    assert.equal("second", say "/mine")
+    assert.equal("second 2", say "/mine") -- in the same dialog
+    local good = fs.read(main)
     assert(fs.write(main, "oh no("))
     assert.equal("mine has changed, but the version before stays:", next_note())
     assert.matches("main.lua:1:", next_note())
-    assert.equal("second", say "/mine")
+    assert.equal("second 3", say "/mine")
+    assert(fs.write(main, (good:gsub("second", "third"))))
+    assert.equal("mine has changed and is reloaded.", next_note())
+    assert.equal("third 4", say "/mine")
     p:close_stdin()
     assert.same({ code = 0 }, p:wait(10))
   end)

@@ -46,6 +46,7 @@ end
 
 -- Keeps what one generation serves with, as far as that has not been done.
 local function record(self, generation)
+  if generation.config.database_scratch then return true end
   local statements, failed = {}, nil
   for _, plugin in ipairs(generation.plugins) do
     if plugin.bundle and self.kept[plugin.name] ~= plugin.hash then
@@ -92,9 +93,10 @@ function M:record()
   return ok, err
 end
 
----A generation has come into service.
+---A generation has come into service. Of a host that goes with its process nothing is kept.
 ---@param generation parley.Generation
 function M:add(generation)
+  if generation.config.database_scratch then return end
   self.queue[#self.queue + 1] = generation
   if #self.queue > QUEUE then table.remove(self.queue, 1) end
   self.changed:signal()

@@ -11,13 +11,13 @@ local M = {}
 
 local RETRY_S = 0.25
 
-local function open_sqlite(path)
+local function open_sqlite(path, scratch)
   local dir = path:match "^(.*)/[^/]*$"
   if dir then
     local ok, err = fs.mkdir(dir, tonumber("700", 8))
     if not ok then return nil, err end
   end
-  local db, err = sqlite.open { path = path }
+  local db, err = sqlite.open { path = path, scratch = scratch }
   if not db then
     err.message = path .. ": " .. err.message
     return nil, err
@@ -47,7 +47,8 @@ local function open_postgres(config, opts)
   until false
 end
 
----@param config table
+---@param config table with `database_scratch`, which no operator can set, for a database in a file
+---   that goes with the process: nothing waits for the disk
 ---@param opts {migrate: boolean?, patience: number?, waiting: fun(err: table)?}|nil migrate =
 ---   false: leave the schema as it is; patience: seconds to wait for a server that is away, and
 ---   `waiting` is called once when that begins
@@ -58,7 +59,7 @@ function M.open(config, opts)
   local path = config.database_url:match "^sqlite:(.+)$"
   local db, err
   if path then
-    db, err = open_sqlite(path)
+    db, err = open_sqlite(path, config.database_scratch)
   else
     db, err = open_postgres(config, opts)
   end

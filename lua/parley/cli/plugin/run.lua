@@ -31,7 +31,7 @@ local function configuration(o, dir, name)
   if not scratch then return nil, err end
   local function prepare(c)
     c.plugin_folders = { [name] = dir }
-    c.database_url = "sqlite:" .. scratch .. "/parley.db"
+    c.database_url, c.database_scratch = "sqlite:" .. scratch .. "/parley.db", true
     local again = c.again
     c.again = function()
       local fresh, problem = again()
