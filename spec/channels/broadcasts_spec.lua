@@ -68,6 +68,19 @@ describe("a broadcast", function()
     assert.truthy(h.core.db:first "SELECT id FROM audit_logs WHERE action = 'broadcast_done'")
   end)
 
+  it("is in the history of each dialog, in its language, after what was said before", function()
+    local ann = people(1, { locale = "uk" })[1]
+    people(1, { locale = "en" })
+    s:act("send", { bot = "shop_bot", user = ann, text = "hi" })
+    eventually("an answer", function() return texts(ann)[1] == "hello" end)
+    local b = run { actions = { { type = "send", text = { en = "Open at 8", uk = "Відчинено з 8" } } } }
+    local list = h:request("GET", ("/api/v1/dialogs/tg:main:%d"):format(ann)).body.messages
+    local last = list[#list]
+    assert.same({ "operator", "Відчинено з 8", b.id },
+      { last.sender_type, last.payload.actions[1].text, last.payload.broadcast })
+    assert.equal(2, h.core.db:first("SELECT count(*) AS n FROM messages WHERE sender_type = 'operator'").n)
+  end)
+
   it("speaks the language of each, with buttons that work", function()
     local ann, bob, eve = people(1, { locale = "uk-UA" })[1], people(1, { locale = "ru" })[1], people(1)[1]
     run {

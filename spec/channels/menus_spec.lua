@@ -1,5 +1,6 @@
 -- Menus and keyboards as people see them in Telegram.
 
+local broadcasts = require "parley.broadcasts"
 local eventually = require "spec.support.eventually"
 local host = require "spec.support.host"
 local sim = require "parley.sim.telegram"
@@ -97,6 +98,21 @@ describe("a menu in Telegram", function()
     return n
   end
   local function later(seconds) require "host.time".advance(seconds or 2) end
+
+  it("comes anew below a broadcast that has come since, and the one above it goes", function()
+    write "/shop"
+    shows "Cart: 0"
+    local id = assert(broadcasts.create(h.core.db, {
+      bot = "main", locale = "en", actions = { { type = "send", text = "news" } },
+    }, { by = "spec" })).id
+    assert(broadcasts.start(h.core.db, id, { by = "spec" }))
+    shows("Cart: 0", "news")
+    press(from_bot()[1], "Add")
+    shows("news", "Cart: 1")
+    later()
+    press(from_bot()[2], "Add")
+    shows("news", "Cart: 2")
+  end)
 
   it("is one message, which is edited while it is the last one", function()
     write "/shop"

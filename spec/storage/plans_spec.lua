@@ -55,6 +55,7 @@ local MORE = {
   "SELECT key, expires_at FROM keys WHERE expires_at < $1 AND key > $3 ORDER BY key LIMIT $2",
   "SELECT d.id, d.reset_version, u.locale FROM users u JOIN dialogs d ON d.user_id = u.id WHERE u.role = 'admin' "
     .. "AND d.status <> 'closed' ORDER BY d.last_message_at DESC LIMIT $1",
+  "SELECT 1 AS x FROM messages WHERE dialog_id = $1 AND id > $2 AND sender_type = 'operator' LIMIT 1",
   "UPDATE dialogs SET lease_owner = $1 WHERE lease_owner = $2",
   "UPDATE inbox SET owner = $1, attempts = attempts + 1 WHERE state = 'open' AND owner = $2 RETURNING source, key",
   "UPDATE inbox SET state = 'failed', payload = NULL WHERE source = $1 AND key = $2 AND state = 'open'",

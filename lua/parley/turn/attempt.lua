@@ -146,6 +146,8 @@ local function prepare(self, turn, generation)
   turn.conversation_seconds = generation.config.conversation_seconds
   session.expire(turn.dialog.state)
   menus.begin(turn)
+  ok, err = menus.look_below(self.db, turn)
+  if not ok then return nil, err end
   keyboards.begin(turn)
   place(turn)
   return true

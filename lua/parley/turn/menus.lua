@@ -42,6 +42,23 @@ function M.begin(turn)
   if plugin then payload.plugin, payload.menu = plugin, mark end
 end
 
+local BELOW = "SELECT 1 AS x FROM messages WHERE dialog_id = $1 AND id > $2 "
+  .. "AND sender_type = 'operator' LIMIT 1"
+
+---Looks whether a broadcast has come below the menu: it goes past the turns of the dialog.
+---@param db table
+---@param turn table of M.begin
+---@return boolean|nil ok
+---@return table|nil err of the database
+function M.look_below(db, turn)
+  local menu = turn.dialog.state.__menu
+  if not menu or menu.buried or not menu.delivery then return true end
+  local row, err = db:first(BELOW, turn.dialog.id, menu.delivery)
+  if err then return nil, err end
+  if row then menu.buried = true end
+  return true
+end
+
 ---Something else is sent, below what there is.
 ---@param turn table
 function M.bury(turn)
