@@ -6,6 +6,7 @@
 
 local fs = require "host.fs"
 local json = require "host.json"
+local problems = require "parley.plugins.problems"
 local redis = require "host.redis"
 local suggest = require "parley.util.suggest"
 
@@ -295,12 +296,14 @@ end
 local function evaluate(path, getenv)
   local source, err = fs.read(path, 1024 * 1024)
   if not source then error(err.message, 0) end
-  local chunk, syntax = loadstring(source, "@" .. path)
-  if not chunk then error(syntax, 0) end
+  local chunk, syntax = loadstring(source, "@" .. problems.chunk(path))
+  if not chunk then error(problems.unfold(path, syntax), 0) end
   if source:byte(1) == 27 then error(path .. ": bytecode is not accepted", 0) end
   local dir = path:match "^(.*)/[^/]*$" or "."
   setfenv(chunk, environment(dir, getenv, function(p) return (evaluate(p, getenv)) end))
-  return chunk(), source
+  local ok, value = pcall(chunk)
+  if not ok then error(type(value) == "string" and problems.unfold(path, value) or value, 0) end
+  return value, source
 end
 
 ---The keys that differ and that only a restart takes up.

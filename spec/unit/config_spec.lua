@@ -98,6 +98,18 @@ describe("the configuration", function()
     assert.matches("parley.lua:1:.*'os'", err.message)
   end)
 
+  it("says the whole path of a file, however long it is", function()
+    for text, message in pairs {
+      ["return {"] = "/conf/parley.lua:1: unexpected symbol", ["local x\nreturn x.y"] = "/conf/parley.lua:2: attempt to index",
+    } do
+      local home = home_with() .. ("/deep"):rep(20)
+      assert(fs.mkdir(home .. "/conf"))
+      assert(fs.write(home .. "/conf/parley.lua", text))
+      local _, err = config.load(home, { getenv = function() end })
+      assert.equal(home .. message, err.message:sub(1, #home + #message))
+    end
+  end)
+
   it("says file, line, key, what was expected and what came", function()
     for text, message in pairs {
       ["return {\n  locale = 1,\n}"] = "parley.lua:2: 'locale': expected a string, got number",

@@ -15,6 +15,22 @@ function M.place(dir, name, message)
   return message:sub(1, #dir) == dir and message or ("%s: %s"):format(dir, message)
 end
 
+---The name under which a file is compiled. Lua shows the last 60 bytes of a name, and a home may be
+---deep.
+---@param path string
+---@return string name the last two parts of the path
+function M.chunk(path) return path:match "[^/]*/?[^/]*$" end
+
+---The message of what was compiled under M.chunk, with the whole path.
+---@param path string
+---@param message string
+---@return string
+function M.unfold(path, message)
+  local name = M.chunk(path)
+  if message:sub(1, #name + 1) ~= name .. ":" then return message end
+  return path .. message:sub(#name + 1)
+end
+
 ---One error of two: what is wrong with each.
 ---@param a table|nil err
 ---@param b table|nil err

@@ -6,13 +6,16 @@ local lines = require "parley.rules.lines"
 local prelude = require "parley.engine.prelude"
 local sandbox = require "host.sandbox"
 local precompile = require "parley.plugins.precompile"
+local problems = require "parley.plugins.problems"
 
 local M = {}
 M.__index = M
 
 local MEMORY = 4 * 1024 * 1024
-local LOAD_CPU_MS, LOAD_SECONDS = 200, 2
-local CPU_MS, SECONDS = 10, 1 -- for one message
+-- Rules wait for nothing but the CPU. On a machine that has too much to do they have time: without
+-- them a message goes where nobody wanted it.
+local LOAD_CPU_MS, LOAD_SECONDS = 200, 30
+local CPU_MS, SECONDS = 10, 10 -- for one message
 local MAX_BYTES = 256 * 1024
 
 ---@class parley.Verdict
@@ -63,14 +66,14 @@ local function build(self)
   local done = step(sb:compile("compile", trusted "rules/compile.lua", "=rules"))
     and step(run(sb, "compile", LOAD_CPU_MS, LOAD_SECONDS))
     and step(run(sb, "seal", LOAD_CPU_MS, LOAD_SECONDS))
-    and step(sb:compile("rules", self.source, "@" .. self.name))
+    and step(sb:compile("rules", self.source, "@" .. problems.chunk(self.name)))
   if done then
     ok, count = run(sb, "pass", LOAD_CPU_MS, LOAD_SECONDS, "rules", "load")
     err = count
   end
   if not ok then
     sb:close()
-    local message = err.message
+    local message = problems.unfold(self.name, err.message)
     local n = tonumber(message:match "^rule (%d+)")
     local line = n and lines.of(self.source, n)
     if line then
@@ -99,9 +102,9 @@ end
 ---@return table? err {code = "rules", message with the file, and the line or the rule}
 function M.new(source, name, shared)
   local t = shared or precompile.new()
-  local ok, err = t:compile(name, source)
+  local ok, err = t:compile(problems.chunk(name), source)
   if not shared then t:close() end
-  if not ok then return rules_error(err.message) end
+  if not ok then return rules_error(problems.unfold(name, err.message)) end
   return create(source, name)
 end
 
@@ -144,8 +147,9 @@ function M:evaluate(view)
     if not ok then return nil, err end
   end
   local ok, verdict = run(self.state, "evaluate", CPU_MS, SECONDS, view)
-  if not ok then return nil, verdict end
-  return verdict
+  if ok then return verdict end
+  verdict.message = problems.unfold(self.name, verdict.message)
+  return nil, verdict
 end
 
 --- Frees the state; a call under way finishes first.
