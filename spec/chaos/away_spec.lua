@@ -13,7 +13,7 @@ local HANG_S = 30 -- for a hang only
 -- The head of an answer to a message, and its body.
 local function ask(r, id)
   local body = ('{"user":{"external_id":"u"},"type":"text","text":"/tally 1","message_id":"%s"}'):format(id)
-  local c = assert(tcp.connect("127.0.0.1", r.instances[1].port, 5))
+  local c = assert(tcp.connect("127.0.0.1", r.instances[1].port, 30))
   assert(c:write(("POST /api/v1/dialogs/%s/messages HTTP/1.1\r\nHost: x\r\nX-Bot-Token: %s\r\nConnection: close\r\n"
     .. "Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"):format(id, r.token, #body, body)))
   local head = assert(c:read("\r\n\r\n", HANG_S))

@@ -116,15 +116,15 @@ describe("parley chat", function()
     local p = assert(process.spawn {
       argv = { programs.EXE, "chat", "--home", h.home, "--dialog", "waits", "--user", "me", "-o", "json" }, stdin = "pipe",
     })
-    p:write("/remind tea in 1 second\n", 5)
-    local first = json.decode((assert(p:read_line(10))))
+    p:write("/remind tea in 1 second\n", 60)
+    local first = json.decode((assert(p:read_line(60))))
     assert.matches("^I will remind you", first.text)
     local second = json.decode((assert(p:read_line(20))))
     assert.equal("⏰ tea", second.actions[1].text)
     assert.is_string(second.id)
     p:close_stdin()
-    assert.equal("", p:read(nil, 10))
-    assert.same({ code = 0 }, p:wait(10))
+    assert.equal("", p:read(nil, 60))
+    assert.same({ code = 0 }, p:wait(60))
   end)
 
   describe("at a terminal", function()
@@ -149,7 +149,7 @@ describe("parley chat", function()
       seen = ""
       return out
     end
-    local function say(line) assert(p:write(line .. "\n", 5)) end
+    local function say(line) assert(p:write(line .. "\n", 60)) end
 
     it("shows replies with their trace dimmed, and buttons to press", function()
       await "Write a message; /help says what else there is."
@@ -178,7 +178,7 @@ describe("parley chat", function()
       assert.matches("The conversation starts over%.", await "> ")
       say "/quit"
       assert.equal("blocking", p:read_err_line(10))
-      assert.same({ code = 0 }, p:wait(10))
+      assert.same({ code = 0 }, p:wait(60))
     end)
 
     it("shows that an answer takes its time", function()
@@ -193,8 +193,8 @@ describe("parley chat", function()
 
     it("ends with Ctrl-D", function()
       await "> "
-      assert(p:write("\4", 5))
-      assert.same({ code = 0 }, p:wait(10))
+      assert(p:write("\4", 60))
+      assert.same({ code = 0 }, p:wait(60))
     end)
   end)
 end)

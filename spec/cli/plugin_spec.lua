@@ -185,8 +185,8 @@ return p
     local main = home .. "/plugins/mine/main.lua"
     local p = assert(process.spawn { argv = { programs.EXE, unpack(words "run mine") }, stdin = "pipe" })
     local function say(text)
-      p:write(text .. "\n", 5)
-      return p:read_line(10)
+      p:write(text .. "\n", 60)
+      return p:read_line(60)
     end
     local function next_note()
       local line
@@ -206,7 +206,7 @@ return p
     assert.equal("mine has changed and is reloaded.", next_note())
     assert.equal("third 4", say "/mine")
     p:close_stdin()
-    assert.same({ code = 0 }, p:wait(10))
+    assert.same({ code = 0 }, p:wait(60))
   end)
 end)
 

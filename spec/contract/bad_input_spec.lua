@@ -28,17 +28,17 @@ describe("bad input", function()
   end
 
   local function read_answer(c)
-    local head, err = c:read("\r\n\r\n", 5)
+    local head, err = c:read("\r\n\r\n", 60)
     assert(not err, err and err.message .. ": " .. tostring(head))
     local length = tonumber(head:match "Content%-Length: (%d+)")
-    local body = length > 0 and c:read(length, 5) or ""
+    local body = length > 0 and c:read(length, 60) or ""
     return tonumber(head:match "^HTTP/1.1 (%d+)"), head, body
   end
 
   -- Whether the connection takes another request, or is closed: it must be one of the two.
   local function usable(c)
     c:write("GET /api/v1/dialogs/nobody HTTP/1.1\r\nHost: x\r\nX-Bot-Token: " .. h.token .. "\r\n\r\n")
-    local head, err = c:read("\r\n\r\n", 5)
+    local head, err = c:read("\r\n\r\n", 60)
     if err then
       assert.is_true(err.code == "closed" or err.code == "connect" or err.code == "io", err.code)
       return false

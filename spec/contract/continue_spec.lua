@@ -4,6 +4,7 @@ local eventually = require "spec.support.eventually"
 local continue = require "parley.turn.continue"
 local crypto = require "host.crypto"
 local host = require "spec.support.host"
+local http = require "host.http_client"
 local json = require "host.json"
 local python = require "spec.support.python"
 local sweep = require "parley.store.sweep"
@@ -102,7 +103,7 @@ describe("a REST plugin that answers 202", function()
     h:say("d", "/bad later " .. token())
     local statuses, tasks = {}, {}
     for i = 1, 5 do tasks[i] = task.spawn(function() return bring(DONE).status end) end
-    for i = 1, 5 do statuses[i] = select(2, tasks[i]:join(10)) end
+    for i = 1, 5 do statuses[i] = select(2, tasks[i]:join(60)) end
     table.sort(statuses)
     assert.same({ 200, 409, 409, 409, 409 }, statuses)
     assert.same({ "done" }, sent "d")
@@ -112,7 +113,7 @@ describe("a REST plugin that answers 202", function()
     local early = task.spawn(function() return bring(DONE) end)
     task.sleep(0.05)
     h:say("d", "/bad later " .. token())
-    local _, r = early:join(10)
+    local _, r = early:join(60)
     assert.equal(200, r.status)
     assert.same({ "done" }, sent "d")
   end)
@@ -211,10 +212,13 @@ describe("a REST plugin that answers 202", function()
 
   it("waits for its dialog's lane", function()
     h:say("d", "/bad later " .. token())
-    local slow = task.spawn(function() return h:say("d", "/bad slow 0.3").body.text end)
-    task.sleep(0.1)
-    assert.equal(200, bring(DONE).status)
-    assert.equal("slow and sure", select(2, slow:join(5)))
+    local slow = task.spawn(function() return h:say("d", "/bad held").body.text end)
+    eventually("its turn", function() return h.core.lanes:busy "d" end)
+    local brought = task.spawn(function() return bring(DONE).status end)
+    eventually("what waits", function() return h.core.lanes.waiting == 1 end)
+    assert(http.request { method = "POST", url = ("http://127.0.0.1:%d/go"):format(server.port), allow_private = true })
+    assert.equal(200, select(2, brought:join(30)))
+    assert.equal("slow and sure", select(2, slow:join(30)))
     assert.same({ "slow and sure", "done" }, sent "d")
   end)
 

@@ -55,7 +55,7 @@ describe("Idempotency-Key", function()
       tasks[i] = task.spawn(function() return post(path "flood", message "/count", "same").body.text end)
     end
     for i = 1, 20 do
-      local _, text = tasks[i]:join(10)
+      local _, text = tasks[i]:join(60)
       texts[text] = (texts[text] or 0) + 1
     end
     assert.same({ ["n 1"] = 20 }, texts)
@@ -131,7 +131,7 @@ describe("Idempotency-Key", function()
       tasks[i] = task.spawn(send, i % 2 == 0 and a or b, { external_id = "zoe", name = "Zoe" }, "same")
     end
     for i = 1, 16 do
-      local _, r = tasks[i]:join(10)
+      local _, r = tasks[i]:join(60)
       assert.equal(201, r.status, r.text)
       texts[r.text] = true
     end
@@ -145,7 +145,7 @@ describe("Idempotency-Key", function()
     end
     local created = 0
     for i = 1, 16 do
-      local _, r = tasks[i]:join(10)
+      local _, r = tasks[i]:join(60)
       assert.is_true(r.status == 200 or r.status == 201, r.text)
       if r.body.created then created = created + 1 end
     end

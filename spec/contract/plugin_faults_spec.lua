@@ -98,7 +98,7 @@ describe("a plugin whose handler does", function()
       end)
       -- Meanwhile others are answered.
       while not done do assert.equal("hi", h:say("other", "/echo hi").body.text) end
-      local _, status, outcome, plugin = t:join(5)
+      local _, status, outcome, plugin = t:join(60)
       assert.equal(200, status)
       local call = h.core.db:first("SELECT status, error_code FROM plugin_calls WHERE dialog_id = $1 "
         .. "AND plugin_id = 'bad'", dialog)

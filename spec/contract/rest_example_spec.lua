@@ -101,7 +101,7 @@ for _, example in ipairs(EXAMPLES) do
       local function raw(head, body)
         local c = assert(tcp.connect("127.0.0.1", server.port))
         assert(c:write("POST /invoke HTTP/1.1\r\nHost: x\r\n" .. head .. "\r\n\r\n" .. (body or "")))
-        local line = (c:read(nil, 10) or ""):match "^HTTP/1.1 (%d+)"
+        local line = (c:read(nil, 60) or ""):match "^HTTP/1.1 (%d+)"
         c:close()
         return line
       end

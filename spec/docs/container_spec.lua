@@ -148,6 +148,6 @@ describe("compose.yaml", function()
     local refused = programs.run({ "redis-cli", "-p", tostring(port), "ping" })
     assert.matches("NOAUTH", refused.out)
     process:kill "TERM"
-    assert(process:wait(10))
+    assert(process:wait(60))
   end)
 end)

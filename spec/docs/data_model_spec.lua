@@ -1,6 +1,7 @@
 -- docs/data-model.md, held to the schema that the migrations make on both databases, and to the keys that a host
 -- leaves in Redis.
 
+local eventually = require "spec.support.eventually"
 local fs = require "host.fs"
 local host = require "spec.support.host"
 local migrate = require "parley.store.migrate"
@@ -8,7 +9,6 @@ local postgres = require "host.postgres"
 local redis = require "host.redis"
 local servers = require "spec.support.redis"
 local sqlite = require "host.sqlite"
-local task = require "host.task"
 
 local PAGE = "docs/data-model.md"
 local URL = fs.getenv "PARLEY_SPEC_POSTGRES_URL"
@@ -129,7 +129,7 @@ describe(PAGE, function()
     } })
     local client = assert(redis.open { url = server.url })
     local used, unknown
-    for _ = 1, 300 do
+    pcall(eventually, "all that the page names", function()
       used, unknown = {}, {}
       for _, key in ipairs(assert(client:call("KEYS", "*"))) do
         local found
@@ -138,9 +138,8 @@ describe(PAGE, function()
         end
         if not found then unknown[key] = true end
       end
-      if difference(used, keys) == "" then break end
-      task.sleep(0.02)
-    end
+      return difference(used, keys) == ""
+    end)
     client:close()
     h:stop()
     server:stop()

@@ -22,18 +22,18 @@ describe("host.stdin", function()
 
   it("waits without holding up what else runs", function()
     local p = assert(process.spawn { argv = ARGV, stdin = "pipe", env = { SPEC_TIMEOUT = "0.05" } })
-    assert.equal('"timeout"', p:read_line(10))
-    assert(p:write("ha", 5))
-    assert.equal('"timeout"', p:read_line(10))
-    assert(p:write("lf\nnext\n", 5))
+    assert.equal('"timeout"', p:read_line(60))
+    assert(p:write("ha", 60))
+    assert.equal('"timeout"', p:read_line(60))
+    assert(p:write("lf\nnext\n", 60))
     local lines = {}
     repeat
-      local line = assert(p:read_line(10))
+      local line = assert(p:read_line(60))
       if line ~= '"timeout"' then lines[#lines + 1] = line end
     until #lines == 2
     assert.same({ '"half"', '"next"' }, lines)
     p:close_stdin()
-    assert.matches('"closed"\nend others ran\n', p:read(nil, 10))
+    assert.matches('"closed"\nend others ran\n', p:read(nil, 60))
   end)
 
   it("refuses a line without an end", function()
@@ -44,10 +44,10 @@ describe("host.stdin", function()
 
   it("reads at a terminal, and leaves it as it was", function()
     local p = assert(process.spawn { argv = { "python3", "spec/support/terminal.py", unpack(ARGV) }, stdin = "pipe" })
-    assert(p:write("typed\n", 5))
-    assert.equal('"typed"', p:read_line(10))
-    assert(p:write("\4", 5)) -- Ctrl-D
-    assert.equal('"closed"', p:read_line(10))
+    assert(p:write("typed\n", 60))
+    assert.equal('"typed"', p:read_line(60))
+    assert(p:write("\4", 60)) -- Ctrl-D
+    assert.equal('"closed"', p:read_line(60))
     assert.equal("blocking", p:read_err_line(10))
   end)
 end)

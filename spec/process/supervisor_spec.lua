@@ -24,7 +24,7 @@ describe("the supervisor", function()
       assert.same({ index = i - 1, count = 3 }, w.status)
       assert.equal(0, w.restarts)
       assert.is_true(w.rss_bytes > 1e6)
-      assert.is_true(w.heartbeat_age_ms < 400)
+      assert.is_true(w.heartbeat_age_ms < 10000)
     end
     assert.equal("extra nil", host:get("environment"))
   end)
@@ -98,7 +98,7 @@ describe("the supervisor", function()
   end)
 
   it("replaces a worker that hangs and tells its successor which plugin it was", function()
-    local host = start { workers = 2 }
+    local host = start { workers = 2, hang_ms = 1000 }
     host:get("hang")
     eventually("a restart", function()
       local ws = host:status().workers
@@ -154,11 +154,11 @@ describe("the supervisor", function()
   end)
 
   it("does not take a worker that was stopped together with it for one that hangs", function()
-    local host = start()
+    local host = start { hang_ms = 2000 }
     local worker = host:get("pid")
     host:signal("STOP")
     programs.kill(worker, "STOP")
-    task.sleep(0.8)
+    task.sleep(2.5)
     host:signal("CONT")
     task.sleep(0.2)
     programs.kill(worker, "CONT")

@@ -83,7 +83,7 @@ describe("parley sim telegram", function()
   local p
   after_each(function()
     p:kill "TERM"
-    p:wait(10)
+    p:wait(60)
   end)
 
   it("takes messages as fast as they come with --no-limits", function()

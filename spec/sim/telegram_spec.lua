@@ -88,11 +88,11 @@ describe("the simulated Telegram", function()
     local first = task.spawn(function() return call("getUpdates", { timeout = 30 }) end)
     task.sleep(0.05)
     local second = task.spawn(function() return call("getUpdates", { timeout = 30 }) end)
-    local _, _, reply = first:join(5)
+    local _, _, reply = first:join(60)
     assert.equal(409, reply.error_code)
     assert.matches("^Conflict: terminated by other getUpdates request", reply.description)
     write "hello"
-    local _, updates = second:join(5)
+    local _, updates = second:join(60)
     assert.equal("hello", updates[1].message.text)
   end)
 

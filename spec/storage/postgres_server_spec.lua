@@ -118,9 +118,9 @@ describe("a PostgreSQL", function()
       task.deadline(0.5)
       return db:commit { { "INSERT INTO t (id) VALUES (2)" } }
     end)
-    local _, _, err = read:join(5)
+    local _, _, err = read:join(60)
     assert.equal("unavailable", err.code)
-    assert.equal("timeout", select(3, late:join(5)).code)
+    assert.equal("timeout", select(3, late:join(60)).code)
     programs.eventually("that commits are refused", function()
       local h = task.spawn(function()
         task.deadline(5)
@@ -149,7 +149,7 @@ describe("a PostgreSQL", function()
     local write = task.spawn(function() return db:commit { { "INSERT INTO t (id) VALUES (1)" } } end)
     task.sleep(0.05)
     db:close()
-    local _, r, err = write:join(10)
+    local _, r, err = write:join(60)
     assert.is_nil(r)
     assert.equal("unavailable", err.code)
     server:resume()
@@ -233,15 +233,15 @@ describe("a PostgreSQL", function()
         end
       end
     end)
-    for _ = 1, 5 do
+    for i = 1, 5 do
       psql(server.url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
         .. "WHERE application_name = 'parley' AND pid <> pg_backend_pid()")
-      task.sleep(0.1)
+      programs.eventually("another connection", function() return db:stats().reconnects >= i end)
     end
     local before = done
     programs.eventually("work", function() return done > before + 10 end)
     stop = true
-    assert(h:join(10))
+    assert(h:join(60))
     assert.is_true(db:stats().reconnects >= 4)
     db:close()
   end)

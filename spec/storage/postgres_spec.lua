@@ -146,8 +146,8 @@ describe("what takes too long on PostgreSQL", function()
       assert.equal("timeout", err.code)
     end
     assert.equal("timeout", select(3, writes[1]:join()).code)
-    for i = 2, 5 do assert.truthy(select(2, writes[i]:join(10))) end
-    assert.truthy(select(2, after:join(10)))
+    for i = 2, 5 do assert.truthy(select(2, writes[i]:join(60))) end
+    assert.truthy(select(2, after:join(60)))
     assert.equal(4, db:first("SELECT n FROM t").n)
     programs.eventually("the end of both", function() return running(observer, "pg_sleep(4") == 0 end)
     assert.equal(0, db:stats().reconnects)
@@ -244,7 +244,7 @@ describe("closing PostgreSQL", function()
       end
       task.sleep(wait)
       db:close()
-      for i = 1, 60 do assert(hs[i]:join(10)) end
+      for i = 1, 60 do assert(hs[i]:join(60)) end
       assert.equal(60, ended)
       local again = drivers.postgres.open(place)
       assert.equal(acked, again:first("SELECT count(*) AS n FROM t").n)

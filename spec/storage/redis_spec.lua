@@ -395,7 +395,7 @@ while True:
 describe("a server that does not speak Redis", function()
   it("is not quoted when it quotes the password", function()
     local p = assert(process.spawn { argv = { "python3", "-c", QUOTING } })
-    local r = open { url = "redis://:hunter2@127.0.0.1:" .. p:read_line(10) }
+    local r = open { url = "redis://:hunter2@127.0.0.1:" .. p:read_line(60) }
     local _, err = r:call "PING"
     assert.matches("the server answers: it does not take the login", err.message)
     r:close()
@@ -412,7 +412,7 @@ describe("a server that does not speak Redis", function()
   } do
     it("harms nobody with " .. what, function()
       local p = assert(process.spawn { argv = { "python3", "-c", STRANGE, bytes } })
-      local r = open { url = "redis://127.0.0.1:" .. p:read_line(10), timeout_ms = 500 }
+      local r = open { url = "redis://127.0.0.1:" .. p:read_line(60), timeout_ms = 500 }
       connected(r)
       local s
       for _ = 1, 3 do

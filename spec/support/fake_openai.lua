@@ -18,6 +18,13 @@ end
 
 function M:stop() self.server:stop() end
 
+---Lets go on what is held.
+function M:go()
+  assert(http.request {
+    method = "POST", url = ("http://127.0.0.1:%d/go"):format(self.server.port), allow_private = true,
+  })
+end
+
 ---What the server has been asked so far.
 function M:log()
   local r = assert(http.request {

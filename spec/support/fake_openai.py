@@ -10,6 +10,7 @@ Prints its port once it listens. What it does is named by the request's model:
   limited:S      429 with Retry-After: S, once, then as ok
   hang           reads the request and never answers
   slow:S         as ok, after S seconds
+  held           as ok, after POST /go
   reset          closes with a TCP reset
   garbage        200 with bytes that are no JSON
   truncated      200 with half of a JSON document
@@ -30,6 +31,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 log = []
 lock = threading.Lock()
+go = threading.Event()
 
 
 def completion(model, text):
@@ -68,6 +70,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self):
         text = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if self.path == "/go":
+            go.set()
+            return self.answer(200, {})
         try:
             body = json.loads(text)
         except ValueError:
@@ -88,6 +93,9 @@ class Handler(BaseHTTPRequestHandler):
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
             self.connection.close()
             self.close_connection = True
+        elif kind == "held":
+            go.wait(60)
+            self.answer(200, reply)
         elif kind == "slow":
             time.sleep(float(value))
             self.answer(200, reply)

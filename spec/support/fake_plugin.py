@@ -1,4 +1,5 @@
-"""A REST plugin that misbehaves as the message says: "/bad MODE". Prints its port. GET /log answers the calls so far."""
+"""A REST plugin that misbehaves as the message says: "/bad MODE". Prints its port. GET /log answers the calls so far,
+POST /go lets those go on that are held."""
 
 import json
 import socket
@@ -13,6 +14,7 @@ most = 0  # calls at a time
 counting = threading.Lock()
 seen = {}
 shown = {}  # what GET /manifest answers
+go = threading.Event()
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -51,6 +53,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self):
         global running, most
+        if self.path == "/go":
+            go.set()
+            return self.send(204, b"")
         with counting:
             running += 1
             most = max(most, running)
@@ -159,6 +164,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def mode_slow(self, request, n, seconds):
         time.sleep(float(seconds))
+        self.say("slow and sure")
+
+    def mode_held(self, request, n):
+        go.wait(60)
+        go.clear()
         self.say("slow and sure")
 
     def mode_later(self, request, n, token, *more):

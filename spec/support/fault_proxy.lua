@@ -14,13 +14,13 @@ function M.start(port)
     argv = { "python3", "spec/support/fault_proxy.py", tostring(port) }, stdin = "pipe",
     stderr = "inherit",
   })
-  self.port = assert(tonumber((assert(self.process:read_line(30)))))
+  self.port = assert(tonumber((assert(self.process:read_line(60)))))
   return self
 end
 
 local function tell(self, command)
   assert(self.process:write(command .. "\n"))
-  assert(self.process:read_line(10) == "ok", command)
+  assert(self.process:read_line(60) == "ok", command)
 end
 
 ---Everything passes as it comes, as at the start.

@@ -101,7 +101,7 @@ function M:request(method, path, body, opts)
   for k, v in pairs(opts.headers or {}) do lines[#lines + 1] = k .. ": " .. v end
   local c = assert(tcp.connect("127.0.0.1", self.port))
   assert(c:write(table.concat(lines, "\r\n") .. "\r\n\r\n" .. text))
-  local raw = c:read(nil, 10)
+  local raw = c:read(nil, 60)
   c:close()
   local head, rest = raw:match "^(.-)\r\n\r\n(.*)$"
   assert(head, "no answer: " .. raw)

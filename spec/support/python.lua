@@ -13,7 +13,7 @@ function M.start(script, env)
   for word in script:gmatch "%S+" do argv[#argv + 1] = word end
   local self = setmetatable({}, M)
   self.process = assert(process.spawn { argv = argv, env = env, stderr = "inherit" })
-  local line = assert(self.process:read_line(30))
+  local line = assert(self.process:read_line(60))
   self.port = assert(tonumber(line:match "^%d+"), line)
   return self
 end

@@ -88,7 +88,7 @@ end
 ---@return table|nil err
 function M:request(port, method, path, body)
   local text = body and json.encode(body) or ""
-  local c, err = tcp.connect("127.0.0.1", port, 5)
+  local c, err = tcp.connect("127.0.0.1", port, 30)
   if not c then return nil, err end
   c:write(("%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-Bot-Token: %s\r\n%s"
     .. "Content-Length: %d\r\n\r\n%s"):format(method, path, self.token,

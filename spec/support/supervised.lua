@@ -29,7 +29,7 @@ function M.launch(options, home)
     listen = { public = "127.0.0.1:0" },
     argv_for_worker = { "--worker-script", here .. "worker_fixture.lua" },
     env = { SPEC_HOME = home, SPEC_EXTRA = "extra" },
-    hang_ms = 400,
+    hang_ms = 20000, -- who wants one to be taken for hung has less patience
     ready_message = "listening on {public}.\n",
   }
   for k, v in pairs(options or {}) do o[k] = v end
@@ -56,7 +56,7 @@ function Host:err() return slurp(self.files .. ".err") end
 function Host:signal(name) self.process:kill(name) end
 -- The exit code, or the name of the signal that has ended it.
 function Host:exit_code()
-  local r = assert(self.process:wait(10))
+  local r = assert(self.process:wait(30))
   return r.code or r.signal
 end
 function Host:ask(request, seconds) return control.request(self.home .. "/run/control.sock", request, seconds) end
@@ -64,10 +64,10 @@ function Host:status() return assert(self:ask({ cmd = "status" })).result end
 
 --- The body of the answer | nil, what went wrong
 function Host:get(path, seconds)
-  local c, err = tcp.connect("127.0.0.1", self.port, 5)
+  local c, err = tcp.connect("127.0.0.1", self.port, 30)
   if not c then return nil, "connect: " .. err.code end
   c:write("GET /" .. path .. " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-  local text = c:read(nil, seconds or 5) or ""
+  local text = c:read(nil, seconds or 30) or ""
   c:close()
   local body = text:match("^HTTP/1.1 200.*\r\n\r\n(.*)\n")
   if not body then return nil, text end
@@ -80,7 +80,7 @@ function M.end_all()
   hosts = {}
   for _, host in ipairs(ended) do
     host:signal "KILL"
-    assert(host.process:wait(10))
+    assert(host.process:wait(30))
   end
   for _, host in ipairs(ended) do temporary.remove(host.home) end
 end

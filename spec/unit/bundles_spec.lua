@@ -66,7 +66,7 @@ describe("a stored bundle", function()
     local tasks = {}
     for i = 1, 8 do tasks[i] = task.spawn(function() return bundles.put(home, b) end) end
     for _, t in ipairs(tasks) do
-      local ok, hash = t:join(10)
+      local ok, hash = t:join(60)
       assert(ok)
       assert.equal(b.hash, hash)
     end

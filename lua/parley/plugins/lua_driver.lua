@@ -12,7 +12,7 @@ local task = require "host.task"
 local M = {}
 M.__index = M
 
-local BUILD_S = 10 -- for a state that is being built
+local BUILD_S = 30 -- for a state that is being built
 local PROCESS = 2 * 1024 * 1024
 
 local drive = lua_state.drive

@@ -9,10 +9,11 @@ local sdk = require "parley.plugins.sdk"
 
 local M = {}
 
--- For each part of a state: the SDK's, which are quick, and the plugin's main chunk.
-local LOAD_CPU_MS, LOAD_S = 200, 2
-local CHECK_CPU_MS, CHECK_S = 200, 2 -- of a self check
-local DESCRIBE_CPU_MS, DESCRIBE_S = 50, 1
+-- For each part of a state: the SDK's, which are quick, and the plugin's main chunk; and for a self
+-- check. They wait for nothing but the CPU, which a busy machine may not give them for long.
+local LOAD_CPU_MS, LOAD_S = 200, 10
+local CHECK_CPU_MS, CHECK_S = 200, 10
+local DESCRIBE_CPU_MS, DESCRIBE_S = 50, 10
 local CHECK_LINES, CHECK_LINE_MAX = 20, 2000 -- that it may write to the log
 
 local RINGS = { trusted = sandbox, isolated = isolate }
