@@ -8,9 +8,10 @@ local watch = require "host.watch"
 
 local M = {}
 
-local QUIET_S = 0.02 -- editors write a file in several steps: truncate, write, rename
-local BUSY_S = 0.2   -- somebody who never stops writing does not put a reload off for ever
-local PLAIN_S = 1    -- between looks, where the system has no watches to give
+---@type number seconds; editors write a file in several steps: truncate, write, rename
+M.QUIET_S = 0.02
+local BUSY_S = 10 -- times that: who never stops writing does not put a reload off for ever
+local PLAIN_S = 1 -- between looks, where the system has no watches to give
 
 -- Folders below a plugin's, and what in them makes a bundle.
 local PARTS = { "", "/lib", "/locales" }
@@ -50,8 +51,8 @@ end
 
 -- Until nothing has changed for a moment.
 local function settle(w)
-  local until_s = time.mono() + BUSY_S
-  while time.mono() < until_s and w:wait(QUIET_S) do end
+  local until_s = time.mono() + BUSY_S * M.QUIET_S
+  while time.mono() < until_s and w:wait(M.QUIET_S) do end
 end
 
 ---@class parley.Places
