@@ -81,3 +81,47 @@ describe("docs/sandbox.md", function()
     end
   end)
 end)
+
+-- The source of the environment: lua/parley/engine.
+describe("the source of the sandbox", function()
+  local text = {}
+  setup(function()
+    for _, name in ipairs { "sandbox", "strings", "tables", "utf8" } do
+      text[#text + 1] = assert(fs.read("lua/parley/engine/" .. name .. ".lua"))
+    end
+    text = table.concat(text, "\n")
+  end)
+
+  it("gives a reason for everything that is taken from LuaJIT as it is", function()
+    local n = 0
+    for line in text:gmatch "[^\n]+" do
+      if line:find '^%s+"%w+",' and not line:find "%f[%w]error%(" then
+        assert.matches(" %-%- %a", line)
+        n = n + 1
+      end
+    end
+    assert.is_true(n > 10, n .. " lines")
+  end)
+
+  it("gives a reason for everything that is left out", function()
+    local reasons = {}
+    for comment in text:gmatch "Left out[^\n]*\n[^\n]+" do reasons[#reasons + 1] = comment end
+    for comment in text:gmatch "\n(%-%-   [^\n]+)" do reasons[#reasons + 1] = comment end
+    reasons = table.concat(reasons, "\n")
+    local there = rows()
+    local function check(where, names)
+      local allowed = where == "table" and { pack = true, unpack = true } or {} -- busted adds them to the core's
+      for _, name in ipairs(there[where] or {}) do allowed[name] = true end
+      for name in pairs(names) do
+        if not allowed[name] then assert.matches("%f[%w]" .. name .. "%f[%W]", reasons) end
+      end
+    end
+    for _, name in ipairs { "string", "table", "math", "os", "coroutine" } do check(name, _G[name]) end
+    check("bit", require "bit")
+    local stock = {}
+    for name in ([[assert collectgarbage coroutine debug dofile error gcinfo getfenv getmetatable io ipairs jit load loadfile
+      loadstring math module newproxy next os package pairs pcall print rawequal rawget rawset require select setfenv
+      setmetatable string table tonumber tostring type unpack xpcall]]):gmatch "%w+" do stock[name] = true end
+    check("globals", stock)
+  end)
+end)

@@ -17,6 +17,8 @@
 --   math.randomseed                  chance comes from the host
 --   coroutine, pcall, xpcall of Lua  the first cannot wait at the door from any depth, the others
 --                                    corrupt memory: see below
+--   arg                              the command line of the host
+-- What is left out of a library stands where it is made: here, in strings.lua and in tables.lua.
 
 local raw, parts = ... -- parley.engine.prelude puts them together
 
@@ -80,8 +82,8 @@ take(raw, {
   "tonumber", -- reads digits; no 64-bit numbers, which would be the ffi's
 }, env)
 
-env._VERSION = "Lua 5.1"
-env.tostring = tostring
+env._VERSION = "Lua 5.1" -- a text
+env.tostring = tostring -- without addresses: see above
 
 -- Debian's LuaJIT corrupts memory when the stock pcall is used in some shapes (LuaJIT #1048): the
 -- frame of a Lua function around it makes the stack check that it lacks.
@@ -135,7 +137,7 @@ env.string = freeze("string", strings)
 env.table = freeze("table", parts.tables(raw, shared))
 env.utf8 = freeze("utf8", parts.utf8(raw, shared))
 
--- math and bit: numbers in, numbers out -----------------------------------------------------------
+-- math and bit: numbers in, numbers out, in a time that does not depend on them --------------------
 
 -- What stands in for the clock and for chance while a conversation is run again from its journal
 -- (sdk/journal): it must see what it saw then. {ms, random} by the number of the call.
@@ -149,18 +151,28 @@ function raw.math.random(...)
   if not moment then return stock_random(...) end
   return moment.random(...)
 end
+-- Left out: randomseed, because chance comes from the host.
 env.math = freeze("math", take(raw.math, {
-  "abs", "acos", "asin", "atan", "atan2", "ceil", "cos", "cosh", "deg", "exp", "floor", "fmod",
-  "frexp", "huge", "ldexp", "log", "log10", "max", "min", "modf", "pi", "pow", "rad", "random",
-  "sin", "sinh", "sqrt", "tan", "tanh",
+  "abs", "ceil", "floor", "fmod", "modf", "max", "min", -- calculate
+  "exp", "log", "log10", "pow", "sqrt", "frexp", "ldexp", -- calculate
+  "acos", "asin", "atan", "atan2", "cos", "cosh", "sin", "sinh", "tan", "tanh", -- calculate
+  "deg", "rad", "pi", "huge", -- numbers themselves
+  "random", -- ours, above
 }, {}))
 
+-- Left out: nothing.
 env.bit = freeze("bit", take(raw.bit, {
-  "arshift", "band", "bnot", "bor", "bswap", "bxor", "lshift", "rol", "ror", "rshift", "tobit",
-  "tohex",
+  "band", "bnot", "bor", "bxor", "bswap", -- turn bits of a number into others
+  "arshift", "lshift", "rshift", "rol", "ror", -- take the places that they move by modulo 32
+  "tobit", "tohex", -- write a number, with eight digits at most
 }, {}))
 
 -- os: time only, from the host's clock, in UTC: where the host stands is not a plugin's business --
+--
+-- Left out:
+--   execute exit remove rename tmpname  processes and files
+--   getenv                              the environment has secrets
+--   setlocale                           changes how the whole process reads and writes numbers
 
 local stock_clock_ms, stock_date = raw.clock_ms, raw.os.date
 
@@ -209,24 +221,24 @@ local function check_format(fmt)
 end
 
 env.os = freeze("os", {
-  time = function(t)
+  time = function(t) -- ours: mktime knows the host's zone
     if t == nil then return floor(clock_ms() / 1000) end
     check(t, "table", 1, "time")
     local date = days(check_field(t, "year"), check_field(t, "month"), check_field(t, "day"))
     return ((date * 24 + check_field(t, "hour", 12)) * 60 + check_field(t, "min", 0)) * 60
       + check_field(t, "sec", 0)
   end,
-  date = function(fmt, t)
+  date = function(fmt, t) -- what it formats with is checked
     fmt = fmt == nil and "%c" or check(fmt, "string", 1, "date")
     t = t == nil and floor(clock_ms() / 1000) or check_time(t, 2, "date")
     if stock_sub(fmt, 1, 1) == "!" then fmt = stock_sub(fmt, 2) end
     if stock_sub(fmt, 1, 2) == "*t" then return stock_date("!*t", t) end
     return fmt == "" and "" or stock_date("!" .. check_format(fmt), t)
   end,
-  difftime = function(a, b)
+  difftime = function(a, b) -- calculates
     return check(a, "number", 1, "difftime") - check(b, "number", 2, "difftime")
   end,
-  clock = function() return clock_ms() / 1000 end,
+  clock = function() return clock_ms() / 1000 end, -- no processor time, which others have used
 })
 
 -- coroutine: the scheduler's own, so that every service may be called from any depth -------------
@@ -238,14 +250,15 @@ local function wrapped(ok, ...)
   error((...), 0)
 end
 
+-- Left out: nothing.
 env.coroutine = freeze("coroutine", {
-  create = create,
-  resume = resume,
-  yield = raw.co_yield,
-  status = raw.co_status,
-  running = raw.co_running,
-  isyieldable = raw.co_isyieldable,
-  wrap = function(f)
+  create = create, -- memory, which is counted
+  resume = resume, -- one that has yielded, in its own state, at most 64 deep
+  yield = raw.co_yield, -- to whom has resumed
+  status = raw.co_status, -- looks
+  running = raw.co_running, -- looks; nil in the call itself, which nobody may resume
+  isyieldable = raw.co_isyieldable, -- looks
+  wrap = function(f) -- create and resume
     check(f, "function", 1, "wrap")
     local co = create(f)
     return function(...) return wrapped(resume(co, ...)) end

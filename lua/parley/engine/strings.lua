@@ -7,11 +7,15 @@ local error, type, select, ipairs = raw.error, raw.type, raw.select, raw.ipairs
 local getmetatable, tonumber, unpack = raw.getmetatable, raw.tonumber, raw.unpack
 local stock, lib, tostring = raw.string, raw.lib, shared.tostring
 
+-- Left out: dump, which makes bytecode.
 local strings = {}
-for _, name in ipairs { "byte", "char", "len", "lower", "reverse", "sub", "upper" } do
+for _, name in ipairs {
+  "len", "sub", "lower", "reverse", "upper", -- read a text once, and make none that is longer
+  "byte", "char", -- as many values as fit on a stack
+} do
   strings[name] = stock[name]
 end
-strings.rep = lib.rep_within(stock.rep)
+strings.rep = lib.rep_within(stock.rep) -- what it makes is counted before it is made
 
 -- The stock matcher could hold the worker for ever; ours is preempted (host/engine/lib.h).
 strings.find, strings.match, strings.gmatch = lib.find, lib.match, lib.gmatch

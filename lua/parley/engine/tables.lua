@@ -7,11 +7,16 @@ local rawget, rawset, min, lib = raw.rawget, raw.rawset, raw.math.min, raw.lib
 local check, misuse, frozen = shared.check, shared.misuse, shared.frozen
 local gsub = lib.gsub
 
+-- Left out:
+--   foreach foreachi getn  of Lua 5.0: for loops and the operator # do the same
+--   move                   of Lua 5.3, and another piece of LuaJIT to trust: a loop does the same
 local tables = {
-  insert = lib.insert_except(frozen, raw.table.insert), maxn = raw.table.maxn,
-  remove = raw.table.remove,
+  insert = lib.insert_except(frozen, raw.table.insert), -- interrupted; no libraries
+  maxn = raw.table.maxn, -- looks at a table once
+  remove = raw.table.remove, -- is Lua inside, which is interrupted; a library is empty to it
 }
 
+-- concat looks at the clock between the parts of a long table.
 local stock_concat = raw.table.concat
 local JOIN = 1000 -- elements that the stock function joins at once
 

@@ -1,4 +1,4 @@
--- utf8: what Lua 5.3 has of it.
+-- utf8: what Lua 5.3 has of it, and `sub`. Lua, so that it is interrupted like a plugin's own code.
 
 local raw, shared = ...
 
