@@ -137,7 +137,7 @@ env.string = freeze("string", strings)
 env.table = freeze("table", parts.tables(raw, shared))
 env.utf8 = freeze("utf8", parts.utf8(raw, shared))
 
--- math and bit: numbers in, numbers out, in a time that does not depend on them --------------------
+-- math and bit: numbers in, numbers out, in a time that does not depend on them -------------------
 
 -- What stands in for the clock and for chance while a conversation is run again from its journal
 -- (sdk/journal): it must see what it saw then. {ms, random} by the number of the call.

@@ -24,6 +24,7 @@ local route = require "parley.turn.route"
 local session = require "parley.turn.session"
 local terms = require "parley.turn.terms"
 local slow = require "parley.plugins.slow"
+local task = require "host.task"
 local time = require "host.time"
 local utf8 = require "parley.util.utf8"
 
@@ -170,6 +171,7 @@ local function invoke(self, turn, generation, plugin, invited)
   end_if_lost(turn)
   local id, delivery = ids.invocation(turn, plugin.name)
   turn.given.asks = plugin.name
+  task.trace(turn.trace_id) -- a job, or an update, has come without a request
   local begun, since = time.now_ms(), time.mono()
   record.event(turn, plugin.name, "plugin_invocation_started", "info", { invocation_id = id })
   turn.asked, turn.code = nil, nil
