@@ -81,6 +81,8 @@ struct supervisor {
     struct pl_watchdog_slot *page;
     int page_fd, board_fd, shelf_fd, lock_fd;
     struct worker *workers;
+    struct pl_suspect killed; /* what was on the CPU when the last worker was killed */
+    uint32_t killed_times;    /* in a row, for the same turn */
     uint64_t started_ns, last_tick_ns, grace_ns;
     uint64_t next_id;
     struct pl_list queries;
@@ -111,6 +113,10 @@ void pl_sv_worker_reap(struct worker *w); /* after SIGCHLD: harmless when it liv
 void pl_sv_worker_tick(struct worker *w, uint64_t now);
 void pl_sv_worker_drain(struct worker *w);
 void pl_sv_worker_kill(struct worker *w);
+
+/* supervisor_blame.c: whether a plugin is to blame for the end of the worker, which waitpid has
+ * told as `status`; then it is w->suspect. Once for each end. */
+bool pl_sv_blame(struct worker *w, int status);
 
 /* supervisor_query.c */
 

@@ -262,16 +262,15 @@ static void report_end(struct worker *w, int status, bool blamed)
     else
         snprintf(message, sizeof message, "worker %u exited with %d", w->index,
                  WEXITSTATUS(status));
-    if (!pl_log_open(&line, quiet ? PL_LOG_INFO : PL_LOG_ERROR, NULL, message))
+    const struct pl_suspect *suspect = &w->suspect;
+    const char *trace = blamed && suspect->trace[0] != '\0' ? suspect->trace : NULL;
+    if (!pl_log_open(&line, quiet ? PL_LOG_INFO : PL_LOG_ERROR, trace, message))
         return;
     pl_log_number(&line, "pid", w->pid);
     if (w->hung)
         pl_log_word(&line, "critical", "true");
-    const struct pl_suspect *suspect = &w->suspect;
-    if (blamed) {
+    if (blamed)
         pl_log_string(&line, "plugin", suspect->plugin, strlen(suspect->plugin));
-        pl_log_string(&line, "trace_id", suspect->trace, strlen(suspect->trace));
-    }
     pl_log_close(&line);
 }
 
@@ -292,23 +291,6 @@ static bool must_give_up(struct worker *w, int status)
     return true;
 }
 
-/* Remembers for the successor which plugin was on the CPU when the worker hung or ended itself. A
- * signal from outside - an operator's, the kernel's when memory ends - is nobody's fault: then the
- * page has no fault. It is quiet now: its writer is dead. */
-static bool blame(struct worker *w)
-{
-    struct pl_watchdog_slot *slot = slot_of(w);
-    int32_t fault = atomic_load(&slot->fault);
-    slot->running[PL_WATCHDOG_NAME_MAX - 1] = '\0';
-    slot->trace[PL_WATCHDOG_TRACE_MAX - 1] = '\0';
-    if ((!w->hung && fault == 0) || slot->running[0] == '\0')
-        return false;
-    memcpy(w->suspect.plugin, slot->running, sizeof slot->running);
-    memcpy(w->suspect.trace, slot->trace, sizeof slot->trace);
-    w->suspect.signal = w->hung ? 0 : fault;
-    return true;
-}
-
 void pl_sv_worker_reap(struct worker *w)
 {
     int status;
@@ -320,7 +302,7 @@ void pl_sv_worker_reap(struct worker *w)
                    atomic_load(&slot_of(w)->state) == PL_WORKER_DRAINING;
     bool good = drained || lived >= GOOD_LIFE_NS;
     w->failures = good ? 0 : w->failures + 1;
-    bool blamed = blame(w);
+    bool blamed = pl_sv_blame(w, status);
     if (!s->stopping || !drained)
         report_end(w, status, blamed);
     w->pid = 0;

@@ -41,7 +41,8 @@ struct pl_watchdog_slot {
 struct pl_suspect {
     char plugin[PL_WATCHDOG_NAME_MAX]; /* empty: nobody */
     char trace[PL_WATCHDOG_TRACE_MAX]; /* what it ran for, or empty */
-    int32_t signal;                    /* by which it has ended the worker; 0: it has hung it */
+    int32_t signal; /* by which it has ended the worker; SIGKILL: it was at work when somebody
+                       else did, again and again; 0: it has hung it */
 };
 
 /* The slot of this process. Never NULL: a process that is no worker writes into one of its own. */

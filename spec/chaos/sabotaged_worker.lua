@@ -144,6 +144,7 @@ function defects.crashing_code()
     FPE = machine "\x31\xc9\x31\xd2\xf7\xf1", -- 0 / 0
     BUS = ffi.C.mmap(nil, 4096, 5, SHARED, ffi.C.memfd_create("empty", 0), 0), -- behind the end of a file
     ABRT = ffi.cast("void *", ffi.C.abort),
+    KILL = machine "\xb8\39\0\0\0\x0f\x05\x89\xc7\xbe\9\0\0\0\xb8\62\0\0\0\x0f\x05", -- kill(getpid(), SIGKILL)
   }
   local new, victim = sandbox.new, fs.getenv "SPEC_CRASHER" or "crasher"
   function sandbox.new(o)

@@ -13,10 +13,12 @@ local p = parley.plugin()
 p.on.command("crasher", function(c, how)
   if how == "spin" then while true do end end
   if how == "later" then c:schedule { ["in"] = 0, job = "fall" } return c:reply "noted" end
+  if how == "vanish later" then c:schedule { ["in"] = 0, job = "vanish" } return c:reply "noted" end
   if _G[how] then _G[how]() end
   c:reply "alive"
 end)
 p.on.job("fall", function() SEGV() end)
+p.on.job("vanish", function() KILL() end)
 return p
 ]]
 
@@ -130,6 +132,18 @@ describe("a plugin that crashes the host", function()
     start(nil, home)
     assert.equal(everywhere, states())
     assert.equal(0, restarts())
+  end)
+
+  it("is blamed when the worker is killed for the third time at the same turn, whoever does it", function()
+    start(CRASHER)
+    assert.equal("noted", h:say("d", "/crasher vanish later").body.text)
+    serve.eventually("the end of the plugin", function() return states() == everywhere end)
+    serve.eventually("the event", function() return #failures() == 1 end)
+    assert.matches('"signal":"KILL"', failures()[1].details)
+    assert.matches('"of_trace_id":"%x+"', failures()[1].details)
+    assert.matches("killed three times %(SIGKILL%) while it ran for the same turn", failures()[1].details)
+    assert.equal("hi", h:say("e", "/echo hi").body.text)
+    assert.equal(3, restarts())
   end)
 
   it("is not blamed for what somebody else does to the worker", function()

@@ -22,6 +22,9 @@ local RULES = "(rules)"
 ---@param suspect {plugin: string, signal: string|nil, trace_id: string|nil} host.worker
 ---@return string how for people
 local function words(suspect)
+  if suspect.signal == "KILL" then
+    return "the host was killed three times (SIGKILL) while it ran for the same turn"
+  end
   if suspect.signal then return "it has crashed the host (SIG" .. suspect.signal .. ")" end
   return "it has hung the host"
 end
