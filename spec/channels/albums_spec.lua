@@ -105,22 +105,57 @@ describe("an album", function()
     assert.equal("f9001", json.decode(first.payload).payload.items[1].file_id)
   end)
 
-  it("is one message after a crash, too, whether it was joined before or not", function()
-    local home, owner = h.home, h.core.cluster.id
-    local db, now = h.core.db, require("host.time").now_ms()
-    local function row(key, more)
-      local message = {
-        user = { telegram_id = ann.id }, channel = "telegram", type = "photo", message_id = key,
-        payload = { file_id = key, group = more.part_of, items = more.items },
-      }
-      return {
-        "INSERT INTO inbox (source, key, dialog_id, state, payload, body_hash, trace_id, received_at, owner, part_of) "
-          .. "VALUES ('tg:main', $1, $2, 'open', $3, 'x', $4, $5, $6, $7)",
-        key, "tg:main:" .. ann.id, json.encode(message), ("a"):rep(32), now, owner, more.part_of, n = 7,
-      }
+  local function left(key, group, items)
+    local message = {
+      user = { telegram_id = ann.id }, channel = "telegram", type = "photo", message_id = key,
+      payload = { file_id = key, group = group, items = items },
+    }
+    return {
+      "INSERT INTO inbox (source, key, dialog_id, state, payload, body_hash, trace_id, received_at, owner, part_of) "
+        .. "VALUES ('tg:main', $1, $2, 'open', $3, 'x', $4, $5, $6, $7)",
+      key, "tg:main:" .. ann.id, json.encode(message), ("a"):rep(32), require("host.time").now_ms(), h.core.cluster.id,
+      group, n = 7,
+    }
+  end
+
+  it("is one message when the host went down between its parts, which come when it is back", function()
+    local again = join.AGAIN_S
+    join.AGAIN_S = 60 -- it ends when the others have come
+    finally(function() join.AGAIN_S = again end)
+    local home = h.home
+    assert(h.core.db:commit { left("8", "g") })
+    h:stop()
+    s:act("faults", { kind = "status", status = 502, method = "getUpdates", times = 3 }) -- and it is slow to come back
+    h = start(home)
+    for _ = 1, 2 do
+      s:act("send", { bot = "shop_bot", user = ann.id, photo = { file_name = "x.jpg" }, media_group_id = "g" })
     end
-    assert(db:commit { row("8", { part_of = "g" }), row("9", { part_of = "g" }), row("10", { part_of = "g" }),
-      row("7", { items = json.array { {}, {} } }) })
+    s:act("send", { bot = "shop_bot", user = ann.id, text = "after" })
+    assert.same({ "photo 3", "after" }, answers(2))
+    eventually("nothing is left", none_open)
+  end)
+
+  it("is a message of what there is when nothing more comes after the crash", function()
+    local again = join.AGAIN_S
+    join.AGAIN_S = 1
+    finally(function() join.AGAIN_S = again end)
+    local home = h.home
+    assert(h.core.db:commit { left("8", "g"), left("9", "g") })
+    h:stop()
+    h = start(home)
+    assert.same({ "photo 2" }, answers(1))
+    s:act("send", { bot = "shop_bot", user = ann.id, photo = { file_name = "x.jpg" }, media_group_id = "g" })
+    assert.same({ "photo 2", "photo 1" }, answers(2))
+    eventually("nothing is left", none_open)
+  end)
+
+  it("is one message after a crash, too, whether it was joined before or not", function()
+    local again, home = join.AGAIN_S, h.home
+    join.AGAIN_S = 1
+    finally(function() join.AGAIN_S = again end)
+    local whole = left("7", nil, json.array { {}, {} })
+    whole[6] = whole[6] - 1
+    assert(h.core.db:commit { left("8", "g"), left("9", "g"), left("10", "g"), whole })
     h:stop()
     h = start(home)
     assert.same({ "photo 2", "photo 3" }, answers(2))

@@ -2,6 +2,8 @@
 -- each is durable on its own, with a name that they share (inbox.part_of), and the first whose turn
 -- it is waits for the others, in the lane, so that what was written after them comes after them.
 --
+-- What comes after they were joined is a message of its own: the first one may have been answered.
+--
 -- Joining is a transaction of its own: the first row becomes the whole message, the others are
 -- done. Before it all of them are open, and whoever takes one up joins them; after it there is one.
 
@@ -14,6 +16,11 @@ local M = {}
 
 ---@type number seconds after the last one; a spec may need more
 M.WINDOW_S = 0.5
+
+-- After a crash the others may be where they come from still: Telegram brings them when the bot is
+-- polled again, which a lease of four seconds stands before, or at the next attempt of a webhook.
+---@type number seconds for the first of them to come
+M.AGAIN_S = 10
 
 local MAX = 10
 
@@ -29,15 +36,18 @@ local REST = "UPDATE inbox SET payload = NULL, state = 'done', part_of = NULL "
 -- Until no more have come for a while. How old they are says the clock of whoever has stored them,
 -- which may be wrong: nobody waits for longer than they could take.
 local function gather(deps, row)
-  local since = time.mono()
+  local since, before = time.mono(), nil
   while true do
     local rows, err = deps.db:query(FIND, row.dialog_id, row.part_of, row.source, MAX)
     if not rows then return nil, err end
     local newest = 0
     for _, part in ipairs(rows) do newest = math.max(newest, part.received_at) end
-    local waited = time.mono() - since
-    local left = math.max(M.WINDOW_S - waited, (newest - time.now_ms()) / 1000 + M.WINDOW_S)
-    if #rows == 0 or #rows == MAX or left <= 0 or waited > MAX * M.WINDOW_S then return rows end
+    before = before or #rows
+    local waited, window = time.mono() - since, M.WINDOW_S
+    if row.left and #rows == before then window = M.AGAIN_S end
+    local left = math.max(window - waited, (newest - time.now_ms()) / 1000 + M.WINDOW_S)
+    local most = MAX * M.WINDOW_S + (row.left and M.AGAIN_S or 0)
+    if #rows == 0 or #rows == MAX or left <= 0 or waited > most then return rows end
     task.sleep(math.min(left, M.WINDOW_S))
   end
 end
@@ -90,7 +100,7 @@ end
 
 ---Joins a message with those that belong to it. It waits for them: call it in the lane.
 ---@param deps {db: table, owner: string}
----@param row table of inbox, open, with `part_of`
+---@param row table of inbox, open, with `part_of`; `left`: a worker that went down has left it
 ---@return table|nil whole a row for the turn of all; nil without err: it was joined before
 ---@return table|nil err
 function M.run(deps, row)

@@ -104,7 +104,10 @@ local function take_up_all(deps, rows)
   local ok, err = count(deps, rows)
   if not ok then return nil, err end
   local tasks = {}
-  for i, row in ipairs(rows) do tasks[i] = task.spawn(take_up, deps, row) end
+  for i, row in ipairs(rows) do
+    row.left = true
+    tasks[i] = task.spawn(take_up, deps, row)
+  end
   return tasks
 end
 
