@@ -8,8 +8,10 @@ static void set_number(lua_State *L, const char *field, double value)
     lua_setfield(L, -2, field);
 }
 
-/* shares() -> {NAME = {cpu_s, slices, preemptions, waiting}}: what each sandboxed state has used of
- * the loop since the start of the process, those of one name together */
+/* shares() -> {NAME = {cpu_s, slices, preemptions, waiting, busy, rests}}: what each sandboxed
+ * state has used of the loop since the start of the process, those of one name together; busy: it
+ * computes without end, as of its last slice, and the thread has rested so many times after one of
+ * its own */
 static int engine_shares(lua_State *L)
 {
     struct pl_engine *engine = pl_state_of(L)->engine;
@@ -18,11 +20,14 @@ static int engine_shares(lua_State *L)
         struct pl_list *link, *next;
         pl_list_each (link, next, &engine->shares.buckets[i]) {
             const struct pl_share *share = pl_container_of(link, struct pl_share, link);
-            lua_createtable(L, 0, 4);
+            lua_createtable(L, 0, 6);
             set_number(L, "cpu_s", (double)share->cpu_ns / 1e9);
             set_number(L, "slices", (double)share->slices);
             set_number(L, "preemptions", (double)share->preemptions);
             set_number(L, "waiting", pl_share_waiting(share));
+            set_number(L, "rests", (double)share->rests);
+            lua_pushboolean(L, share->busy);
+            lua_setfield(L, -2, "busy");
             lua_setfield(L, -2, share->name);
         }
     }

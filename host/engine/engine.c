@@ -36,7 +36,7 @@ void pl_engine_turn(struct pl_engine *engine)
     resume_ready(engine, pl_now_ns() + TURN_NS);
     engine->draining = false;
     pl_shares_run(engine);
-    if (pl_list_empty(&engine->ready) && pl_list_empty(&engine->shares.line)) {
+    if (pl_list_empty(&engine->ready) && !pl_shares_wait(&engine->shares)) {
         uv_idle_stop(&engine->idle);
         engine->idle_active = false;
     }

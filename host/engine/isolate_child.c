@@ -373,8 +373,7 @@ static bool next_frame(void)
 }
 
 /* Takes in what has come; waits for it when nothing is to be run. That is a turn of the loop here:
- * libuv's own descriptors are closed, which the engine takes for an event that waits, so that the
- * socket is looked at after each slice. */
+ * the socket is its only event. */
 static void receive(void)
 {
     C.loop.turns.number++;
@@ -411,6 +410,7 @@ int pl_isolate_child_main(void)
         goto fail;
     /* What the program itself takes, so that a limit on top of it is one for the plugin. */
     pl_process_sizes(&hello.address_space, &hello.data);
+    C.engine.shares.events = SOCKET;
     tzset(); /* strftime would read the time zone's file when it is first asked */
     if (pl_confine(&hello.landlock, &err) < 0)
         goto fail;

@@ -62,7 +62,7 @@ static void charge(struct pl_task *task, uint64_t now)
         ran = SLICE_CHARGE_NS;
     task->cpu_ns += ran;
     task->slice_start = now;
-    pl_share_charge(task->state->share, ran);
+    pl_share_charge(task->state->share, ran, now);
 }
 
 static const char *over_limit(struct pl_task *task)

@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,12 +27,27 @@
 #define OWED_PART   3
 #define OWED_MAX_NS (4 * PL_NS_PER_MS)
 
+/* A plugin is busy when it has used more than CREDIT_NS beside a tenth of the time in which it had
+ * nothing to do; time in line is no such time. It is no longer when it has half of its credit back.
+ * Of slices, busy plugins get one in BUSY_EVERY while others wait. */
+#define CREDIT_NS   (5 * PL_NS_PER_MS)
+#define CREDIT_PART 10
+#define BUSY_EVERY  4
+
+/* How long the thread sleeps after the slice of a busy plugin, unless an event comes: twice as long
+ * by the slack that Linux gives timers. Work that the kernel does on this core - of a disk's flush,
+ * which turns wait for - waits for milliseconds behind a thread that always computes, whatever its
+ * priority: the scheduler of Linux 6.6 and later lets a thread finish what it was given. */
+#define REST_NS (50 * 1000)
+
 void pl_shares_init(struct pl_engine *engine)
 {
     struct pl_shares *shares = &engine->shares;
     for (uint32_t i = 0; i < PL_SHARE_BUCKETS; i++)
         pl_list_init(&shares->buckets[i]);
-    pl_list_init(&shares->line);
+    pl_list_init(&shares->line[0]);
+    pl_list_init(&shares->line[1]);
+    shares->events = uv_backend_fd(&engine->loop->uv);
 }
 
 void pl_shares_close(struct pl_engine *engine)
@@ -67,6 +83,7 @@ struct pl_share *pl_share_of(struct pl_engine *engine, const char *name)
     share->engine = engine;
     pl_list_init(&share->line);
     pl_list_init(&share->tasks);
+    share->credit_ns = CREDIT_NS;
     strncpy(share->name, name, sizeof share->name - 1);
     pl_list_push(bucket, &share->link);
     return share;
@@ -95,12 +112,38 @@ bool pl_share_is_free(struct pl_share *share)
            share->engine->shares.used_ns < TURN_NS;
 }
 
-void pl_share_charge(struct pl_share *share, uint64_t ns)
+/* It owes half of its credit at most, so that one that has run away is as good as any other one
+ * half a tenth of a second after. */
+static void settle_credit(struct pl_share *share, uint64_t ns, uint64_t now)
+{
+    uint64_t idle = now - share->charged_at - ns;
+    int64_t most = CREDIT_NS, least = -(int64_t)CREDIT_NS / 2;
+    int64_t credit = share->credit_ns;
+    credit = idle / CREDIT_PART < CREDIT_NS ? credit + (int64_t)(idle / CREDIT_PART) : most;
+    credit = (credit < most ? credit : most) - (int64_t)ns;
+    share->credit_ns = credit > least ? credit : least;
+    share->charged_at = now;
+    if (share->busy ? credit >= most / 2 : credit <= 0)
+        share->busy = !share->busy;
+}
+
+void pl_share_charge(struct pl_share *share, uint64_t ns, uint64_t now)
 {
     refresh(share);
     share->used_ns += ns;
     share->cpu_ns += ns;
     share->engine->shares.used_ns += ns;
+    settle_credit(share, ns, now);
+}
+
+bool pl_shares_wait(const struct pl_shares *shares)
+{
+    return !pl_list_empty(&shares->line[0]) || !pl_list_empty(&shares->line[1]);
+}
+
+static void stand_in_line(struct pl_share *share)
+{
+    pl_list_push(&share->engine->shares.line[share->busy], &share->line);
 }
 
 void pl_share_wait(struct pl_task *task)
@@ -109,12 +152,12 @@ void pl_share_wait(struct pl_task *task)
     struct pl_shares *shares = &share->engine->shares;
     assert(pl_list_empty(&task->link));
     pl_list_push(&share->tasks, &task->link);
-    if (pl_list_empty(&shares->line) && !shares->running) {
+    if (!pl_shares_wait(shares) && !shares->running) {
         shares->ran_ns = pl_now_ns();
         shares->owed_ns = 0;
     }
     if (pl_list_empty(&share->line))
-        pl_list_push(&shares->line, &share->line);
+        stand_in_line(share);
     pl_engine_wake(share->engine);
 }
 
@@ -131,17 +174,42 @@ static void run(struct pl_share *share)
 {
     uint64_t until = share->cpu_ns + PL_SLICE_NS, preemptions = share->preemptions;
     struct pl_list *link;
+    share->charged_at = pl_now_ns(); /* until now it has waited */
     while (share->cpu_ns < until && share->preemptions == preemptions &&
            (link = pl_list_shift(&share->tasks)) != NULL)
         pl_task_slice(pl_container_of(link, struct pl_task, link));
     if (!pl_list_empty(&share->tasks) && pl_list_empty(&share->line))
-        pl_list_push(&share->engine->shares.line, &share->line);
+        stand_in_line(share);
+    if (share->busy)
+        share->engine->shares.tired = share;
 }
 
-static bool is_readable(int fd)
+static struct pl_share *next_in_line(struct pl_shares *shares)
+{
+    bool busy = pl_list_empty(&shares->line[0]) ||
+                (!pl_list_empty(&shares->line[1]) && shares->ahead + 1 >= BUSY_EVERY);
+    shares->ahead = busy || pl_list_empty(&shares->line[1]) ? 0 : shares->ahead + 1;
+    return pl_container_of(pl_list_shift(&shares->line[busy]), struct pl_share, line);
+}
+
+static bool is_readable(int fd, uint64_t wait_ns)
 {
     struct pollfd events = {.fd = fd, .events = POLLIN};
-    return poll(&events, 1, 0) != 0;
+    struct timespec wait = {.tv_nsec = (long)wait_ns};
+    sigset_t all; /* of the timer that was to end the slice, if nothing else */
+    sigfillset(&all);
+    return ppoll(&events, 1, &wait, &all) != 0;
+}
+
+/* Looks for events, for as long as the thread rests. */
+static bool has_event(struct pl_engine *engine)
+{
+    struct pl_shares *shares = &engine->shares;
+    bool rests = shares->tired != NULL && pl_list_empty(&engine->ready);
+    if (rests)
+        shares->tired->rests++;
+    shares->tired = NULL;
+    return is_readable(shares->events, rests ? REST_NS : 0);
 }
 
 /* What those who wait may take now, though events may be there: nothing before it is a slice. */
@@ -156,18 +224,14 @@ static uint64_t due(struct pl_shares *shares, uint64_t now)
 void pl_shares_run(struct pl_engine *engine)
 {
     struct pl_shares *shares = &engine->shares;
-    int events = uv_backend_fd(&engine->loop->uv);
-    if (pl_list_empty(&shares->line))
+    if (!pl_shares_wait(shares))
         return;
     uint64_t began = pl_now_ns(), spent = 0;
     uint64_t owed = due(shares, began);
     shares->running = true;
-    while (spent < owed || (spent < QUIET_NS && !is_readable(events))) {
-        struct pl_list *link = pl_list_shift(&shares->line);
-        if (link == NULL)
-            break;
-        pl_preempt_give_way(spent < owed ? -1 : events);
-        run(pl_container_of(link, struct pl_share, line));
+    while (pl_shares_wait(shares) && (spent < owed || (spent < QUIET_NS && !has_event(engine)))) {
+        pl_preempt_give_way(spent < owed ? -1 : shares->events);
+        run(next_in_line(shares));
         spent = pl_now_ns() - began;
     }
     shares->running = false;

@@ -6,6 +6,9 @@
  * first: the loop looks at its events after each slice, but plugins that wait are owed a quarter of
  * the loop's time.
  *
+ * A plugin that computes without end is busy: it stands in a line of its own, which gets a slice
+ * when nobody else waits, or after three of others, and the thread rests for a moment after it.
+ *
  * A share belongs to a name, not to a state: a state that was stopped and built anew starts no
  * cleaner, and two generations of a plugin have one share together. */
 #ifndef PL_ENGINE_SHARE_H
@@ -26,12 +29,16 @@ struct pl_task;
 
 struct pl_share {
     struct pl_list link;  /* in its bucket */
-    struct pl_list line;  /* in shares->line while it has tasks */
+    struct pl_list line;  /* in one of shares->line while it has tasks */
     struct pl_list tasks; /* that wait for a slice, in order */
     struct pl_engine *engine;
     uint64_t turn;                        /* of the loop, to which used_ns belongs */
     uint64_t used_ns;                     /* of that turn */
     uint64_t cpu_ns, slices, preemptions; /* since the start; a slice may end early */
+    uint64_t rests;                       /* of the thread, after slices of this share */
+    int64_t credit_ns;                    /* what it may use before it is busy */
+    uint64_t charged_at;                  /* when credit_ns was last changed */
+    bool busy;
     char name[48];
 };
 
@@ -39,7 +46,10 @@ struct pl_share {
 
 struct pl_shares {
     struct pl_list buckets[PL_SHARE_BUCKETS];
-    struct pl_list line;
+    struct pl_list line[2]; /* the busy ones are in the second */
+    uint32_t ahead;         /* slices in a row of the first while the second has waited */
+    struct pl_share *tired; /* had the last slice, is busy, and the thread has not rested since */
+    int events;             /* readable when the loop has events; its owner may set another one */
     uint64_t turn, used_ns; /* as in a share, of all together */
     uint64_t ran_ns;        /* when those who wait had their last slice, or began to wait */
     uint64_t owed_ns;       /* what they should have had by then */
@@ -56,14 +66,17 @@ struct pl_share *pl_share_of(struct pl_engine *engine, const char *name);
 /* Whether a task of the share may run now, in the caller's turn. */
 bool pl_share_is_free(struct pl_share *share);
 
-/* Notes that the share has run for `ns` of this turn. */
-void pl_share_charge(struct pl_share *share, uint64_t ns);
+/* Notes that the share has run for `ns` until `now`, in this turn. */
+void pl_share_charge(struct pl_share *share, uint64_t ns, uint64_t now);
 
 /* Puts a task that is ready, its values on its stack, at the end of its plugin's line. */
 void pl_share_wait(struct pl_task *task);
 
 /* How many tasks of the share wait. Counts them: for metrics. */
 uint32_t pl_share_waiting(const struct pl_share *share);
+
+/* Whether anybody waits for a slice. */
+bool pl_shares_wait(const struct pl_shares *shares);
 
 /* Gives those who wait their slices of this turn of the loop. */
 void pl_shares_run(struct pl_engine *engine);

@@ -1,4 +1,5 @@
 local engine = require "host.engine"
+local eventually = require "spec.support.eventually"
 local sandbox = require "host.sandbox"
 local task = require "host.task"
 
@@ -26,9 +27,10 @@ describe("the loop", function()
     local one, one_name = plugin(WORK)
     local calls = {}
     for i = 1, 50 do calls[i] = task.spawn(function() return crowd:start("main", 60000, 60) end) end
-    task.sleep(0.001)
+    assert.equal("done", (one:start("main", 60000, 60))) -- now both are busy
     local before, own = slices(crowd_name), slices(one_name)
     assert.equal("done", (one:start("main", 60000, 60)))
+    assert.is_true(engine.shares()[crowd_name].busy and engine.shares()[one_name].busy)
     local theirs, ours = slices(crowd_name) - before, slices(one_name) - own
     for _, call in ipairs(calls) do call:cancel() end
     assert.is_true(ours > 10, ours .. " slices: too short to compare")
@@ -93,6 +95,72 @@ describe("the loop", function()
     for _, call in ipairs(calls) do call:cancel() end
     assert.equal(0, engine.shares()[name].preemptions)
     assert.equal(0, worst)
+  end)
+
+  it("serves a plugin that has not computed lately before those that run away", function()
+    local calls, names = {}, {}
+    for i = 1, 10 do
+      local sb
+      sb, names[i] = plugin(SPIN)
+      calls[i] = task.spawn(function() sb:start("main", 60000, 60) end)
+    end
+    eventually("all are busy", function()
+      for _, name in ipairs(names) do
+        if not engine.shares()[name].busy then return false end
+      end
+      return true
+    end)
+    local function theirs()
+      local n = 0
+      for _, name in ipairs(names) do n = n + slices(name) end
+      return n
+    end
+    -- Slices of those who run away while a newcomer has its first ones, until it is busy itself: it may be so at once on
+    -- a machine that stands still.
+    local function newcomer()
+      local sb, name = plugin(SPIN)
+      local before, own, others = theirs(), 0, 0
+      local call = task.spawn(function() sb:start("main", 60000, 60) end)
+      while true do
+        task.sleep(0.001)
+        if engine.shares()[name].busy then break end
+        own, others = slices(name), theirs() - before
+      end
+      call:cancel()
+      return own, others
+    end
+    local own, others
+    eventually("a newcomer is seen at work", function()
+      own, others = newcomer()
+      return own >= 6
+    end)
+    for _, call in ipairs(calls) do call:cancel() end
+    assert.is_true(others <= own / 3 + 2, others .. " slices of ten that run away, " .. own .. " of the other")
+  end)
+
+  it("lets its core rest after the slices of a plugin that runs away, and of no other one", function()
+    local quick, quick_name = plugin "return 1"
+    assert.equal("done", (quick:start("main", 50, 5)))
+    local sb, name = plugin(SPIN)
+    local _, err = sb:start("main", 100, 60)
+    assert.equal("cpu_limit", err.code)
+    local used = engine.shares()[name]
+    assert.is_true(used.busy)
+    assert.is_true(used.rests > 0 and used.rests < used.slices, used.rests .. " rests, " .. used.slices .. " slices")
+    assert.same({ false, 0 }, { engine.shares()[quick_name].busy, engine.shares()[quick_name].rests })
+  end)
+
+  it("forgives one that has run away when it has had nothing to do", function()
+    local sb, name = plugin "local spin = ... while spin do end return 'ran'"
+    local call = task.spawn(function() sb:start("main", 60000, 60, true) end)
+    eventually("it is busy", function() return engine.shares()[name].busy end)
+    call:cancel()
+    sb:close()
+    local again = assert(sandbox.new { name = name, memory = 4 * 1024 * 1024, prelude = prelude })
+    eventually("it is as any other", function()
+      assert.equal("done", (again:start("seal")))
+      return not engine.shares()[name].busy
+    end)
   end)
 
   it("keeps the share of a plugin whose state was replaced", function()
