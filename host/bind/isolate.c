@@ -194,9 +194,7 @@ static int isolate_new(lua_State *L)
     luaL_getmetatable(L, STATE);
     lua_setmetatable(L, -2);
     struct pl_err err;
-    struct pl_cell *cell = pl_cell_take(get_cells(L), (size_t)memory, &err);
-    if (cell == NULL)
-        return pl_lua_push_fail(L, &err);
+    struct pl_cell *cell = pl_cell_take(get_cells(L), (size_t)memory);
     struct pl_isolate_room *room = h->room = pl_xcalloc(1, sizeof *room);
     room->refs = 1;
     room->cell = cell;

@@ -1,7 +1,6 @@
 #include "drivers/cell_impl.h"
 
 #include "base/sanitized.h"
-#include "drivers/spawn.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -39,7 +38,7 @@ static void set_limit(pid_t pid, __rlimit_resource_t resource, rlim_t most)
     prlimit(pid, resource, &limit, NULL); /* fails only for a process that is gone */
 }
 
-static void limit_memory(struct pl_cell *cell)
+void pl_cell_limit_memory(struct pl_cell *cell)
 {
     if (PL_SANITIZED || !cell->hello || cell->memory_cap == 0 || cell->own.address_space == 0)
         return;
@@ -62,6 +61,8 @@ void pl_cell_kill(struct pl_cell *cell, enum pl_cell_end why)
         return;
     cell->ending = true;
     cell->why = why;
+    if (cell->pid == 0)
+        return; /* it is killed as soon as there is one */
     uv_poll_stop(&cell->poll);
     kill(cell->pid, SIGKILL); /* not reaped yet, so the number is its own */
 }
@@ -102,9 +103,11 @@ void pl_cell_reaped(struct pl_cell *cell, int status)
     cell->reaped = true;
     pl_list_remove(&cell->link);
     cell->cells->stats.ended[cell->why]++;
-    uv_close((uv_handle_t *)&cell->poll, on_closed);
     uv_close((uv_handle_t *)&cell->grace, on_closed);
-    close(cell->fd);
+    if (cell->pid != 0) {
+        uv_close((uv_handle_t *)&cell->poll, on_closed);
+        close(cell->fd);
+    }
     describe_end(cell, status, &err);
     while (!pl_list_empty(&cell->questions)) {
         struct pl_cell_question *q =
@@ -115,6 +118,15 @@ void pl_cell_reaped(struct pl_cell *cell, int status)
         pl_op_unref(&q->op);
     }
     pl_cell_unref(cell); /* the list's */
+}
+
+bool pl_cell_reap(struct pl_cell *cell)
+{
+    int status;
+    if (cell->pid == 0 || waitpid(cell->pid, &status, WNOHANG) != cell->pid)
+        return false;
+    pl_cell_reaped(cell, status);
+    return true;
 }
 
 void pl_cell_close(struct pl_cell *cell)
@@ -134,7 +146,7 @@ static void on_hello(struct pl_cell *cell, const struct pl_frame *head, const ch
     }
     memcpy(&cell->own, body, sizeof cell->own);
     cell->hello = true;
-    limit_memory(cell);
+    pl_cell_limit_memory(cell);
     pl_cells_heard(cell->cells, cell);
 }
 
@@ -236,6 +248,8 @@ static void wait_for(struct pl_cell *cell, int events)
 
 static void write_out(struct pl_cell *cell)
 {
+    if (cell->pid == 0)
+        return; /* pl_cell_started does it */
     while (cell->out.len > 0) {
         ssize_t n = send(cell->fd, cell->out.data, cell->out.len, MSG_DONTWAIT | MSG_NOSIGNAL);
         if (n < 0 && errno == EINTR)
@@ -287,32 +301,20 @@ void pl_cell_stop(struct pl_cell *cell, uint32_t call)
 /* --- life ----------------------------------------------------------------------------------------
  */
 
-struct pl_cell *pl_cell_start(struct pl_cells *cells, struct pl_err *err)
+void pl_cell_started(struct pl_cell *cell, pid_t pid, int fd)
 {
-    static char *const no_environment[] = {NULL};
-    struct pl_spawn_options o = {.argv = cells->argv, .env = no_environment};
-    o.streams[0].kind = PL_STREAM_SOCKET;
-    o.streams[2].kind = PL_STREAM_INHERIT; /* until it is confined */
-    int ours[3];
-    pid_t pid = pl_spawn(&o, ours, err);
-    if (pid < 0)
-        return NULL;
-    struct pl_cell *cell = pl_xcalloc(1, sizeof *cell);
-    cell->cells = cells;
-    cells->refs++;
-    cells->stats.started++;
     cell->pid = pid;
-    cell->fd = ours[0];
-    cell->spare = true;
-    cell->refs = 3; /* the list's, the two handles' */
-    pl_list_init(&cell->questions);
-    pl_list_init(&cell->link);
-    pl_list_push(&cells->all, &cell->link);
-    uv_timer_init(&cells->loop->uv, &cell->grace);
-    uv_poll_init(&cells->loop->uv, &cell->poll, cell->fd);
-    cell->grace.data = cell->poll.data = cell;
-    wait_for(cell, UV_READABLE);
-    return cell;
+    cell->fd = fd;
+    uv_poll_init(&cell->cells->loop->uv, &cell->poll, fd);
+    cell->poll.data = cell;
+    cell->refs++; /* the handle's */
+    if (cell->ending) {
+        kill(pid, SIGKILL);
+    } else {
+        wait_for(cell, UV_READABLE);
+        write_out(cell);
+    }
+    pl_cell_reap(cell); /* the signal of its end may have come before its pid was known */
 }
 
 pid_t pl_cell_pid(const struct pl_cell *cell)

@@ -46,8 +46,8 @@ struct pl_cells_stats {
 /* `argv` starts a cell and is copied: the program and its arguments, ending with NULL. */
 struct pl_cells *pl_cells_new(struct pl_loop *loop, const char *const *argv);
 
-/* Keeps `n` warm from now on, at most PL_CELL_SPARES_MAX. They are started one at a time, in turns
- * of the loop of their own. */
+/* Keeps `n` warm from now on, at most PL_CELL_SPARES_MAX. They are started one after the
+ * other, by threads of the pool. */
 void pl_cells_keep(struct pl_cells *cells, uint32_t n);
 
 void pl_cells_get_stats(const struct pl_cells *cells, struct pl_cells_stats *out);
@@ -59,11 +59,12 @@ void pl_cells_close(struct pl_cells *cells);
 /* --- a cell --------------------------------------------------------------------------------------
  */
 
-/* A cell in which nothing has run, warm if there is one. NULL with `err` when none can be started.
- * `memory_cap`: bytes that what it runs may have, on top of what the program itself needs. */
-struct pl_cell *pl_cell_take(struct pl_cells *cells, size_t memory_cap, struct pl_err *err);
+/* A cell in which nothing has run, warm if there is one, else one that is being started: when that
+ * fails its questions fail with the reason. `memory_cap`: bytes that what it runs may have, on top
+ * of what the program itself needs. */
+struct pl_cell *pl_cell_take(struct pl_cells *cells, size_t memory_cap);
 
-pid_t pl_cell_pid(const struct pl_cell *cell);
+pid_t pl_cell_pid(const struct pl_cell *cell); /* 0 before it has answered anything */
 
 /* True until it has been told to end, or has ended. */
 bool pl_cell_alive(const struct pl_cell *cell);

@@ -27,7 +27,7 @@ static void limit_cpu(struct pl_cell *cell)
     uint64_t now = pl_now_ns();
     clockid_t clock;
     struct timespec used;
-    if (cell->cpu_armed_ns != 0 && now - cell->cpu_armed_ns < CPU_ARM_NS)
+    if (cell->pid == 0 || (cell->cpu_armed_ns != 0 && now - cell->cpu_armed_ns < CPU_ARM_NS))
         return;
     cell->cpu_armed_ns = now;
     if (clock_getcpuclockid(cell->pid, &clock) == 0 && clock_gettime(clock, &used) == 0)

@@ -1,4 +1,4 @@
-/* The inside of cells, for cell.c and cells.c only. */
+/* The inside of cells, for cell*.c only. */
 #ifndef PL_DRIVERS_CELL_IMPL_H
 #define PL_DRIVERS_CELL_IMPL_H
 
@@ -7,7 +7,8 @@
 struct pl_cell {
     struct pl_list link; /* in cells->all until it is reaped */
     struct pl_cells *cells;
-    pid_t pid;
+    struct pl_cell_birth *birth; /* while a thread of the pool starts the process; no pid, no fd */
+    pid_t pid;                   /* 0 before it was started, and when it could not be */
     int fd;
     uv_poll_t poll;
     uv_timer_t grace; /* for questions that nobody waits for any more */
@@ -51,11 +52,25 @@ struct pl_cell_question {
     void (*drop)(void *);
 };
 
-/* Starts a process. NULL with `err`. */
-struct pl_cell *pl_cell_start(struct pl_cells *cells, struct pl_err *err);
+/* A cell whose process a thread of the pool starts now; frames are kept meanwhile. When that fails
+ * the cell ends, as unfit. */
+struct pl_cell *pl_cell_start(struct pl_cells *cells);
 
-/* The process has ended with `status` (of waitpid): its questions fail, it leaves the list. */
+/* Kills a cell and waits until its process is gone, also one that is being started. */
+void pl_cell_end_now(struct pl_cell *cell);
+
+/* The process of a new cell is there. */
+void pl_cell_started(struct pl_cell *cell, pid_t pid, int fd);
+
+/* The process has ended with `status` (of waitpid), or was never there: its questions fail, it
+ * leaves the list. */
 void pl_cell_reaped(struct pl_cell *cell, int status);
+
+/* Whether the process has ended; then the cell has left the list. */
+bool pl_cell_reap(struct pl_cell *cell);
+
+/* Its memory is limited when it is confined and somebody has taken it, whichever comes last. */
+void pl_cell_limit_memory(struct pl_cell *cell);
 
 void pl_cell_unref(struct pl_cell *cell);
 

@@ -3,10 +3,8 @@
 
 #include "base/log.h"
 
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 
 #define PATIENCE_FIRST_MS 1000
 #define PATIENCE_MAX_MS   60000
@@ -43,19 +41,21 @@ static uint32_t count_spares(const struct pl_cells *cells)
     return n;
 }
 
-/* One process per turn of the loop: each costs a fork. */
+static bool is_starting(const struct pl_cells *cells)
+{
+    struct pl_list *pos, *tmp;
+    pl_list_each (pos, tmp, &cells->all)
+        if (pl_container_of(pos, struct pl_cell, link)->birth != NULL)
+            return true;
+    return false;
+}
+
+/* One process after the other: they are to leave threads of the pool to others. */
 static void on_refill(uv_timer_t *timer)
 {
     struct pl_cells *cells = timer->data;
-    struct pl_err err;
-    if (cells->closed || count_spares(cells) >= cells->keep)
-        return;
-    if (pl_cell_start(cells, &err) == NULL) {
-        pl_log(PL_LOG_ERROR, "", "no process for plugins could be started: %s", err.message);
-        cells->unfit = err;
-        cells->patience_ms = PATIENCE_MAX_MS;
-    }
-    pl_cells_refill(cells);
+    if (!cells->closed && count_spares(cells) < cells->keep && !is_starting(cells))
+        pl_cell_start(cells);
 }
 
 void pl_cells_refill(struct pl_cells *cells)
@@ -98,7 +98,7 @@ void pl_cells_heard(struct pl_cells *cells, const struct pl_cell *cell)
 }
 
 /* A spare that is ready, else one that is about to be, else a new one. */
-struct pl_cell *pl_cell_take(struct pl_cells *cells, size_t memory_cap, struct pl_err *err)
+struct pl_cell *pl_cell_take(struct pl_cells *cells, size_t memory_cap)
 {
     struct pl_cell *found = NULL;
     struct pl_list *pos, *tmp;
@@ -108,12 +108,11 @@ struct pl_cell *pl_cell_take(struct pl_cells *cells, size_t memory_cap, struct p
             found = cell;
     }
     if (found == NULL)
-        found = pl_cell_start(cells, err);
-    if (found == NULL)
-        return NULL;
+        found = pl_cell_start(cells);
     found->refs++; /* the owner's */
     found->spare = false;
     found->memory_cap = memory_cap;
+    pl_cell_limit_memory(found);
     pl_cells_refill(cells);
     return found;
 }
@@ -124,12 +123,8 @@ static void on_sigchld(uv_signal_t *handle, int signum)
     struct pl_list *pos, *tmp;
     (void)signum;
     cells->refs++;
-    pl_list_each (pos, tmp, &cells->all) {
-        struct pl_cell *cell = pl_container_of(pos, struct pl_cell, link);
-        int status;
-        if (waitpid(cell->pid, &status, WNOHANG) == cell->pid)
-            pl_cell_reaped(cell, status);
-    }
+    pl_list_each (pos, tmp, &cells->all)
+        pl_cell_reap(pl_container_of(pos, struct pl_cell, link));
     pl_cells_refill(cells);
     pl_cells_unref(cells);
 }
@@ -171,12 +166,7 @@ void pl_cells_close(struct pl_cells *cells)
     cells->closed = true;
     uv_close((uv_handle_t *)&cells->refill, on_closed);
     uv_close((uv_handle_t *)&cells->sigchld, on_closed);
-    while (!pl_list_empty(&cells->all)) {
-        struct pl_cell *cell = pl_container_of(cells->all.next, struct pl_cell, link);
-        int status = 0;
-        pl_cell_kill(cell, PL_CELL_CLOSED);
-        waitpid(cell->pid, &status, 0);
-        pl_cell_reaped(cell, status);
-    }
+    while (!pl_list_empty(&cells->all))
+        pl_cell_end_now(pl_container_of(cells->all.next, struct pl_cell, link));
     pl_cells_unref(cells);
 }

@@ -86,7 +86,8 @@ static int open_stream(const struct pl_spawn_options *o, int i, int theirs[3], i
     return 0;
 }
 
-/* In the child, where other threads do not exist and may have held any lock: system calls only. */
+/* In the child, which borrows the memory of its parent, whose thread waits meanwhile, and where
+ * other threads may hold any lock: system calls only. */
 static _Noreturn void become(const struct pl_spawn_options *o, const int theirs[3], int report,
                              pid_t parent)
 {
@@ -138,7 +139,9 @@ static pid_t start(const struct pl_spawn_options *o, const int theirs[3], struct
     sigfillset(&all);
     pid_t self = getpid();
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    pid_t pid = fork();
+    /* A fork would copy the tables of all pages, milliseconds for a worker that is large, and have
+     * each page that is written to later fault once. */
+    pid_t pid = vfork();
     if (pid == 0)
         become(o, theirs, report[1], self);
     int errnum = errno;

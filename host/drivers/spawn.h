@@ -1,4 +1,4 @@
-/* Starting another program: fork, its three streams, exec. */
+/* Starting another program: its process, three streams, exec. */
 #ifndef PL_DRIVERS_SPAWN_H
 #define PL_DRIVERS_SPAWN_H
 
@@ -29,7 +29,8 @@ struct pl_spawn_options {
 
 /* Starts the program and returns its pid, with our ends of its pipes and socket in ours[] (-1:
  * neither), which close on exec. It gets its three streams and no other descriptor, default signal
- * handlers, and SIGKILL when the calling thread ends. From here on a closed pipe is an error code
+ * handlers, and SIGKILL when the calling thread ends. That thread waits until the program has
+ * begun, about a millisecond; any thread may call it. From here on a closed pipe is an error code
  * for this whole process, not SIGPIPE. -1 with `err` when a file cannot be opened or the program
  * cannot be started: "not_found", "permission", ... */
 pid_t pl_spawn(const struct pl_spawn_options *options, int ours[3], struct pl_err *err);

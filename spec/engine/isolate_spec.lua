@@ -21,10 +21,7 @@ local function descriptors()
   return #assert(fs.list "/proc/self/fd")
 end
 
-local function children()
-  return fs.read(("/proc/%s/task/%s/children"):format(fs.read("/proc/self/stat"):match "^%d+",
-    fs.read("/proc/self/stat"):match "^%d+"))
-end
+local function children() return support.children(tonumber(fs.read("/proc/self/stat"):match "^%d+")) end
 
 local function status_of(pid) return assert(fs.read(("/proc/%d/status"):format(pid))) end
 
@@ -208,7 +205,7 @@ describe("an isolated state", function()
     collectgarbage()
     support.eventually("every child is reaped", function() return isolate.stats().alive == 0 end)
     assert.equal(fds, descriptors())
-    assert.equal(kids, children())
+    assert.same(kids, children())
   end)
 end)
 
@@ -234,11 +231,44 @@ describe("spares", function()
   it("are replaced when one dies", function()
     isolate.keep(1)
     spares(1)
-    local pid = tonumber(children():match "%d+")
-    support.kill(pid, "KILL")
+    local before = children()
+    assert.equal(1, #before)
+    support.kill(before[1], "KILL")
     support.eventually("another one", function()
-      return isolate.stats().spares == 1 and not (" " .. children()):find(" " .. pid .. " ", 1, true)
+      local now = children()
+      return isolate.stats().spares == 1 and #now == 1 and now[1] ~= before[1]
     end)
+  end)
+
+  it("have the limits of the plugin that has taken one, of the kernel too", function()
+    if sanitized then return end
+    isolate.keep(1)
+    spares(1)
+    local spare = children()[1]
+    local sb = new()
+    assert.equal(spare, sb:stats().pid)
+    local memory = fs.read(("/proc/%d/limits"):format(spare)):match "Max address space%s+(%w+)"
+    assert.is_true((tonumber(memory) or math.huge) < 2 ^ 27, "address space: " .. memory)
+    sb:close()
+  end)
+
+  it("that are being started when the host ends are gone with it", function()
+    local host = assert(process.spawn {
+      argv = { support.EXE, "lua", "/dev/stdin" }, stderr = "inherit",
+      input = [[
+        local isolate = require "host.isolate"
+        local task = require "host.task"
+        isolate.keep(3)
+        for i = 1, 5 do
+          task.spawn(function() isolate.new { name = "t", prelude = "return {}" } end)
+        end
+        task.sleep(0.001)
+        print "begun"
+      ]],
+    })
+    assert.equal("begun", host:read_line(20))
+    assert.same({ code = 0 }, host:wait())
+    host:close()
   end)
 end)
 

@@ -27,14 +27,16 @@ function M.kill(pids, signal)
   M.run(argv)
 end
 
----The processes that a process has started.
+---The processes that a process has started, with any of its threads.
 ---@param pid integer
----@return integer[]
+---@return integer[] ascending
 function M.children(pid)
   local all = {}
-  for child in (fs.read(("/proc/%d/task/%d/children"):format(pid, pid)) or ""):gmatch "%d+" do
-    all[#all + 1] = tonumber(child)
+  for _, thread in ipairs(fs.list(("/proc/%d/task"):format(pid)) or {}) do
+    local children = fs.read(("/proc/%d/task/%s/children"):format(pid, thread)) or "" -- it may be gone
+    for child in children:gmatch "%d+" do all[#all + 1] = tonumber(child) end
   end
+  table.sort(all)
   return all
 end
 
