@@ -306,13 +306,15 @@ static int task_deadline(lua_State *L)
     return 1;
 }
 
-/* stats() -> {tasks, started, preemptions, ops, states, core_bytes} */
+/* stats() -> {tasks, started, preemptions, ops, states, closing_bytes, core_bytes} */
 static int task_stats(lua_State *L)
 {
     struct pl_engine *engine = pl_state_of(L)->engine;
-    lua_createtable(L, 0, 6);
+    lua_createtable(L, 0, 7);
     lua_pushnumber(L, (double)engine->states);
     lua_setfield(L, -2, "states");
+    lua_pushnumber(L, (double)engine->closing_bytes);
+    lua_setfield(L, -2, "closing_bytes");
     lua_pushnumber(L, (double)engine->tasks);
     lua_setfield(L, -2, "tasks");
     lua_pushnumber(L, (double)engine->tasks_started);

@@ -15,9 +15,11 @@ struct pl_engine {
     struct pl_shares shares; /* sandboxed tasks that wait for a slice */
     uv_idle_t idle;          /* started while something is ready or waits for a slice */
     bool idle_active;
-    bool draining;   /* the run queue is being worked off */
-    uint32_t states; /* open: the core's, and the sandboxed ones */
-    uint64_t tasks;  /* alive */
+    bool draining;        /* the run queue is being worked off */
+    uint32_t states;      /* open: the core's, and the sandboxed ones */
+    size_t closing_bytes; /* of states that threads of the pool are to close */
+    bool alone;           /* its owner has no threads, and can start none */
+    uint64_t tasks;       /* alive */
     uint64_t tasks_started;
     uint64_t preemptions;
     /* A detached task failed: nobody joins it. Default: one line in the log. */

@@ -411,6 +411,7 @@ int pl_isolate_child_main(void)
     /* What the program itself takes, so that a limit on top of it is one for the plugin. */
     pl_process_sizes(&hello.address_space, &hello.data);
     C.engine.shares.events = SOCKET;
+    C.engine.alone = true;
     tzset(); /* strftime would read the time zone's file when it is first asked */
     if (pl_confine(&hello.landlock, &err) < 0)
         goto fail;

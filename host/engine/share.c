@@ -4,6 +4,7 @@
 #include "engine/engine.h"
 #include "engine/preempt.h"
 #include "engine/task_impl.h"
+#include "loop/watchdog.h"
 
 #include <assert.h>
 #include <poll.h>
@@ -201,15 +202,20 @@ static bool is_readable(int fd, uint64_t wait_ns)
     return ppoll(&events, 1, &wait, &all) != 0;
 }
 
-/* Looks for events, for as long as the thread rests. */
+/* Looks for events, for as long as the thread rests. Whoever looks from outside sees the plugin on
+ * the CPU meanwhile: it is why nothing else is. */
 static bool has_event(struct pl_engine *engine)
 {
     struct pl_shares *shares = &engine->shares;
-    bool rests = shares->tired != NULL && pl_list_empty(&engine->ready);
-    if (rests)
-        shares->tired->rests++;
+    struct pl_share *tired = shares->tired;
     shares->tired = NULL;
-    return is_readable(shares->events, rests ? REST_NS : 0);
+    if (tired == NULL || !pl_list_empty(&engine->ready))
+        return is_readable(shares->events, 0);
+    tired->rests++;
+    pl_watchdog_still(tired->name);
+    bool event = is_readable(shares->events, REST_NS);
+    pl_watchdog_running(NULL);
+    return event;
 }
 
 /* What those who wait may take now, though events may be there: nothing before it is a slice. */

@@ -4,7 +4,6 @@
 #include "engine/engine.h"
 #include "engine/preempt.h"
 #include "engine/profile.h"
-#include "loop/watchdog.h"
 
 #include <assert.h>
 #include <lauxlib.h>
@@ -94,8 +93,7 @@ static void *allocate(void *ud, void *ptr, size_t osize, size_t nsize)
     return p;
 }
 
-/* What LuaJIT counts itself. Equal to mem_used, or a byte has gone past the cap. */
-static size_t counted(lua_State *L)
+size_t pl_state_counted(lua_State *L)
 {
     return (size_t)lua_gc(L, LUA_GCCOUNT, 0) * 1024 + (size_t)lua_gc(L, LUA_GCCOUNTB, 0);
 }
@@ -124,7 +122,7 @@ static struct pl_state *new_state(struct pl_engine *engine, const char *name, si
     }
     /* LuaJIT's allocator is made for its objects and belongs to one state: no locks, no mixing. */
     state->heap = lua_getallocf(state->L, &state->heap_ud);
-    state->mem_used = counted(state->L);
+    state->mem_used = pl_state_counted(state->L);
     lua_setallocf(state->L, allocate, state);
     lua_atpanic(state->L, panic);
     engine->states++;
@@ -189,27 +187,6 @@ void pl_state_unref(struct pl_state *state)
     if (state->L != NULL)
         pl_state_close(state);
     free(state);
-}
-
-void pl_state_close(struct pl_state *state)
-{
-    lua_State *L = state->L;
-    assert(state->mem_used == counted(L));
-    state->mem_limit = 0; /* closing may allocate, and must not fail */
-    state->refs++;        /* its finalizers give references back */
-    /* LuaJIT gives its heap back to the system only when it finds its own allocator there. The core
-     * keeps ours: its finalizers ask pl_state_of, and the process ends anyway. */
-    if (state->sandboxed)
-        lua_setallocf(L, state->heap, state->heap_ud);
-    pl_profile_end(state);
-    pl_watchdog_running(state->sandboxed ? state->name
-                                         : NULL); /* what it has broken, this may meet */
-    lua_close(L);
-    pl_watchdog_running(NULL);
-    state->L = NULL;
-    state->broken = true;
-    state->engine->states--;
-    state->refs--;
 }
 
 struct pl_state *pl_state_of(lua_State *L)

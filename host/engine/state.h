@@ -52,9 +52,13 @@ struct pl_state *pl_state_capped(struct pl_engine *engine, const char *name, siz
 void pl_state_ref(struct pl_state *state);
 void pl_state_unref(struct pl_state *state); /* closes the Lua state at the last one */
 
-/* Closes the Lua state now: the core's, when the process ends. What lives in it may hold references
- * to it (the handles of tasks do), which only its finalizers give back. */
+/* Gives the Lua state up; pl_state_unref does it with the last reference. That of the core, when
+ * the process ends, is closed at once: what lives in it may hold references to it (the handles of
+ * tasks do), which only its finalizers give back. A large one is closed by a thread of the pool. */
 void pl_state_close(struct pl_state *state);
+
+/* Bytes as LuaJIT counts them itself. Equal to mem_used, or a byte has gone past the cap. */
+size_t pl_state_counted(lua_State *L);
 
 /* Why a call ends whose state is broken: it has hit the cap of the state, or another call of the
  * plugin was stopped by force and has taken the state with it. */

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -18,6 +19,13 @@ static struct {
     pid_t thread;
     struct sigaction before[SIGNALS];
 } F;
+
+static _Thread_local const char *blamed;
+
+void pl_fault_blame(const char *name)
+{
+    blamed = name;
+}
 
 /* The kernel's own have a positive code. abort() sends its signal by tgkill, as anybody may: then
  * the sender must be this process. */
@@ -33,7 +41,9 @@ static void on_fault(int signo, siginfo_t *info, void *context)
 {
     (void)context;
     bool own = is_own(signo, info);
-    if (own && (pid_t)syscall(SYS_gettid) == F.thread)
+    if (own && blamed != NULL)
+        strncpy(pl_watchdog_slot->failed, blamed, PL_WATCHDOG_NAME_MAX - 1);
+    if (own && (blamed != NULL || (pid_t)syscall(SYS_gettid) == F.thread))
         atomic_store(&pl_watchdog_slot->fault, signo);
     for (size_t i = 0; i < SIGNALS; i++)
         if (signals[i] == signo)

@@ -7,7 +7,12 @@
 #include "base/err.h"
 
 /* Watches the calling thread, which is the one that runs plugins: a fault of another thread is not
- * theirs. What handled these signals before (nobody, or a sanitizer) still does. */
+ * theirs, but for pl_fault_blame. What handled these signals before (nobody, or a sanitizer) still
+ * does. */
 int pl_fault_watch(struct pl_err *err);
+
+/* From here on a fault of the calling thread, which is not the watched one, is that of the plugin
+ * `name` (NULL: nobody's), whose memory it handles. `name` is not copied. */
+void pl_fault_blame(const char *name);
 
 #endif

@@ -22,6 +22,16 @@ static bool killed_again(struct supervisor *s, const struct pl_watchdog_slot *sl
     return ++s->killed_times >= KILLED_IN_A_ROW;
 }
 
+/* A thread beside the loop has made the fault, when it freed the memory of another plugin. */
+static void blame_the_freed(struct pl_watchdog_slot *slot)
+{
+    slot->failed[PL_WATCHDOG_NAME_MAX - 1] = '\0';
+    if (slot->failed[0] == '\0')
+        return;
+    memcpy(slot->running, slot->failed, sizeof slot->running);
+    slot->trace[0] = '\0';
+}
+
 /* Remembers for the successor which plugin was on the CPU when the worker hung or ended itself. A
  * signal from outside - an operator's, the kernel's when memory ends - leaves no fault on the page,
  * which is quiet now: its writer is dead. */
@@ -31,6 +41,7 @@ bool pl_sv_blame(struct worker *w, int status)
     int32_t signal = atomic_load(&slot->fault);
     slot->running[PL_WATCHDOG_NAME_MAX - 1] = '\0';
     slot->trace[PL_WATCHDOG_TRACE_MAX - 1] = '\0';
+    blame_the_freed(slot);
     if (slot->running[0] == '\0')
         return false;
     if (!w->hung && signal == 0) {

@@ -186,6 +186,7 @@ static int spawn(struct worker *w, struct pl_err *err)
     struct pl_watchdog_slot *slot = slot_of(w);
     memset(slot->running, 0, sizeof slot->running);
     memset(slot->trace, 0, sizeof slot->trace);
+    memset(slot->failed, 0, sizeof slot->failed);
     atomic_store(&slot->fault, 0);
     atomic_store(&slot->running_since_ns, 0);
     w->started_ns = pl_now_ns();

@@ -35,6 +35,7 @@ struct pl_watchdog_slot {
     _Atomic int32_t fault;              /* the signal by which the worker has ended itself, or 0 */
     char running[PL_WATCHDOG_NAME_MAX]; /* the plugin that runs now; empty: none */
     char trace[PL_WATCHDOG_TRACE_MAX];  /* what it runs for: a trace id, or empty */
+    char failed[PL_WATCHDOG_NAME_MAX];  /* whose fault it was, when not of the one that runs */
 };
 
 /* Who is to blame for the end of a worker: the plugin that was on its CPU. */
@@ -82,6 +83,15 @@ static inline void pl_watchdog_running_at(const char *name, const char *trace, u
 static inline void pl_watchdog_running(const char *name)
 {
     pl_watchdog_running_at(name, "", name != NULL ? pl_now_ns() : 0);
+}
+
+/* Says that `name` is what the thread is there for, as it was until pl_watchdog_running(NULL), for
+ * the same trace: it does not run, and nothing else does. */
+static inline void pl_watchdog_still(const char *name)
+{
+    size_t n = strnlen(name, PL_WATCHDOG_NAME_MAX - 1);
+    memcpy(pl_watchdog_slot->running, name, n);
+    pl_watchdog_slot->running[n] = '\0';
 }
 
 static inline void pl_watchdog_beat(uint64_t now_ns)

@@ -128,6 +128,9 @@ function defects.crashing_code()
     typedef int (*lua_CFunction)(void *L);
     void lua_pushcclosure(void *L, lua_CFunction f, int n);
     void lua_setfield(void *L, int at, const char *name);
+    void *lua_newuserdata(void *L, size_t size);
+    void lua_createtable(void *L, int array, int hash);
+    int lua_setmetatable(void *L, int at);
     void *mmap(void *at, size_t size, int protection, int flags, int fd, long offset);
     int memfd_create(const char *name, unsigned flags);
     void abort(void);
@@ -154,6 +157,14 @@ function defects.crashing_code()
       for name, code in pairs(faults) do
         ffi.C.lua_pushcclosure(L, ffi.cast("lua_CFunction", code), 0)
         ffi.C.lua_setfield(L, GLOBALS, name)
+      end
+      if fs.getenv "SPEC_CRASH_LATE" then -- when the state is closed
+        ffi.C.lua_newuserdata(L, 8)
+        ffi.C.lua_createtable(L, 0, 1)
+        ffi.C.lua_pushcclosure(L, ffi.cast("lua_CFunction", faults.SEGV), 0)
+        ffi.C.lua_setfield(L, -2, "__gc")
+        ffi.C.lua_setmetatable(L, -2)
+        ffi.C.lua_setfield(L, GLOBALS, "late")
       end
     end
     return sb, err

@@ -12,6 +12,10 @@ local CRASHER = [[
 local p = parley.plugin()
 p.on.command("crasher", function(c, how)
   if how == "spin" then while true do end end
+  if how == "fill" then
+    local t = {}
+    while true do t[#t + 1] = { #t } end
+  end
   if how == "later" then c:schedule { ["in"] = 0, job = "fall" } return c:reply "noted" end
   if how == "vanish later" then c:schedule { ["in"] = 0, job = "vanish" } return c:reply "noted" end
   if _G[how] then _G[how]() end
@@ -34,10 +38,10 @@ describe("a plugin that crashes the host", function()
   local h, db
   local workers = database.is_postgres and 2 or 1
 
-  local function start(main, home, conf)
+  local function start(main, home, conf, late)
     h = serve.start {
       home = home, argv = { programs.EXE, "lua", "spec/chaos/sabotage.lua" },
-      env = { SPEC_SABOTAGE = "crashing_code", PARLEY_WORKERS = tostring(workers) },
+      env = { SPEC_SABOTAGE = "crashing_code", PARLEY_WORKERS = tostring(workers), SPEC_CRASH_LATE = late },
       prepare = not home and function(path)
         host.write_plugin({ home = path }, "crasher", plugin(main))
         if not conf then return end
@@ -144,6 +148,16 @@ describe("a plugin that crashes the host", function()
     assert.matches("killed three times %(SIGKILL%) while it ran for the same turn", failures()[1].details)
     assert.equal("hi", h:say("e", "/echo hi").body.text)
     assert.equal(3, restarts())
+  end)
+
+  it("is blamed when it is its memory that cannot be freed, by a thread beside the loop", function()
+    start(CRASHER, nil, nil, "yes")
+    h:say("d", "/crasher fill") -- the worker may end before it answers
+    h:say("d", "/crasher") -- the state is replaced, and closed
+    serve.eventually("the end of the plugin", function() return states() == everywhere end)
+    serve.eventually("the event", function() return #failures() == 1 end)
+    assert.matches('"signal":"SEGV"', failures()[1].details)
+    assert.equal("hi", h:say("e", "/echo hi").body.text)
   end)
 
   it("is not blamed for what somebody else does to the worker", function()

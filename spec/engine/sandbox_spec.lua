@@ -1,3 +1,4 @@
+local eventually = require "spec.support.eventually"
 local rings = require "spec.support.rings"
 local task = require "host.task"
 
@@ -290,5 +291,23 @@ describe("a sandboxed state", function()
     local before = resident()
     load_and_close(300) -- 130 KB each, if they stayed
     assert.is_true(resident() - before < 20000)
+  end)
+
+  it("is freed beside the loop when it is large", function()
+    local sandbox = require "host.sandbox"
+    local function close_one_with(source, code)
+      local sb = assert(sandbox.new { name = "t", memory = 4 * 1024 * 1024, prelude = prelude })
+      assert.equal("done", (sb:start("seal")))
+      assert(sb:compile("main", source, "@main.lua"))
+      local _, err = sb:start("main", 1000, 60)
+      assert.equal(code, err.code)
+      task.sleep(0.001) -- what its call has held is let go
+      sb:close()
+      return task.stats().closing_bytes -- within one turn of the loop
+    end
+    assert.equal(0, close_one_with("error 'x'", "exception"))
+    local large = close_one_with("local t = {} while true do t[#t + 1] = { #t } end", "memory_limit")
+    assert.is_true(large > 2 * 1024 * 1024, large .. " bytes")
+    eventually("it is freed", function() return task.stats().closing_bytes == 0 end)
   end)
 end)

@@ -82,8 +82,11 @@ local function register_pool(r)
     "States that were built: at a reload, after a stop, for a plugin whose state was closed.")
   local closed = r:counter("parley_plugin_states_closed_total",
     "States of idle plugins that were closed because all together took too much.")
+  local closing = r:gauge("parley_plugin_states_closing_bytes",
+    "Memory of states that were given up, and that threads have not freed yet.")
   r:on_collect(function()
     local s = pool.stats()
+    closing:set(task.stats().closing_bytes)
     states:set(s.states)
     bytes:set(s.bytes)
     opened.value, closed.value = s.opened, s.closed
