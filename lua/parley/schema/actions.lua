@@ -2,6 +2,7 @@
 
 local compile = require("parley.schema.compile").compile
 local json = require "host.json"
+local recurring = require "parley.turn.recurring"
 local telegram = require "parley.schema.telegram"
 local utf16 = require "parley.util.utf16"
 local utf8 = require "parley.util.utf8"
@@ -10,6 +11,11 @@ local M = {}
 
 local TEXT_MAX = 16384
 local CAPTION_MAX = 1024 -- of one in an album
+
+local schedule_id = {
+  type = "string", minLength = 1, maxLength = 64, pattern = "^[%w_.:%-]+$",
+  description = "the plugin's own: one of a name is scheduled in a dialog at a time",
+}
 
 local function const(name) return { type = "string", const = name } end
 
@@ -191,7 +197,14 @@ M.types = {
     job = name, data = data,
     at = { type = "number", minimum = 0, maximum = 4102444800, description = "unix seconds" },
     ["in"] = { type = "number", minimum = 0, maximum = 315360000, description = "seconds" },
+    id = schedule_id,
+    every = {
+      type = "number", minimum = recurring.EVERY_MIN, maximum = recurring.EVERY_MAX,
+      description = "seconds: it comes again, first at `at` or `in`, or when they have passed; its "
+        .. "`id` is the name of the job when it has none",
+    },
   }, { "job" }),
+  unschedule = closed("unschedule", { id = schedule_id }, { "id" }),
   invoke = closed("invoke", { plugin = name, intent = name }),
   set_locale = closed("set_locale", {
     locale = {
@@ -209,8 +222,8 @@ for kind, schema in pairs(telegram.types(closed)) do M.types[kind] = schema end
 M.ActionV1 = { title = "ActionV1", anyOf = {} }
 for _, kind in ipairs {
   "send", "edit", "menu", "keyboard", "delete", "answer_callback", "typing", "event", "schedule",
-  "invoke", "set_locale", "handoff", "close", "react", "answer_inline", "answer_checkout",
-  "telegram",
+  "unschedule", "invoke", "set_locale", "handoff", "close", "react", "answer_inline",
+  "answer_checkout", "telegram",
 } do table.insert(M.ActionV1.anyOf, M.types[kind]) end
 
 local function keyboard_problem(action)
@@ -268,8 +281,8 @@ local function lacks(action)
     local problem = keyboard_problem(action)
     if problem then return problem end
   end
-  if action.type == "schedule" and not (action.at or action["in"]) then
-    return "'at' or 'in' is missing"
+  if action.type == "schedule" and not (action.at or action["in"] or action.every) then
+    return "'at', 'in' or 'every' is missing"
   end
   if action.type == "invoke" and (action.plugin == nil) == (action.intent == nil) then
     return "'plugin' or 'intent' is needed, not both"

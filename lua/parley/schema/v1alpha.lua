@@ -196,6 +196,7 @@ M.InvokeRequestV1 = {
         message = { type = "object", description = "as in DialogMessageCreateV1" },
         name = { type = "string", description = "of an event of a client" },
         job = { type = "string", description = "the name that schedule gave" },
+        id = { type = "string", description = "of the job, when schedule gave one" },
         data = { description = "of the event or the job" },
         menu = menu,
       },

@@ -114,7 +114,9 @@ function replays.job(_, _, id)
     { "DELETE FROM inbox WHERE source = $1 AND state <> 'open'", "job:" .. id },
     {
       "UPDATE jobs SET state = 'open', attempts = 0, starts = 0, run_at = $2 "
-        .. "WHERE id = $1 AND state = 'failed'", id, time.now_ms(), expect = 1,
+        .. "WHERE id = $1 AND state = 'failed' AND NOT EXISTS (SELECT 1 FROM jobs o WHERE "
+        .. "o.dialog_id = jobs.dialog_id AND o.plugin = jobs.plugin AND o.name = jobs.name "
+        .. "AND o.state = 'open')", id, time.now_ms(), expect = 1,
     },
   }, "the job is gone, or is to be fired already"
 end

@@ -11,11 +11,13 @@ local time = require "host.time"
 local M = {}
 
 local function schedule(turn, plugin, action)
-  local now = time.now_ms()
-  local at = action.at and action.at * 1000 or now + (action["in"] or 0) * 1000
+  local after = action["in"] or action.every or 0
+  local at = math.floor(action.at and action.at * 1000 or time.now_ms() + after * 1000)
   turn.jobs[#turn.jobs + 1] = {
-    id = crypto.uuid7(), plugin = plugin.name, job = action.job, data = action.data,
-    run_at = math.floor(at), data_version = plugin.manifest.data_version,
+    id = crypto.uuid7(), plugin = plugin.name, job = action.job, data = action.data, run_at = at,
+    data_version = plugin.manifest.data_version,
+    name = action.id or action.every and action.job or nil,
+    every_ms = action.every and math.floor(action.every * 1000), due_at = action.every and at,
   }
 end
 
@@ -55,6 +57,8 @@ local function part_of(turn, plugin, actions, out)
   for _, action in ipairs(actions) do
     if action.type == "schedule" then
       schedule(turn, plugin, action)
+    elseif action.type == "unschedule" then
+      turn.jobs[#turn.jobs + 1] = { plugin = plugin.name, name = action.id }
     elseif action.type == "event" then
       record.plugin_event(turn, plugin.name, action.name, "info", action.data)
     elseif action.type == "set_locale" then

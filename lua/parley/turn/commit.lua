@@ -5,6 +5,7 @@ local audit_logs = require "parley.store.audit"
 local crypto = require "host.crypto"
 local insert = require "parley.store.insert"
 local json = require "host.json"
+local recurring = require "parley.turn.recurring"
 local session = require "parley.turn.session"
 
 local M = {}
@@ -40,6 +41,10 @@ local function inbox(turn, out)
       }
     end
     if after.state == "failed" then out[#out + 1] = dead_letter(turn) end
+    if after.next_at then
+      local again = recurring.again(turn.job, after.state, crypto.uuid7(), after.next_at)
+      for _, statement in ipairs(again) do out[#out + 1] = statement end
+    end
     return
   end
   if turn.said then return end -- nothing has come in
@@ -151,11 +156,14 @@ end
 
 local function jobs(turn, out)
   for _, j in ipairs(turn.jobs) do
-    out[#out + 1] = {
+    if j.name then out[#out + 1] = recurring.take_back(turn.dialog.id, j.plugin, j.name) end
+    out[#out + 1] = j.id and {
       "INSERT INTO jobs (id, plugin, job, dialog_id, data, run_at, state, trace_id, created_at, "
-        .. "data_version) VALUES ($1, $2, $3, $4, $5, $6, 'open', $7, $8, $9)",
+        .. "data_version, name, every_ms, due_at) "
+        .. "VALUES ($1, $2, $3, $4, $5, $6, 'open', $7, $8, $9, $10, $11, $12)",
       j.id, j.plugin, j.job, j.dialog_id or turn.dialog.id, j.data and json.encode(j.data),
-      j.run_at, turn.trace_id, turn.finished_at, j.data_version, n = 9,
+      j.run_at, turn.trace_id, turn.finished_at, j.data_version, j.name, j.every_ms, j.due_at,
+      n = 12,
     }
   end
 end

@@ -18,6 +18,7 @@ local migrate = require "parley.turn.migrate"
 local meters = require "parley.ops.meters"
 local notices = require "parley.turn.notices"
 local record = require "parley.turn.record"
+local recurring = require "parley.turn.recurring"
 local reset = require "parley.turn.reset"
 local response_of = require "parley.turn.response"
 local route = require "parley.turn.route"
@@ -38,7 +39,7 @@ local function event_of(turn)
   if turn.job then
     local data = turn.job_data
     if data == nil then data = turn.job.data end
-    return { type = "job", job = turn.job.job, data = data }
+    return { type = "job", job = turn.job.job, id = turn.job.name, data = data }
   end
   if turn.continued then return { type = "continue" } end
   local message = turn.message
@@ -84,7 +85,7 @@ local function invocation_for(self, turn, generation, plugin, id)
     id = id, manifest = plugin.manifest, settings = plugin.settings, db = self.db,
     dialog_id = turn.dialog.id, dialog = turn.dialog, user = turn.user, trace_id = turn.trace_id,
     config = generation.config, llm = generation.llm, writes = {}, notices = {}, turn = turn,
-    waited = {}, profile = plugin.profile,
+    waited = {}, profile = plugin.profile, limits = self.limits,
     deadline = time.live() + plugin.manifest.limits.timeout_ms / 1000,
     blobs = self.blobs, channel = self.channels and self.channels[turn.dialog.channel],
   }, Invocation)
@@ -131,6 +132,10 @@ local function ask(self, turn, generation, plugin, invited, id, delivery)
   turn.asked = { request = request, response = response }
   if response then
     response, err = response_of.check(plugin, response, session.of(turn, plugin))
+  end
+  if response then
+    ok, err = recurring.check(self.db, turn, plugin, response.actions)
+    if not ok then response = nil end
   end
   if response then conversation.pin(response, code) end
   if response and response.continue then

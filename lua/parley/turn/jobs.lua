@@ -7,6 +7,7 @@ local audit = require "parley.store.audit"
 local crypto = require "host.crypto"
 local json = require "host.json"
 local meters = require "parley.ops.meters"
+local recurring = require "parley.turn.recurring"
 local task = require "host.task"
 local time = require "host.time"
 
@@ -40,15 +41,17 @@ end
 
 ---What becomes of a job by its turn: done, or tried again later, a few times.
 ---@param turn table that has run
----@return {state: string, run_at: integer}
+---@return {state: string, run_at: integer, next_at: integer|nil} next_at: of one that comes again
 function M.after(turn)
   local job = turn.job
-  if turn.status ~= "failed" then return { state = "done", run_at = job.run_at } end
-  local attempts = job.attempts + 1
-  return {
-    state = attempts >= ATTEMPTS and "failed" or "open",
-    run_at = time.now_ms() + 1000 * math.min(2 ^ attempts, PAUSE_MAX_S),
-  }
+  local out = { state = "done", run_at = job.run_at }
+  if turn.status == "failed" then
+    local attempts = job.attempts + 1
+    out.state = attempts >= ATTEMPTS and "failed" or "open"
+    out.run_at = time.now_ms() + 1000 * math.min(2 ^ attempts, PAUSE_MAX_S)
+  end
+  out.next_at = recurring.next(job, out.state, turn.status == "failed" and not turn.failed)
+  return out
 end
 
 -- A job whose plugin is disabled or gone waits, and no attempt is used up: one that has hung the
@@ -149,8 +152,8 @@ end
 local function look(self)
   local now = time.now_ms()
   local rows, err = self.db:query("SELECT id, plugin, job, dialog_id, data, run_at, attempts, "
-    .. "starts, trace_id, data_version FROM jobs WHERE state = 'open' ORDER BY run_at, id LIMIT $1",
-    2 * AT_ONCE)
+    .. "starts, trace_id, data_version, name, every_ms, due_at FROM jobs WHERE state = 'open' "
+    .. "ORDER BY run_at, id LIMIT $1", 2 * AT_ONCE)
   if not rows then
     self.log("error", "jobs cannot be read", { code = err.code, error = err.message })
     return 1

@@ -11,7 +11,9 @@ local M = {}
 local ACTIONS_MAX = 50
 
 -- Actions that the host carries out need a permission, like calls at the door.
-local PERMISSIONS = { schedule = "jobs", event = "events", telegram = "telegram" }
+local PERMISSIONS = {
+  schedule = "jobs", unschedule = "jobs", event = "events", telegram = "telegram",
+}
 
 local function refuse(code, plugin, fmt, ...)
   return nil, { code = code, message = fmt:format(...), retryable = false, plugin = plugin.name }

@@ -1,0 +1,4 @@
+DROP INDEX jobs_named;
+ALTER TABLE jobs DROP COLUMN due_at;
+ALTER TABLE jobs DROP COLUMN every_ms;
+ALTER TABLE jobs DROP COLUMN name;
