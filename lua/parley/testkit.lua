@@ -27,6 +27,7 @@ M.__index = M
 local check_message = compile(schema.DialogMessageCreateV1)
 
 local JOBS_S = 10 -- what the jobs that are due may take
+local STEPS = 5000 -- of the clock, in one advance
 
 -- The plugin's folder, from the file that has called start(): NAME/spec/x_spec.lua.
 local function folder_of_caller()
@@ -71,6 +72,7 @@ function M.start(o)
   if not self.core then error(err.message, 2) end
   if o.llm ~= nil then self.core.manager.current.llm.mock, chats = fakes.llm(o.llm) end
   self.chats = chats or {}
+  self.core.limits.clock = function() return time.now_ms() / 1000 end -- the spec's, too
   assert(self.core:begin())
   return self
 end
@@ -151,6 +153,32 @@ local function due(self)
   return row.n > 0 or self.core.jobs.count > 0
 end
 
+-- Fires what is due now.
+local function fire(self)
+  self.core.jobs:wake()
+  local left = JOBS_S
+  while due(self) do
+    if left <= 0 then error("jobs are still due after " .. JOBS_S .. " s", 3) end
+    task.sleep(0.005)
+    left = left - 0.005
+  end
+end
+
+-- The time goes from one job to the next: each sees the clock as it is when it is due, and what one
+-- schedules fires in its turn.
+local function pass(self, till)
+  for _ = 1, STEPS do
+    local row = self.core.db:first "SELECT min(run_at) AS at FROM jobs WHERE state = 'open'"
+    if not row.at or row.at > till then
+      time.advance(math.max(0, till - time.now_ms()) / 1000)
+      return fire(self)
+    end
+    time.advance(math.max(0, row.at - time.now_ms()) / 1000)
+    fire(self)
+  end
+  error(("more than %d jobs would fire: let less time pass"):format(STEPS), 3)
+end
+
 ---Lets time pass; jobs that are due by then have fired when this returns.
 ---@param seconds number
 ---@param dialog string|nil
@@ -158,26 +186,22 @@ end
 function M:advance(seconds, dialog)
   dialog = dialog or "dialog"
   local last = self.core.db:first("SELECT max(id) AS id FROM messages WHERE dialog_id = $1", dialog)
-  time.advance(seconds)
-  self.core.jobs:wake()
-  local left = JOBS_S
-  while due(self) do
-    if left <= 0 then error("jobs are still due after " .. JOBS_S .. " s", 2) end
-    task.sleep(0.005)
-    left = left - 0.005
-  end
+  pass(self, time.now_ms() + seconds * 1000)
   return replies_after(self, dialog, last and last.id or "")
 end
 
 ---The jobs that wait, the next one first.
----@return {job: string, data: any, dialog: string, seconds: number}[] seconds from now
+---@return {job: string, id: string|nil, every: number|nil, data: any, dialog: string,
+---  seconds: number}[] every: seconds, of one that comes again; seconds: from now
 function M:jobs()
   local rows = assert(self.core.db:query(
-    "SELECT job, data, dialog_id, run_at FROM jobs WHERE state = 'open' ORDER BY run_at"))
+    "SELECT job, data, dialog_id, run_at, name, every_ms FROM jobs WHERE state = 'open' "
+      .. "ORDER BY run_at"))
   local out = {}
   for i, row in ipairs(rows) do
     out[i] = {
-      job = row.job, data = row.data and json.decode(row.data), dialog = row.dialog_id,
+      job = row.job, id = row.name, every = row.every_ms and row.every_ms / 1000,
+      data = row.data and json.decode(row.data), dialog = row.dialog_id,
       seconds = (row.run_at - time.now_ms()) / 1000,
     }
   end

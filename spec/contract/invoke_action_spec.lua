@@ -26,6 +26,7 @@ describe("the action invoke", function()
             buttons = { { { text = "Buy", data = { buy = 1 } } } } }
           c:schedule { ["in"] = 3600, job = "remind" }
         end)
+        p.on.job("remind", function() end)
         p.on.callback({ buy = "int" }, function(c) c:reply "bought" end)]],
         { intents = { { name = "price.ask", threshold = 1 } }, permissions = { "jobs" } }),
       by_intent = asks("by_intent", "{ intent = 'price.ask' }"),

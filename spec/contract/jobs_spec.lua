@@ -18,6 +18,7 @@ p.on.command("alarms", function(c)
   for i = 1, 8 do c:schedule { ["in"] = 0, job = "ring", data = { n = i } } end
   c:reply "noted"
 end)
+p.on.job("nobody", function(c) c:decline() end)
 p.on.command("fail", function(c) c:schedule { ["in"] = 0, job = "nobody" } c:reply "noted" end)
 return p
 ]]

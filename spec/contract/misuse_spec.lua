@@ -10,7 +10,7 @@ local function said(f)
   return tostring(err)
 end
 local cases = {
-  edit = function(c) c:edit("m1", 5) end,
+  edit = function(c) c:edit("m1", true) end,
   edit_nothing = function(c) c:edit("m1") end,
   get = function(c) c.http:get("http://example.org/", "fast") end,
   post = function(c) c.http:post("http://example.org/", "body", 5) end,
@@ -60,7 +60,7 @@ describe("misuse", function()
   teardown(function() h:stop() end)
 
   for name, message in pairs {
-    edit = "edit: text expected, got number", edit_nothing = "edit: text expected, got nothing",
+    edit = "edit: text expected, got boolean", edit_nothing = "edit: text expected, got nothing",
     get = "http: a table of options expected, got string", post = "http: a table of options expected, got number",
     texts = "t: a table of values expected, got number", reply_session = "reply: text expected, got nothing",
     bold = "text: UTF-8 expected", line = "text: a text expected, got table", add = "text: a text expected, got nil",

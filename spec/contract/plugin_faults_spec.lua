@@ -28,7 +28,8 @@ local FAULTS = {
   { "('x'):rep(1e9)", { "memory_limit", "exception" } },
   { "local t = {} while true do pcall(function() t[#t + 1] = ('x'):rep(1e5) .. #t end) end", { "memory_limit", "cpu_limit" } },
   { "local t = {} for i = 1, 1e9 do t[i] = coroutine.create(function() end) end", { "memory_limit", "cpu_limit" } },
-  { "c:reply(('x'):rep(2e6))", "too_large" },
+  { "c:reply(('x'):rep(2e6))", "exception" },
+  { "c:emit('x', { x = ('x'):rep(2e6) })", "too_large" },
   -- errors of every kind
   { "error 'plain'", "exception" },
   { "error()", "exception" },
@@ -45,9 +46,11 @@ local FAULTS = {
   { "error(('x'):rep(1e5))", "exception" },
   -- answers that are none
   { "c:reply { text = 5 }", "exception" },
-  { "c:reply { text = 'x', extra = true }", "invalid_response" },
-  { "c:reply { text = 'x', buttons = 5 }", "invalid_response" },
-  { "c:reply { text = 'x', buttons = { { { text = 'a', data = { f = function() end } } } } }", "invalid_response" },
+  { "c:reply { text = 'x', extra = true }", "exception" },
+  { "c._actions[1] = { type = 'send', text = 'x', extra = true }", "invalid_response" },
+  { "c:reply { text = 'x', buttons = 5 }", "exception" },
+  { "c:reply { text = 'x', buttons = { { { text = 'a', data = { f = function() end } } } } }", "exception" },
+  { "c:reply { text = 'x', photo = { f = function() end } }", "invalid_response" },
   { "c:reply { text = 'x', entities = { coroutine.create(function() end) } }", "invalid_response" },
   { "c:reply '\\255\\254'", "invalid_response" },
   { "local t = {} t.t = t c:reply { text = 'x', photo = t }", { "too_large", "invalid_response" } },
@@ -77,7 +80,7 @@ describe("a plugin whose handler does", function()
       commands[#commands + 1] = { name = "f" .. i }
     end
     commands[#commands + 1] = { name = "fine" }
-    main[#main + 1] = "p.on.command('fine', function(c) c:reply 'fine' end)\nreturn p"
+    main[#main + 1] = "p.on.command('fine', function(c) c:reply 'fine' end)\np.on.job('x', function() end)\nreturn p"
     h = host.start { plugins = { bad = {
       main = table.concat(main, "\n"),
       manifest = { commands = commands, limits = { memory_mb = 8, cpu_ms = 60, timeout_ms = 5000 } },

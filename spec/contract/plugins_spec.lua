@@ -15,8 +15,8 @@ describe("a plugin that misbehaves", function()
         { limits = { memory_mb = 2, cpu_ms = 5000 } }),
       deep = plugin "local function f() return 1 + f() end p.on.command('deep', function() f() end)",
       thrower = plugin "p.on.command('thrower', function() error({ odd = true }) end)",
-      liar = plugin "p.on.command('liar', function(c) c:reply { text = 'x', bad = function() end } end)",
-      huge = plugin("p.on.command('huge', function(c) c:reply(('x'):rep(300000)) end)"),
+      liar = plugin "p.on.command('liar', function(c) c._actions[1] = { type = 'send', text = 'x', bad = 5 } end)",
+      huge = plugin("p.on.command('huge', function(c) c:emit('x', { x = ('x'):rep(300000) }) end)"),
       stranger = plugin [[p.on.command('stranger', function(c)
         local v, err = c.kv:get("x") c:reply(err.code .. " " .. err.message) end)]],
       typo = plugin "p.on.command('typo', function(c)\n  c:replay 'x'\nend)",

@@ -6,8 +6,10 @@ local json = require "host.json"
 local MAIN = [[
 local p = parley.plugin()
 p.on.command('fair', function(c) c:reply 'fine' end)
-p.on.command('odd', function(c) c:reply { text = 'x', colour = 'red' } end)
-p.on.command('long', function(c, text) c:reply { text = ('ж'):rep(9000), colour = 'red' } end)
+p.on.command('odd', function(c) c._actions[1] = { type = 'send', text = 'x', colour = 'red' } end)
+p.on.command('long', function(c)
+  c._actions[1] = { type = 'send', text = ('ж'):rep(9000), colour = 'red' }
+end)
 p.on.command('broken', function() error 'out of luck' end)
 return p
 ]]

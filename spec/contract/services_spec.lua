@@ -45,8 +45,8 @@ p.on.command("fail", function(c) c.kv:set("lost", 1) error "no" end)
 p.on.command("limits", function(c)
   local out = {}
   local function try(...)
-    local _, err = c.kv:set(...)
-    out[#out + 1] = err and err.code or "ok"
+    local good, _, err = pcall(c.kv.set, c.kv, ...)
+    out[#out + 1] = not good and "misuse" or err and err.code or "ok"
   end
   try("", 1) try(("k"):rep(257), 1) try("k", ("x"):rep(20000)) try("k", nil) try("k", 1, { scope = "world" })
   try("k", 1, { ttl = -1 }) try(5, 1) try("a\0b", 1) try("\255", 1)
@@ -106,7 +106,7 @@ end)]], {
 
   it("has limits", function()
     local text = say "/limits"
-    assert.equal("invalid invalid too_large invalid invalid invalid invalid invalid invalid",
+    assert.equal("invalid invalid too_large misuse invalid invalid misuse invalid invalid",
       text:match("^" .. ("%S+ "):rep(9)):sub(1, -2))
     assert.matches("stopped at 51$", text)
   end)
@@ -272,6 +272,7 @@ describe("permissions of actions", function()
       shy = with(tester [[
 p.on.command("later", function(c) c:schedule { ["in"] = 1, job = "x" } end)
 p.on.command("emit", function(c) c:emit("x", {}) end)
+p.on.job("x", function() end)
 p.on.command("chat", function(c) c:reply(show(c.llm:chat "hi")) end)
 p.on.command("chatty", function(c)
   for i = 1, 21 do

@@ -16,7 +16,7 @@ local SPECS = {
   "spec/channels/broadcasts_spec.lua", "spec/channels/business_spec.lua", "spec/channels/sender_spec.lua",
   "spec/channels/telegram_spec.lua",
   "spec/contract/dead_letters_spec.lua", "spec/contract/admin_spec.lua",
-  "spec/contract/endpoints_spec.lua", "spec/contract/events_spec.lua",
+  "spec/contract/endpoints_spec.lua", "spec/contract/events_spec.lua", "spec/contract/every_spec.lua",
   "spec/contract/invoke_action_spec.lua", "spec/contract/jobs_spec.lua", "spec/contract/plugin_events_spec.lua",
   "spec/contract/expiry_spec.lua", "spec/contract/locale_spec.lua", "spec/contract/send_spec.lua",
   "spec/contract/services_spec.lua", "spec/contract/session_spec.lua", "spec/contract/shared_spec.lua",

@@ -4,6 +4,7 @@ local actions = require "parley.schema.actions"
 local fs = require "host.fs"
 local json = require "host.json"
 local schema = require "parley.schema.v1alpha"
+local parts = require("parley.plugins.sdk").PARTS
 local temporary = require "parley.util.temporary"
 
 local TYPES = "templates/editor/types/"
@@ -62,7 +63,7 @@ local function sdk()
     utf8 = behind(environment().utf8),
   }, { __index = _G })
   local context
-  for _, file in ipairs { "journal", "context", "text", "menu", "conversation", "forms", "init" } do
+  for _, file in ipairs(parts) do
     setfenv(assert(loadfile("lua/parley/sdk/" .. file .. ".lua")), env)("mine", {})
     context = context or env.parley.context
   end

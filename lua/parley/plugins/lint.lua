@@ -79,6 +79,9 @@ local USES = {
   { "telegram", "%f[%w_][%w_]+:ask_telegram%f[^%w_]" },
   { "telegram", "%f[%w_][%w_]+:telegram%f[^%w_]" },
   { "jobs", "%f[%w_][%w_]+:schedule%f[^%w_]" },
+  { "jobs", "%f[%w_][%w_]+:every%f[^%w_]" },
+  { "jobs", "%f[%w_][%w_]+:unschedule%f[^%w_]" },
+  { "jobs", "%f[%w_][%w_]+:scheduled%f[^%w_]" },
   { "events", "%f[%w_][%w_]+:emit%f[^%w_]" },
 }
 

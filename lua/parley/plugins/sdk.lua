@@ -6,11 +6,20 @@ local prelude = require "parley.engine.prelude"
 
 local M = {}
 
--- In the order in which they are loaded; those of conversations only where the sources of a plugin
--- have one of these words: a state without them is a third smaller.
-local PARTS = { "journal", "context", "text", "menu", "conversation", "forms", "init" }
-local WORDS = { "conversation", ":ask", ":choose", ":confirm" }
-local OF_CONVERSATIONS = { journal = true, conversation = true, forms = true }
+-- In the order in which they are loaded.
+---@type string[] names of files
+M.PARTS = {
+  "check", "journal", "session", "locales", "messages", "actions", "jobs", "services", "context",
+  "text", "menu", "conversation", "forms", "options", "handlers", "init",
+}
+
+-- Parts that are there only where the sources of a plugin have one of these words: what a state has
+-- without them is half of what it has with them.
+local TALKS = { "conversation", ":ask", ":choose", ":confirm" }
+local WORDS = {
+  journal = TALKS, conversation = TALKS, forms = TALKS, menu = { "menu", "keyboard" },
+  jobs = { "schedule", ":every" },
+}
 
 local compiled = {}
 
@@ -31,9 +40,10 @@ function M.prelude()
   return compiled.prelude
 end
 
-local function has_conversations(sources)
+local function is_needed(part, sources)
+  if not WORDS[part] then return true end
   for _, text in ipairs(sources) do
-    for _, word in ipairs(WORDS) do
+    for _, word in ipairs(WORDS[part]) do
       if text:find(word, 1, true) then return true end
     end
   end
@@ -44,10 +54,10 @@ end
 ---@param sources string[] of the plugin
 ---@return fun(): integer|nil, string|nil bytecode of each part, in order
 function M.parts(sources)
-  local talks, i = has_conversations(sources), 0
+  local i = 0
   return function()
-    repeat i = i + 1 until talks or not OF_CONVERSATIONS[PARTS[i]]
-    if PARTS[i] then return i, code("sdk/" .. PARTS[i]) end
+    repeat i = i + 1 until not M.PARTS[i] or is_needed(M.PARTS[i], sources)
+    if M.PARTS[i] then return i, code("sdk/" .. M.PARTS[i]) end
   end
 end
 

@@ -6,7 +6,8 @@
 -- with.
 
 local host, array_mt, journal = host, array_mt, parley.journal
-local context, C = parley.context, parley.methods
+local context, C, check = parley.context, parley.methods, parley.check
+local misuse = check.misuse
 local yield, running = coroutine.yield, coroutine.running
 
 local conversations = {}
@@ -15,8 +16,6 @@ local OTHERS = { event = true, menu = true, continue = true } -- nothing that a 
 local WAKE = "__talk" -- the job that comes when a time is over
 
 local M = {}
-
-local function misuse(level, fmt, ...) error(fmt:format(...), level + 1) end
 
 local TEXTS = {
   cancelled = { en = "Cancelled.", ru = "Отменено.", uk = "Скасовано." },
@@ -54,22 +53,43 @@ function M.fold(text)
   return table.concat(out)
 end
 
+local OPTIONS = { cancel = "any", cancelled = "function" }
+
+local function words_of(name, given)
+  if given == nil then given = CANCEL end
+  local out = {}
+  if given ~= false and type(given) ~= "table" then
+    misuse("conversation '%s': cancel: a list of words, or false, expected, got %s", name,
+      type(given))
+  end
+  for _, word in ipairs(given or {}) do
+    if type(word) ~= "string" then
+      misuse("conversation '%s': cancel: words expected, got %s", name, type(word))
+    end
+    out[M.fold(word)] = true
+  end
+  return out
+end
+
 ---p.conversation("book", function(c, args) ... end), with options { cancel = { "stop" } or false,
 ---cancelled = function(c) ... end }.
 function M.register(name, options, fn)
   if fn == nil then options, fn = {}, options end
   if type(name) ~= "string" or not name:find "^[%w_.]+$" or #name > 64 then
-    misuse(2, "conversation: a name like 'book' expected, got '%s'", tostring(name))
+    misuse("conversation: a name like 'book' expected, got '%s'", tostring(name))
   end
-  if type(fn) ~= "function" then misuse(2, "conversation '%s': a function expected", name) end
   if type(options) ~= "table" then
-    misuse(2, "conversation '%s': a table of options expected", name)
+    misuse("conversation '%s': a table of options expected, got %s", name, type(options))
   end
-  if conversations[name] then misuse(2, "conversation '%s' is registered twice", name) end
-  local words, given = {}, options.cancel
-  if given == nil then given = CANCEL end
-  for _, word in ipairs(given or {}) do words[M.fold(word)] = true end
-  conversations[name] = { fn = fn, words = words, options = options }
+  if type(fn) ~= "function" then
+    misuse("conversation '%s': a function expected, got %s", name,
+      fn == nil and "nothing" or type(fn))
+  end
+  check.fields(("conversation '%s'"):format(name), options, OPTIONS)
+  if conversations[name] then misuse("conversation '%s' is registered twice", name) end
+  conversations[name] = {
+    fn = fn, words = words_of(name, options.cancel), options = options, at = check.position(),
+  }
 end
 
 ---@return string[] names
@@ -119,9 +139,9 @@ end
 function M.wait(cc, what, o)
   local talk = cc._talk
   if not talk then
-    misuse(3, "this waits for an answer, which only the code of a p.conversation can")
+    misuse("this waits for an answer, which only the code of a p.conversation can")
   elseif running() ~= talk.co then
-    misuse(3, "this waits for an answer, which a coroutine of your own cannot")
+    misuse("this waits for an answer, which a coroutine of your own cannot")
   end
   local player = talk.player
   what = what:sub(1, 80)
@@ -286,24 +306,26 @@ local enter, leave = C.enter, C.leave
 
 ---Begins a conversation when the handler is done; or p.on.state(name) has the next message.
 function C:enter(name, args)
+  check.context(self, "enter")
   if not conversations[name] then return enter(self, name) end
   if args ~= nil and type(args) ~= "table" then
-    misuse(2, "enter: a table of arguments expected, got %s", type(args))
+    misuse("enter: a table of arguments expected, got %s", type(args))
   end
   self._begin = { name = name, args = journal.copy(args) }
 end
 
 ---The next message is nobody's answer any more: a state is left, a conversation ended.
 function C:leave()
-  if self._talk then misuse(2, "leave: the code of a conversation ends it by return") end
+  if self._talk then misuse("leave: the code of a conversation ends it by return") end
   leave(self)
   self._patch.__talk = null
 end
 
 ---Lets time pass: seconds, minutes or days, over restarts. Messages meanwhile go to handlers.
 function C:wait(seconds)
+  check.context(self, "wait")
   if type(seconds) ~= "number" or seconds ~= seconds or seconds <= 0 or seconds > 366 * 86400 then
-    misuse(2, "wait: seconds expected, at most a year")
+    misuse("wait: seconds expected, at most a year")
   end
   M.wait(self, "wait", { timeout = seconds, open = false })
 end

@@ -1,10 +1,9 @@
 -- Questions of a conversation: c:ask, c:choose, c:confirm. They wait for the answer, say what is
 -- wrong with it, and ask again until it is right.
 
-local C, conversation = parley.methods, parley.conversation
+local C, conversation, check = parley.methods, parley.conversation, parley.check
+local misuse, messages = check.misuse, parley.messages
 local wait, fold = conversation.wait, conversation.fold
-
-local function misuse(level, fmt, ...) error(fmt:format(...), level + 1) end
 
 local TEXT_MAX = 4096
 local CHOICES_MAX = 100
@@ -120,32 +119,30 @@ local OPTIONS = {
 
 local function check_options(what, o)
   if o == nil then return {} end
-  if type(o) ~= "table" then misuse(3, "%s: a table of options expected, got %s", what, type(o)) end
+  if type(o) ~= "table" then misuse("%s: a table of options expected, got %s", what, type(o)) end
   for key, value in pairs(o) do
-    if not OPTIONS[key] then misuse(3, "%s: there is no option '%s'", what, tostring(key)) end
+    if not OPTIONS[key] then
+      misuse("%s: there is no option '%s'%s", what, tostring(key), check.hint(key, OPTIONS))
+    end
     if type(value) ~= OPTIONS[key] then
-      misuse(3, "%s: option '%s': a %s expected, got %s", what, key, OPTIONS[key], type(value))
+      misuse("%s: option '%s': a %s expected, got %s", what, key, OPTIONS[key], type(value))
     end
   end
   if o.as and not KINDS[o.as] then
-    misuse(3, "%s: as = '%s': text, int, number, date, time, email or phone expected", what, o.as)
+    misuse("%s: as = '%s': text, int, number, date, time, email or phone expected", what, o.as)
   end
   if o.timeout and not (o.timeout > 0 and o.timeout <= 366 * 86400) then
-    misuse(3, "%s: timeout: seconds expected, at most a year", what)
+    misuse("%s: timeout: seconds expected, at most a year", what)
   end
   return o
 end
 
-local function is_built(v)
-  return type(v) == "table" and getmetatable(v) == false and rawget(v, "parts") ~= nil
-end
-
 -- A question as an action: text, a built text, or a table as for c:reply.
 local function question_of(what, question)
-  if is_built(question) then return question:reply() end
+  if messages.is_built(question) then return question:reply() end
   if type(question) == "string" then return { text = question } end
   if type(question) ~= "table" or type(question.text) ~= "string" then
-    misuse(3, "%s: the text of the question expected, got %s", what, type(question))
+    misuse("%s: the text of the question expected, got %s", what, type(question))
   end
   local out = {}
   for key, value in pairs(question) do out[key] = value end
@@ -201,6 +198,7 @@ end
 ---@return any|nil value
 ---@return string|nil err "timeout"
 function C:ask(question, o)
+  check.context(self, "ask")
   o = check_options("ask", o)
   local action = question_of("ask", question)
   self:reply(action)
@@ -216,12 +214,12 @@ end
 -- Choices as {text, value}.
 local function choices_of(choices)
   if type(choices) ~= "table" or #choices == 0 or #choices > CHOICES_MAX then
-    misuse(3, "choose: a list of 1 to %d choices expected", CHOICES_MAX)
+    misuse("choose: a list of 1 to %d choices expected", CHOICES_MAX)
   end
   local out = {}
   for i, choice in ipairs(choices) do
     if type(choice) ~= "table" then choice = { text = tostring(choice), value = choice } end
-    if type(choice.text) ~= "string" then misuse(3, "choose: choice %d has no text", i) end
+    if type(choice.text) ~= "string" then misuse("choose: choice %d has no text", i) end
     local value = choice.value
     if value == nil then value = choice.text end
     out[i] = { text = choice.text, value = value }
@@ -259,6 +257,7 @@ end
 ---@return any|nil value
 ---@return string|nil err "timeout"
 function C:choose(question, choices, o)
+  check.context(self, "choose")
   o = check_options("choose", o)
   choices = choices_of(choices)
   local action = question_of("choose", question)
@@ -281,6 +280,10 @@ end
 ---@return boolean|nil answer
 ---@return string|nil err "timeout"
 function C:confirm(question, o)
+  check.context(self, "confirm")
+  if o ~= nil and type(o) ~= "table" then
+    misuse("confirm: a table of options expected, got %s", type(o))
+  end
   local own = {}
   for key, value in pairs(o or {}) do own[key] = value end
   local yes, no = own.yes or text_of(self, "yes"), own.no or text_of(self, "no")

@@ -1,167 +1,66 @@
--- `parley`, as a plugin sees it: registering handlers, and the dispatch that the host calls.
+-- `parley`, as a plugin sees it, and the calls of the host: an event to be handled, what the plugin
+-- has registered, its self check, its migrations.
 
 local host, freeze, clock_ms, array_mt = host, freeze, clock_ms, array_mt
-local context = parley.context
+local check, context = parley.check, parley.context
 local name, new_text, log, menu = parley.name, parley.text, parley.log, parley.menu
-local conversation = parley.conversation -- nil: the plugin has none
+local conversation = parley.conversation -- nil, like parley.menu: the plugin has none
+local options, all = parley.options, parley.handlers
+local handlers, misuse = all.handlers, check.misuse
 
-local handlers = {
-  command = {}, callback = {}, intent = {}, text = {}, state = {}, job = {}, event = {},
-}
-local on = {}
 local steps = {} -- of p.migrate, by the version that each begins from
 
-local function register(list, key, options, fn)
-  if fn == nil then options, fn = {}, options end
-  if type(fn) ~= "function" then error("a handler function expected", 3) end
-  if type(options) ~= "table" then error("handler options: a table expected", 3) end
-  list[#list + 1] = { key = key, options = options, fn = fn }
+-- an event ----------------------------------------------------------------------------------------
+
+-- A handler's result is nobody's: what was meant to be said would be lost without a word.
+local function check_result(c, h, result)
+  if #c._actions > 0 or c._begin or c._declined or c._end then return end
+  local said = type(result) == "string" or type(result) == "table" and type(result.text) == "string"
+  if not said then return end
+  error(("%s%s has returned a %s, which nobody hears: say it by c:reply(...)"):format(h.at or "",
+    h.what, type(result)), 0)
 end
 
--- One handler per name: a second one would never be heard.
-local function by_name(kind, pattern)
-  on[kind] = function(key, options, fn)
-    if type(key) ~= "string" or not key:find(pattern) then
-      error(("on.%s: a name expected, got '%s'"):format(kind, tostring(key)), 2)
-    end
-    if handlers[kind][key] then
-      error(("on.%s '%s' is registered twice"):format(kind, key), 2)
-    end
-    local list = {}
-    register(list, key, options, fn)
-    handlers[kind][key] = list[1]
-  end
-end
-by_name("command", "^[%w_]+$")
-by_name("intent", "^[%w_.]+$")
-by_name("state", "^[%w_.]+$")
-by_name("job", "^[%w_.]+$")
-by_name("event", "^[%w_.]+$")
-
-function on.text(pattern, options, fn)
-  if type(pattern) ~= "string" then error("on.text: a pattern expected", 2) end
-  local ok, err = pcall(string.find, "", pattern)
-  if not ok then error("on.text: " .. err:gsub("^.-:%d+: ", ""), 2) end
-  register(handlers.text, pattern, options, fn)
+-- Where the author's own frame is gone, the handler's line is the nearest.
+local function placed(err, h)
+  if type(err) ~= "string" then return err end
+  err = all.meant(err)
+  if check.is_placed(err) or not h.at then return err end
+  return ("%sin %s: %s"):format(h.at, h.what, err)
 end
 
----on.callback({ field = "type" }, fn), or on.callback("*", fn) for presses that fit no other.
-function on.callback(spec, options, fn)
-  if spec == "*" then
-    local list = {}
-    register(list, "*", options, fn)
-    handlers.any_callback = list[1]
-    return
-  end
-  if type(spec) ~= "table" then error("on.callback: { field = \"type\" } expected", 2) end
-  for field, kind in pairs(spec) do
-    if type(field) ~= "string" or type(kind) ~= "string" then
-      error(("on.callback: the type of '%s' is no text"):format(tostring(field)), 2)
-    end
-  end
-  register(handlers.callback, spec, options, fn)
-end
-
-function on.any(options, fn)
-  if handlers.any then error("on.any is registered twice", 2) end
-  local list = {}
-  register(list, "any", options, fn)
-  handlers.any = list[1]
-end
-
-function on.error(fn)
-  if type(fn) ~= "function" then error("on.error: a function expected", 2) end
-  handlers.error = fn
-end
-
--- callbacks: typed data ---------------------------------------------------------------------------
-
-local function matches_type(kind, v)
-  if kind == "string" then return type(v) == "string" end
-  if kind == "int" then return type(v) == "number" and v % 1 == 0 end
-  if kind == "number" then return type(v) == "number" end
-  if kind == "bool" then return type(v) == "boolean" end
-  local choices = kind:match "^enum%((.*)%)$"
-  if not choices then return false end
-  for choice in choices:gmatch "[^,%s]+" do
-    if choice == v then return true end
-  end
-  return false
-end
-
-local function find_callback(data)
-  if type(data) ~= "table" then return nil end
-  for _, h in ipairs(handlers.callback) do
-    local fits = true
-    for field, kind in pairs(h.key) do
-      if not matches_type(kind, data[field]) then fits = false end
-    end
-    for field in pairs(data) do
-      if h.key[field] == nil then fits = false end
-    end
-    if fits then return h end
-  end
-end
-
--- dispatch ----------------------------------------------------------------------------------------
-
--- The handler for an event and its further arguments.
-local function find(request, state)
-  local event, message = request.event, request.event.message or {}
-  local text = message.text or ""
-  local intent = request.intent and request.intent.name
-  -- Another plugin asks for just this: what the user has said is no reason to do something else.
-  if intent and request.intent.source == "plugin" and handlers.intent[intent] then
-    return handlers.intent[intent], request.intent
-  end
-  if event.type == "job" then
-    -- The end of a wait, of a version that had conversations: nobody waits any more.
-    if event.job == "__talk" then return { options = {}, fn = function() end } end
-    return handlers.job[event.job], event.data
-  end
-  if event.type == "menu" then return menu.asked(event) end
-  if event.type == "event" then return handlers.event[event.name], event.data end
-  if event.type == "callback" then
-    local data = message.payload and message.payload.data
-    return find_callback(data) or handlers.any_callback, data
-  end
-  local command, rest = text:match "^/([%w_]+)@?%S*%s*(.*)$"
-  if command and handlers.command[command] then return handlers.command[command], rest end
-  if state and handlers.state[state] then return handlers.state[state], text end
-  for _, h in ipairs(handlers.text) do
-    local found = { text:find(h.key) }
-    if found[1] then return h, unpack(found, 3) end
-  end
-  if intent and handlers.intent[intent] then return handlers.intent[intent], request.intent end
-  return handlers.any, text
-end
-
-local function is_command(text)
-  local command = text:match "^/([%w_]+)"
-  return command ~= nil and handlers.command[command] ~= nil
+local function call(c, h, ...)
+  local result = h.fn(c, ...)
+  if result ~= nil and h.what then check_result(c, h, result) end
 end
 
 local function run(c, request, h, ...)
-  local ok, err = pcall(h.fn, c, ...)
+  local ok, err = pcall(call, c, h, ...)
   if ok and c._begin then ok, err = pcall(conversation.begin, c, request) end
-  if ok and c.event.type == "callback" then ok, err = pcall(menu.refresh, c) end
+  if ok and menu and c.event.type == "callback" then ok, err = pcall(menu.refresh, c) end
   if ok then return end
+  err = placed(err, h)
   if not handlers.error then error(err, 0) end
   handlers.error(c, type(err) == "table" and err or { code = "exception", message = tostring(err) })
 end
 
+local function go(c, request, h, ...)
+  if not h or not options.admit(c, h) then return false end
+  if not options.within_limit(c, h) then return true end
+  if h.options.typing then c:typing() end
+  run(c, request, h, ...)
+  return true
+end
+
 export("dispatch", function(request)
   local c = context(request)
-  local function go(h, ...)
-    if not h then return false end
-    if h.options.role and h.options.role ~= c.user.role then return false end
-    if h.options.typing then c:typing() end
-    run(c, request, h, ...)
-    return true
-  end
-  local answer = conversation and conversation.find(request, is_command)
+  local answer = conversation and conversation.find(request, all.is_command)
   local handled
-  if answer then handled = go(answer) else handled = go(find(request, c.session.__state)) end
+  if answer then
+    handled = go(c, request, answer)
+  else
+    handled = go(c, request, all.find(request, c.session.__state))
+  end
   handled = handled and not c._declined
   if not handled then return { actions = setmetatable({}, array_mt), declined = true } end
   return {
@@ -178,7 +77,7 @@ export("describe", function()
       out[kind] = names
     end
   end
-  out.any, out.menu = handlers.any ~= nil, menu.names()
+  out.any, out.menu = handlers.any ~= nil, menu and menu.names()
   out.conversation = conversation and conversation.names()
   out.migrate = {}
   for from in pairs(steps) do out.migrate[#out.migrate + 1] = from end
@@ -187,26 +86,17 @@ end)
 
 -- before it serves --------------------------------------------------------------------------------
 
--- Where the plugin has called what calls this, like "shop/main.lua:3: ".
-local function position()
-  for level = 2, 10 do
-    local _, where = pcall(error, "", level)
-    if where:find("^" .. name .. "/") then return where end
-  end
-  return ""
-end
-
-local check, check_at
+local own_check, check_at
 
 local function self_check(fn)
-  if type(fn) ~= "function" then error("self_check: a function expected", 2) end
-  if check then error("self_check is called twice", 2) end
-  check, check_at = fn, position()
+  if type(fn) ~= "function" then misuse("self_check: a function expected, got %s", type(fn)) end
+  if own_check then misuse "self_check is called twice" end
+  own_check, check_at = fn, check.position()
 end
 
 export("self_check", function(config)
-  if not check then return true end
-  local ok, err = pcall(check, { config = config, log = log })
+  if not own_check then return true end
+  local ok, err = pcall(own_check, { config = config, log = log })
   if ok then return true end
   -- The table of an error says no line: then it is that of p.self_check.
   if type(err) == "table" then err = err.message or err.code end
@@ -219,10 +109,11 @@ end)
 
 local function migrate(from, fn)
   if type(from) ~= "number" or from < 1 or from % 1 ~= 0 then
-    error("migrate: the version of the data that it begins from expected, like 1", 2)
+    misuse("migrate: the version of the data that it begins from expected, like 1, got %s",
+      tostring(from))
   end
-  if type(fn) ~= "function" then error("migrate: a function expected", 2) end
-  if steps[from] then error(("migrate: a step from version %d is there"):format(from), 2) end
+  if type(fn) ~= "function" then misuse("migrate: a function expected, got %s", type(fn)) end
+  if steps[from] then misuse("migrate: a step from version %d is there", from) end
   steps[from] = fn
 end
 
@@ -244,23 +135,34 @@ end)
 
 -- the module --------------------------------------------------------------------------------------
 
+-- A name that is near one of these was meant to be it; others are the author's own.
+local function with_hints(what, t)
+  return setmetatable(t, { __index = function(_, key)
+    local hint = check.hint(key, t)
+    if hint ~= "" then misuse("%s has no '%s'%s", what, key, hint) end
+  end })
+end
+
 local created = false
 
-parley = freeze("parley", {
+parley = freeze("parley", with_hints("parley", {
   name = name,
   plugin = function()
-    if created then error("parley.plugin() is called twice", 2) end
+    if created then misuse "parley.plugin() is called twice" end
     created = true
-    return {
-      on = freeze("on", on), menu = menu.register, self_check = self_check, migrate = migrate,
+    return with_hints("p", {
+      on = all.on, menu = menu and menu.register, self_check = self_check, migrate = migrate,
       conversation = conversation and conversation.register,
-    }
+    })
   end,
   text = new_text,
   now = function() return clock_ms() / 1000 end,
   uuid = function() return host "uuid" end,
   json = freeze("parley.json", {
     encode = function(v) return host("json.encode", v) end,
-    decode = function(s) return host("json.decode", s) end,
+    decode = function(s)
+      if type(s) ~= "string" then misuse("json.decode: a text expected, got %s", type(s)) end
+      return host("json.decode", s)
+    end,
   }),
-})
+}))

@@ -7,7 +7,7 @@
 -- way. One that does not is found out by the names of its calls, and refused.
 
 local door, call_id, moments = host, call_id, moments
-local clock_ms, array_mt = clock_ms, array_mt
+local clock_ms, array_mt, check = clock_ms, array_mt, parley.check
 
 local M = {}
 local Player = {}
@@ -85,17 +85,8 @@ end
 ---Whether everything that the journal has was seen again.
 function Player:is_live() return self.at == #self.log end
 
--- The author's line that is at work, like "shop/main.lua:3: ".
-local function position()
-  for level = 3, 20 do
-    local _, where = pcall(error, "", level)
-    if where:find "^[%w_%-]+/[^:]+%.lua:%d+: " then return where end
-  end
-  return ""
-end
-
 function Player:refuse(fmt, ...)
-  self.broken = self.broken or position() .. fmt:format(...)
+  self.broken = self.broken or check.position() .. fmt:format(...)
   error(self.broken, 0)
 end
 
@@ -166,4 +157,4 @@ function host(service, ...)
 end
 
 M.now_ms = clock_ms
-parley = { journal = M }
+parley.journal = M

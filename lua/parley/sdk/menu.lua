@@ -1,69 +1,98 @@
 -- Menus: one message with buttons, described by a function that is called whenever it is to be
 -- shown. The host compares: what is the same is not sent again, what has changed is edited.
 
-local C, add = parley.methods, parley.add
+local C, add, check, messages = parley.methods, parley.add, parley.check, parley.messages
+local misuse, mine = check.misuse, check.context
 
-local menus = {} -- the functions of p.menu, by name
+local menus = {} -- {fn, at} of p.menu, by name
 
 local WAYS = { "data", "url", "menu", "back", "close" }
-
-local function misuse(level, fmt, ...) error(fmt:format(...), level + 1) end
+local BUTTON = {
+  text = "string", data = "table", url = "string", menu = "string", args = "table", back = "any",
+  close = "boolean",
+}
+local VIEW = {
+  text = "any", format = "string", entities = "table", rows = "table", keyboard = "table",
+}
 
 ---p.menu("main", function(c, args) return { text = ..., rows = ... } end)
 local function menu(name, fn)
   if type(name) ~= "string" or not name:find "^[%w_.]+$" or #name > 32 then
-    misuse(2, "menu: a name like 'main' expected, got '%s'", tostring(name))
+    misuse("menu: a name like 'main' expected, got '%s'", tostring(name))
   end
-  if type(fn) ~= "function" then misuse(2, "menu '%s': a function expected", name) end
-  if menus[name] then misuse(2, "menu '%s' is registered twice", name) end
-  menus[name] = fn
+  if type(fn) ~= "function" then
+    misuse("menu '%s': a function expected, got %s", name, fn == nil and "nothing" or type(fn))
+  end
+  if menus[name] then misuse("menu '%s' is registered twice", name) end
+  menus[name] = { fn = fn, at = check.position() }
 end
 
--- A mistake in what a menu's function gives is the function's: level 0 names the menu.
+-- What its function gives is looked at when that has returned: the line is that of p.menu.
+local function wrong(name, fmt, ...)
+  error(("%smenu '%s': %s"):format(menus[name].at, name, fmt:format(...)), 0)
+end
+
 local function check_button(name, b)
   if type(b) ~= "table" or type(b.text) ~= "string" then
-    error(("menu '%s': a button is { text = ..., ... }"):format(name), 0)
+    wrong(name, "a button is { text = ..., ... }")
+  end
+  for key, value in pairs(b) do
+    local kind = BUTTON[key]
+    if not kind then
+      wrong(name, "the button '%s' has no field '%s'%s", b.text, tostring(key),
+        check.hint(key, BUTTON))
+    elseif kind ~= "any" and type(value) ~= kind then
+      wrong(name, "the button '%s': %s: a %s expected, got a %s", b.text, key, kind, type(value))
+    end
   end
   if b.menu ~= nil and not menus[b.menu] then
-    error(("menu '%s': the button '%s' leads to '%s', but there is no p.menu(\"%s\", ...)"):format(
-      name, b.text, tostring(b.menu), tostring(b.menu)), 0)
+    wrong(name, "the button '%s' leads to '%s', but there is no p.menu(\"%s\", ...)%s", b.text,
+      b.menu, b.menu, check.hint(b.menu, menus))
+  end
+  if b.data and not check.registered.takes(b.data) then
+    wrong(name, "nobody takes the press of the button '%s': there is no p.on.callback for { %s }",
+      b.text, check.list(b.data))
   end
   local ways = 0
   for _, way in ipairs(WAYS) do
     if b[way] then ways = ways + 1 end
   end
-  if ways > 1 then
-    error(("menu '%s': the button '%s' does more than one thing"):format(name, b.text), 0)
-  end
+  if ways > 1 then wrong(name, "the button '%s' does more than one thing", b.text) end
 end
 
 local function check_rows(name, rows)
   if rows == nil then return end
-  if type(rows) ~= "table" then error(("menu '%s': rows of buttons expected"):format(name), 0) end
   for _, row in ipairs(rows) do
-    if type(row) ~= "table" or row.text then
-      error(("menu '%s': each row is a list of buttons"):format(name), 0)
-    end
+    if type(row) ~= "table" or row.text then wrong(name, "each row is a list of buttons") end
     for _, b in ipairs(row) do check_button(name, b) end
+  end
+end
+
+local function check_view(name, what)
+  if type(what) ~= "table" then
+    wrong(name, "a table with a text and rows expected, got %s",
+      what == nil and "nothing" or type(what))
+  end
+  for key, value in pairs(what) do
+    local kind = VIEW[key]
+    if not kind then
+      wrong(name, "there is no field '%s'%s", tostring(key), check.hint(key, VIEW))
+    elseif kind ~= "any" and type(value) ~= kind then
+      wrong(name, "%s: a %s expected, got a %s", key, kind, type(value))
+    end
   end
 end
 
 -- What the function gives, as an action.
 local function action_of(name, args, what)
-  if type(what) == "table" and getmetatable(what) == false and rawget(what, "parts") then
-    what = { text = what }
-  end
-  if type(what) ~= "table" then
-    error(("menu '%s': a table with a text and rows expected, got %s"):format(name, type(what)), 0)
-  end
+  if messages.is_built(what) then what = { text = what } end
+  check_view(name, what)
   local text, format, entities = what.text, what.format, what.entities
-  if type(text) == "table" and rawget(text, "parts") then
+  if messages.is_built(text) then
     local built = text:reply()
     text, format, entities = built.text, built.format, built.entities
   end
-  if type(text) ~= "string" or text == "" then
-    error(("menu '%s': its text is missing"):format(name), 0)
-  end
+  if type(text) ~= "string" or text == "" then wrong(name, "its text is missing") end
   check_rows(name, what.rows)
   return {
     type = "menu", name = name, args = args, text = text, format = format, entities = entities,
@@ -73,7 +102,7 @@ end
 
 -- Shows a menu that is there.
 local function show(c, name, args)
-  local what = menus[name](c, args or {})
+  local what = menus[name].fn(c, args or {})
   local action = action_of(name, args, what)
   if what.keyboard then c:keyboard(what.keyboard) end
   add(c, action)
@@ -82,14 +111,17 @@ end
 
 ---Opens a menu, or shows it as it is now. Without a name: the one that is open.
 function C:menu(name, args)
+  mine(self, "menu")
   if name == nil then
     local open = self.dialog.menu
     if not open or not menus[open.name] then return false end
     name, args = open.name, open.args
   end
-  if not menus[name] then misuse(2, "menu: there is no p.menu(\"%s\", ...)", tostring(name)) end
+  if not menus[name] then
+    misuse("menu: there is no p.menu(\"%s\", ...)%s", tostring(name), check.hint(name, menus))
+  end
   if args ~= nil and type(args) ~= "table" then
-    misuse(2, "menu: a table of arguments expected, got %s", type(args))
+    misuse("menu: a table of arguments expected, got %s", type(args))
   end
   show(self, name, args)
   return true
@@ -97,6 +129,7 @@ end
 
 ---Takes the menu away.
 function C:close_menu()
+  mine(self, "close_menu")
   add(self, { type = "menu", close = true })
   self._menu = true
 end
@@ -104,8 +137,9 @@ end
 ---Buttons in the place of the phone's keyboard, { text =, rows = { { "Book", { text =, data = } } }
 ---}, or { text =, remove = true }. Nothing is sent when they are there already.
 function C:keyboard(what)
+  mine(self, "keyboard")
   if type(what) ~= "table" or type(what.text) ~= "string" then
-    misuse(2, "keyboard: { text = ..., rows = ... } expected")
+    misuse("keyboard: { text = ..., rows = ... } expected")
   end
   local keyboard = {
     remove = what.remove, persistent = what.persistent, once = what.once,

@@ -2,6 +2,8 @@
 -- they are, and what is bold or a link stands beside the text as entities (offsets and lengths in
 -- UTF-16 code units, as the Bot API has them).
 
+local misuse = parley.check.misuse
+
 local T = {}
 local meta = { __index = T, __metatable = false } -- not T itself: a text would lead to it
 
@@ -11,11 +13,13 @@ local function units(s)
   return n
 end
 
--- Always the last thing that a method does: its own frame is gone then, and the author is level 2.
 local function piece(self, s, entity)
+  if type(self) ~= "table" or not rawget(self, "parts") then
+    misuse "text: a colon is missing: parley.text():bold(...)"
+  end
   if type(s) == "number" then s = tostring(s) end
-  if type(s) ~= "string" then error("text: a text expected, got " .. type(s), 2) end
-  if not utf8.len(s) then error("text: UTF-8 expected", 2) end
+  if type(s) ~= "string" then misuse("text: a text expected, got %s", type(s)) end
+  if not utf8.len(s) then misuse "text: UTF-8 expected" end
   local length = units(s)
   if entity and length > 0 then
     entity.offset, entity.length = self.length, length
@@ -39,7 +43,7 @@ end
 function T:pre(s, language) return piece(self, s, { type = "pre", language = language }) end
 function T:link(s, url)
   if type(url) ~= "string" or not url:find "^https?://" then
-    error("text:link: a URL with http:// or https:// expected", 2)
+    misuse("text:link: a URL with http:// or https:// expected, got '%s'", tostring(url))
   end
   return piece(self, s, { type = "text_link", url = url })
 end
@@ -47,7 +51,7 @@ end
 ---What c:reply takes; `more` adds buttons and the like.
 function T:reply(more)
   if more ~= nil and type(more) ~= "table" then
-    error("text:reply: a table expected, got " .. type(more), 2)
+    misuse("text:reply: a table expected, got %s", type(more))
   end
   local out = { text = table.concat(self.parts) }
   if #self.entities > 0 then out.format, out.entities = "entities", self.entities end

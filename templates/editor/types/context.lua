@@ -37,6 +37,7 @@ local Context = {}
 ---@field type string of the message, or "job", "menu"
 ---@field message? parley.Message
 ---@field job? string
+---@field id? string of a job that was scheduled with one
 ---@field name? string of an event
 ---@field data? table of a job or an event
 ---@field menu? parley.MenuShown that is to be shown
@@ -286,11 +287,39 @@ function Context:notify(user_id, what) end
 ---@field job string
 ---@field data? table handed to the job
 ---@field ["in"]? number seconds from now
+---@field in_? number the same
 ---@field at? number seconds since 1970, instead of `in`
+---@field id? string takes the place of another one of this id; c:unschedule(id) takes it back
 
 ---Permission `jobs`. Fires p.on.job(job), also after a restart.
 ---@param what parley.Schedule
 function Context:schedule(what) end
+
+---@class parley.Every: parley.Schedule
+---@field seconds number between two times, from a minute to a year; first after them, or at `in` or `at`
+
+---Permission `jobs`. Fires p.on.job(job) again and again, also after a restart; what was missed comes
+---once. Its id is the name of the job when it has no other. At most 20 of a plugin in a dialog.
+---@param what parley.Every
+---@return true|nil ok
+---@return parley.Error|nil err code: quota, permission
+function Context:every(what) end
+
+---What was scheduled under this id does not come any more.
+---@param id string
+function Context:unschedule(id) end
+
+---@class parley.Scheduled
+---@field id string
+---@field job string
+---@field data? table
+---@field at number seconds since 1970
+---@field every? number seconds, when it comes again
+
+---Permission `jobs`: what is scheduled in this dialog under an id, the next one first.
+---@return parley.Scheduled[]|nil list
+---@return parley.Error|nil err
+function Context:scheduled() end
 
 ---Permission `events`: a row of the audit.
 ---@param name string

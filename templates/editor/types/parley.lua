@@ -11,7 +11,10 @@
 
 ---Conditions of a handler, between its name and its function.
 ---@class parley.HandlerOptions
----@field role? "user"|"operator"|"admin" for others the next plugin is asked
+---@field role? "user"|"operator"|"admin"|string[] for others the next plugin is asked
+---@field limit? string how often, like "2/s", "10/m", "100/h" or "3/20s"; who comes sooner is told to wait
+---@field by? "user"|"dialog" whom the limit is for, default user
+---@field limited? fun(c: parley.Context, seconds: integer) says it instead
 ---@field typing? boolean shows that an answer is on its way
 
 ---@class parley

@@ -63,14 +63,14 @@ function bot:press(label, o) end
 ---@return parley.TestkitReply
 function bot:send(message, o) end
 
----Lets time pass; jobs that are due by then have fired.
+---Lets time pass, from one job that is due to the next; all that are due by then have fired.
 ---@param seconds number
 ---@param dialog? string
 ---@return parley.TestkitReply[] replies that came by themselves
 function bot:advance(seconds, dialog) end
 
 ---The jobs that wait, the next one first.
----@return {job: string, data: any, dialog: string, seconds: number}[] seconds from now
+---@return {job: string, id: string?, every: number?, data: any, dialog: string, seconds: number}[] seconds from now
 function bot:jobs() end
 
 ---The plugin's session in a dialog.
