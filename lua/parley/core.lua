@@ -2,6 +2,7 @@
 
 local app = require "parley.http.app"
 local blobs = require "parley.blobs"
+local blobs_shared = require "parley.blobs.shared"
 local blobs_sweep = require "parley.blobs.sweep"
 local broadcasts = require "parley.broadcasts.watch"
 local catalogue = require "parley.plugins.catalogue"
@@ -68,10 +69,16 @@ local OPS_CONNECTIONS = 32 -- a few probes and scrapers: they must not use up de
 local function join(self, index)
   local id, err = cluster.identity(self.config.home, index)
   if not id then return nil, err end
+  local files
+  if self.db:dialect() ~= "sqlite" then
+    files, err = blobs_shared.identity(self.config.home)
+    if err then return nil, err end
+  end
   self.cluster = cluster.new {
     db = self.db, id = id, log = log.write, nudge = worker.nudge,
     info = {
       version = fs.version(), host = fs.hostname(), listens = self.config.http_listen,
+      files = files,
     },
   }
   self.cluster:on("tokens", function() self.verify:forget() end)
@@ -235,6 +242,15 @@ local function lead(self)
   end, function() return recover.owners(self.db) end)
 end
 
+-- A file that another instance has kept could not be sent or read here.
+local function look_at_files(self)
+  if self.db:dialect() == "sqlite" then return end
+  local machines = blobs_shared.apart(self.db)
+  if not machines or #machines == 0 then return end
+  log.write("error", "instances keep the files of plugins in folders of their own: "
+    .. blobs_shared.ADVICE, { machines = table.concat(machines, ", ") })
+end
+
 ---Takes up what a crash has cut off, then starts the work that no request asks for.
 ---@return integer|nil resumed turns
 ---@return table|nil err
@@ -258,6 +274,7 @@ function M:begin()
   end
   self.shared:begin(self.cluster)
   self.telegram:begin()
+  task.spawn(look_at_files, self)
   return #resumed
 end
 

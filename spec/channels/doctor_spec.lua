@@ -120,7 +120,10 @@ describe("the doctor of bots", function()
   it("finds that nobody works for it", function()
     finds("worker", "problem", "no host runs", { running = false })
     local function db(rows)
-      return { dialect = function() return "postgres" end, first = function() return table.remove(rows, 1) end }
+      return {
+        dialect = function() return "postgres" end, first = function() return table.remove(rows, 1) end,
+        query = function() return {} end, -- instances
+      }
     end
     finds("worker", "problem", "no worker has taken the lease telegram:%d%d", { db = db {} })
     local still = { owner = "abc/0", fence = 1, renewals = 7 }

@@ -152,7 +152,7 @@ M.BotDiagnosisV1 = {
         properties = {
           check = {
             type = "string",
-            enum = { "record", "api", "token", "webhook", "updates", "worker", "groups" },
+            enum = { "record", "api", "token", "webhook", "updates", "worker", "groups", "files" },
           },
           kind = { type = "string", enum = { "good", "hint", "problem" } },
           message = text, advice = { type = "string", description = "what to do" },

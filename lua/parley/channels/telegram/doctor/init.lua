@@ -6,6 +6,7 @@ local explain = require "parley.channels.telegram.explain"
 local fleet = require "parley.channels.telegram.fleet"
 local hook = require "parley.channels.telegram.doctor.hook"
 local reach = require "parley.channels.telegram.doctor.reach"
+local shared = require "parley.blobs.shared"
 local shards = require "parley.channels.telegram.shards"
 local task = require "host.task"
 
@@ -15,7 +16,7 @@ local TIMEOUT_S = 10
 local WATCH_S = 2.5 -- a lease is renewed once a second
 
 ---@class parley.Finding
----@field check "record"|"api"|"token"|"webhook"|"updates"|"worker"|"groups"
+---@field check "record"|"api"|"token"|"webhook"|"updates"|"worker"|"groups"|"files"
 ---@field kind "good"|"hint"|"problem"
 ---@field message string
 ---@field advice string|nil what to do
@@ -111,6 +112,15 @@ local function examine_worker(self, add)
   add("worker", "good", before.owner .. " works for it")
 end
 
+-- What one instance has kept, another one may have to send.
+local function examine_files(self, add)
+  if self.db:dialect() == "sqlite" then return end
+  local machines = shared.apart(self.db)
+  if not machines or #machines == 0 then return end
+  add("files", "problem", "instances keep the files of plugins in folders of their own: "
+    .. table.concat(machines, ", "), shared.ADVICE)
+end
+
 ---Examines a bot. It waits for Telegram, half a minute at most.
 ---@param self parley.Examination
 ---@return parley.Finding[] findings in the order in which to read them
@@ -131,6 +141,7 @@ function M.examine(self)
     end
   end
   if self.bot.state == "active" then examine_worker(self, add) end
+  examine_files(self, add)
   return findings, well
 end
 
