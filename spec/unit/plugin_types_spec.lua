@@ -3,6 +3,7 @@
 local actions = require "parley.schema.actions"
 local fs = require "host.fs"
 local json = require "host.json"
+local reference = require "parley.reference.definitions"
 local schema = require "parley.schema.v1alpha"
 local parts = require("parley.plugins.sdk").PARTS
 local temporary = require "parley.util.temporary"
@@ -17,27 +18,31 @@ local function keys(...)
   return out
 end
 
+local function items()
+  local out = {}
+  for _, section in ipairs(reference.read(TYPES)) do
+    for _, item in ipairs(section.items) do out[#out + 1] = item end
+  end
+  return out
+end
+
 -- The classes of the definitions: what each has as a field or as a function.
 local function definitions()
   local classes = {}
   for _, file in ipairs(fs.list(TYPES)) do
-    local text = assert(fs.read(TYPES .. file))
-    assert(loadstring(text, "@" .. TYPES .. file))
-    local class, locals = nil, {}
-    for line in text:gmatch "[^\n]+" do
-      local name = line:match "^%-%-%-@class ([%w_.]+)"
-      if name then
-        assert.is_nil(classes[name], name .. " is defined twice")
-        class = {}
-        classes[name] = class
-      end
-      local field = line:match "^%-%-%-@field ([%w_]+)"
-      if field then class[field] = true end
-      local variable = line:match "^local ([%w_]+) = {}" or line:match "^([%w_]+) = {}"
-      if variable then locals[variable] = class end
-      local owner, method, parameters = line:match "^function ([%w_]+)[.:]([%w_]+)(%b())"
-      if owner then assert(locals[owner], file .. ": " .. line)[method] = parameters end
+    assert(loadstring(assert(fs.read(TYPES .. file)), "@" .. TYPES .. file))
+  end
+  local owners = {}
+  for _, item in ipairs(items()) do
+    if not item.call and not item.alias then
+      assert.is_nil(classes[item.name], item.name .. " is defined twice")
+      classes[item.name] = {}
+      for _, field in ipairs(item.fields) do classes[item.name][field.name] = true end
+      if item.owner then owners[item.owner] = classes[item.name] end
     end
+  end
+  for _, item in ipairs(items()) do
+    if item.call then assert(owners[item.owner], item.call)[item.name] = item.parameters end
   end
   return classes
 end
@@ -104,8 +109,7 @@ describe("the definitions for editors", function()
     } do
       for name, parameters in pairs(classes[class]) do
         if parameters ~= true then
-          local _, n = parameters:gsub("[%w_]+", "")
-          assert.equal(debug.getinfo(o[1][name], "u").nparams - o.self, n, class .. "." .. name .. parameters)
+          assert.equal(debug.getinfo(o[1][name], "u").nparams - o.self, #parameters, class .. "." .. name)
           checked = checked + 1
         end
       end

@@ -2,6 +2,7 @@
 
 local exit = require "parley.cli.exit"
 local fs = require "host.fs"
+local markdown = require "parley.reference.markdown"
 local options = require "parley.cli.options"
 local output = require "parley.cli.output"
 
@@ -9,9 +10,13 @@ local M = {
   about = [[
 Writes definitions of `parley`, the context and the test kit for editors with a Lua language server:
 types/*.lua, and .luarc.json where there is none. parley plugin new has done so; this brings them up
-to the version that is installed.]],
+to the version that is installed. With --markdown it writes nothing, and prints the API reference
+that is made of them.]],
   arguments = { { name = "FOLDER", help = "of the plugin (default: this one)" } },
-  options = { options.output },
+  options = {
+    { name = "markdown", help = "print the API reference of this version" },
+    options.output,
+  },
 }
 
 local SETTINGS = ".luarc.json"
@@ -42,6 +47,10 @@ local function write(from, to)
 end
 
 function M.run(o)
+  if o.markdown then
+    io.stdout:write(markdown.page())
+    return exit.DONE
+  end
   local dir = o[1] or "."
   local st = fs.stat(dir)
   if not st or st.type ~= "directory" then return exit.usage(dir .. " is no folder") end

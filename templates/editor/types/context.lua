@@ -2,6 +2,9 @@
 
 -- The context `c` of a handler, for editors (LuaCATS): what has come, and the ways to answer it.
 
+-- ## The context
+-- What each handler gets first, `c`: what has come, who it is from, and the ways to answer.
+
 ---@class parley.Context
 ---@field message parley.Message empty when a job is due
 ---@field event parley.Event
@@ -69,53 +72,8 @@ local Context = {}
 ---A handle for a header or `auth`: the value never enters the plugin.
 ---@class parley.Secret
 
--- asking, in a p.conversation -----------------------------------------------------------------------
-
----@class parley.AskOptions
----@field as? "text"|"int"|"number"|"date"|"time"|"email"|"phone" default "text"; a date comes as "2030-12-24"
----@field min? number of a number, or of the length of a text
----@field max? number
----@field match? string pattern that the answer must have
----@field check? fun(value: any, message: table): any, string|nil another value, true for the same, or nil and what to say
----@field retry? string what is said when the answer is not right
----@field timeout? number seconds
----@field any? boolean the whole message is the answer, whatever it is
-
----@class parley.ChooseOptions
----@field columns? integer buttons in a row, default 1
----@field retry? string
----@field timeout? number seconds
-
----@class parley.ConfirmOptions: parley.ChooseOptions
----@field yes? string
----@field no? string
-
----Asks, and waits for the answer, over restarts and new versions.
----@param question string|parley.Text|table as for reply
----@param options? parley.AskOptions
----@return any|nil value
----@return "timeout"|nil err
-function Context:ask(question, options) end
-
----Asks with buttons; a label or its number may be typed, too.
----@param question string|parley.Text|table as for reply
----@param choices (string|number|{text: string, value: any})[]
----@param options? parley.ChooseOptions
----@return any|nil value
----@return "timeout"|nil err
-function Context:choose(question, choices, options) end
-
----@param question string|parley.Text|table as for reply
----@param options? parley.ConfirmOptions
----@return boolean|nil answer
----@return "timeout"|nil err
-function Context:confirm(question, options) end
-
----Lets time pass, over restarts; messages meanwhile go to handlers.
----@param seconds number at most a year
-function Context:wait(seconds) end
-
--- answering ---------------------------------------------------------------------------------------
+-- ## Answering (example: answering)
+-- What a handler does leaves it together, when it has returned: with what it has stored, or not at all.
 
 ---@class parley.Reply
 ---@field text? string needed unless there is a medium
@@ -160,6 +118,90 @@ function Context:wait(seconds) end
 ---@field data? table<string, string|number|boolean>
 ---@field url? string
 
+---@class parley.Medium
+---@field url? string
+---@field id? string that the channel knows
+---@field file? string id of a file of `c.files` or `c:download`
+
+---Answers. At most 50 actions in one event.
+---@param what string|number|parley.Reply|parley.Text
+function Context:reply(what) end
+
+---Changes a message that was sent before, where the channel can.
+---@param message_id string
+---@param what string|parley.Reply
+function Context:edit(message_id, what) end
+
+---Takes a message away, where the channel can.
+---@param message_id string
+function Context:delete(message_id) end
+
+---Shows that an answer is on its way, at once.
+function Context:typing() end
+
+---A short notice for the press of a button.
+---@param text? string at most 200 characters
+---@param options? { alert?: boolean } shown until the person closes it
+function Context:answer(text, options) end
+
+---A text of locales/ in the user's language. `{name}` is filled in; plurals go by `params.n`.
+---@param key string
+---@param params? table<string, string|number>
+---@return string text the key, when no language has it
+function Context:t(key, params) end
+
+-- ## Conversations (example: conversation)
+-- Straight-line code that waits for people, over restarts and new versions: see
+-- [the plugin guide](plugin-guide.md#conversations).
+
+---@class parley.AskOptions
+---@field as? "text"|"int"|"number"|"date"|"time"|"email"|"phone" default "text"; a date comes as "2030-12-24"
+---@field min? number of a number, or of the length of a text
+---@field max? number
+---@field match? string pattern that the answer must have
+---@field check? fun(value: any, message: table): any, string|nil another value, true for the same, or nil and what to say
+---@field retry? string what is said when the answer is not right
+---@field timeout? number seconds
+---@field any? boolean the whole message is the answer, whatever it is
+
+---@class parley.ChooseOptions
+---@field columns? integer buttons in a row, default 1
+---@field retry? string
+---@field timeout? number seconds
+
+---@class parley.ConfirmOptions: parley.ChooseOptions
+---@field yes? string
+---@field no? string
+
+---Asks, and waits for the answer, over restarts and new versions.
+---@param question string|parley.Text|table as for reply
+---@param options? parley.AskOptions
+---@return any|nil value
+---@return "timeout"|nil err
+function Context:ask(question, options) end
+
+---Asks with buttons; a label or its number may be typed, too.
+---@param question string|parley.Text|table as for reply
+---@param choices (string|number|{text: string, value: any})[]
+---@param options? parley.ChooseOptions
+---@return any|nil value
+---@return "timeout"|nil err
+function Context:choose(question, choices, options) end
+
+---Asks for yes or no, in the user's language.
+---@param question string|parley.Text|table as for reply
+---@param options? parley.ConfirmOptions
+---@return boolean|nil answer
+---@return "timeout"|nil err
+function Context:confirm(question, options) end
+
+---Lets time pass, over restarts; messages meanwhile go to handlers.
+---@param seconds number at most a year
+function Context:wait(seconds) end
+
+-- ## Menus and keyboards (example: menus)
+-- See [the plugin guide](plugin-guide.md#menus).
+
 ---Buttons in the place of the phone's keyboard, until another one comes.
 ---@class parley.Keyboard
 ---@field rows? parley.Key[][] at most 20, of at most 8
@@ -200,15 +242,6 @@ function Context:wait(seconds) end
 ---@field once? boolean
 ---@field placeholder? string
 
----@class parley.Medium
----@field url? string
----@field id? string that the channel knows
----@field file? string id of a file of `c.files` or `c:download`
-
----Answers. At most 50 actions in one event.
----@param what string|number|parley.Reply|parley.Text
-function Context:reply(what) end
-
 ---Opens a menu, or shows it as it is now; without a name the one that is open. Nothing is sent when
 ---nothing has changed.
 ---@param name? string
@@ -223,32 +256,7 @@ function Context:close_menu() end
 ---@param what parley.KeyboardMessage
 function Context:keyboard(what) end
 
----@param message_id string
----@param what string|parley.Reply
-function Context:edit(message_id, what) end
-
----@param message_id string
-function Context:delete(message_id) end
-
----Shows that an answer is on its way, at once.
-function Context:typing() end
-
----A short notice for the press of a button.
----@param text? string at most 200 characters
----@param options? { alert?: boolean } shown until the person closes it
-function Context:answer(text, options) end
-
----A text of locales/ in the user's language. `{name}` is filled in; plurals go by `params.n`.
----@param key string
----@param params? table<string, string|number>
----@return string text the key, when no language has it
-function Context:t(key, params) end
-
----The user's language from now on, in all their dialogs.
----@param locale? string like "uk"; nil: that of their channel again
-function Context:set_locale(locale) end
-
--- the conversation --------------------------------------------------------------------------------
+-- ## The dialog (example: dialog)
 
 ---Begins p.conversation(name) when the handler is done. Without one of this name: the next message of this dialog goes
 ---to p.on.state(name).
@@ -274,6 +282,12 @@ function Context:handoff() end
 
 ---The dialog is closed.
 function Context:close() end
+
+-- ## Time, events, other people (example: people)
+
+---The user's language from now on, in all their dialogs.
+---@param locale? string like "uk"; nil: that of their channel again
+function Context:set_locale(locale) end
 
 ---Permission `notify`. Says something in another user's dialog with this bot: with this event's
 ---transaction or not at all, in order with what happens there.
@@ -332,6 +346,9 @@ function Context:emit(name, data) end
 ---@return parley.Error|nil err
 function Context:history(n) end
 
+-- ## Telegram (example: telegram)
+-- See [the plugin guide](plugin-guide.md#what-only-telegram-has).
+
 ---A reaction to the message that has come.
 ---@param emoji? string nil: none any more
 ---@param message_id? string|integer of another message of the chat
@@ -359,6 +376,8 @@ function Context:telegram(method, params) end
 ---@return any result
 ---@return parley.Error|nil err
 function Context:ask_telegram(method, params) end
+
+-- ## Files
 
 ---Permission `files`. Keeps a file that a user has sent.
 ---@param what table|string the payload of its message, or the id that the channel gave it

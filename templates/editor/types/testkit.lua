@@ -2,6 +2,10 @@
 
 -- require "parley.testkit", for editors (LuaCATS).
 
+-- ## The test kit (example: kit)
+-- `require "parley.testkit"` in a spec of the plugin. Each reply is what the user would get, the time is the spec's own, and
+-- no network is needed.
+
 ---@class parley.testkit
 local kit = {}
 
@@ -46,6 +50,7 @@ function kit.start(options) end
 ---@field chats table[] what the language model was asked
 local bot = {}
 
+---Sends a text, and waits for the answer.
 ---@param text string
 ---@param o? parley.TestkitSay
 ---@return parley.TestkitReply
@@ -70,7 +75,7 @@ function bot:send(message, o) end
 function bot:advance(seconds, dialog) end
 
 ---The jobs that wait, the next one first.
----@return {job: string, id: string?, every: number?, data: any, dialog: string, seconds: number}[] seconds from now
+---@return {job: string, id: string?, every: number?, data: any, dialog: string, seconds: number}[] list the seconds are from now
 function bot:jobs() end
 
 ---The plugin's session in a dialog.
@@ -82,6 +87,7 @@ function bot:session(dialog) end
 ---@return {code: string, message: string}|nil
 function bot:last_error() end
 
+---Ends the core, and takes its database away.
 function bot:stop() end
 
 return kit
