@@ -97,6 +97,19 @@ describe("the doctor of bots", function()
     end
   end)
 
+  it("takes what the host itself answers for a bot that is paused for no problem", function()
+    bot.transport, bot.state = "webhook", "paused"
+    known.webhook = {
+      url = "https://me.example/tg/webhook/shop", last_error_date = os.time(),
+      last_error_message = "Wrong response from the webhook: 503 Service Unavailable",
+    }
+    known.first, known.last = 1, 1
+    known.updates[1] = { update_id = 1 }
+    assert.matches("parley bot resume shop", finds("webhook", "hint", "503").advice)
+    known.webhook.last_error_message = "Connection refused"
+    finds("webhook", "problem", "Connection refused")
+  end)
+
   it("finds another program that polls, by what the host has noted", function()
     known.poller = known.poller + 1 -- what another poller does
     known.taken:broadcast()

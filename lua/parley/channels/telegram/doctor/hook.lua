@@ -62,6 +62,11 @@ local function examine_errors(bot, info, add)
   if bot.transport ~= "webhook" or not at or not info.last_error_message then return end
   local ago = math.max(0, time.now_ms() / 1000 - at)
   local recent = ago < RECENT_S and (tonumber(info.pending_update_count) or 0) > 0
+  -- So answers this host for a bot that is paused, so that Telegram keeps its updates.
+  if bot.state == "paused" and info.last_error_message:find("503", 1, true) then
+    return add("webhook", "hint", "Telegram is told to come again, since the bot is paused: "
+      .. info.last_error_message, "parley bot resume " .. bot.name)
+  end
   add("webhook", recent and "problem" or "hint", ("the last failure, %d s ago: %s"):format(ago,
     info.last_error_message), advice_for(info.last_error_message))
 end
