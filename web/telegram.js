@@ -108,7 +108,7 @@ function rows(list, make) {
   return out;
 }
 
-function show(message) {
+function show(message, reactions) {
   const element = document.createElement("article");
   element.className = "message" + (message.from && message.from.is_bot ? "" : " mine");
   element.dataset.id = message.message_id;
@@ -129,9 +129,20 @@ function show(message) {
   if (markup) element.append(rows(markup, (b) => button(message, b)));
   const meta = document.createElement("div");
   meta.className = "meta";
-  meta.textContent = `${message.message_id}${message.edit_date ? " · edited" : ""}`;
+  const signs = (reactions || []).map((r) => r.emoji || "★").join("");
+  meta.textContent = `${message.message_id}${message.edit_date ? " · edited" : ""}${signs ? " · " + signs : ""}`;
   element.append(meta);
   return element;
+}
+
+// What the press of a keyboard's button sends: its text, or what it asks for.
+function answerOf(b) {
+  const me = state.users.find((u) => u.id === person());
+  if (b.request_contact) {
+    return { contact: { phone_number: "+380441234567", first_name: me.first_name, user_id: me.id } };
+  }
+  if (b.request_location) return { location: { latitude: 50.45, longitude: 30.52 } };
+  return { text: typeof b === "string" ? b : b.text };
 }
 
 function showKeyboard(keyboard) {
@@ -142,14 +153,14 @@ function showKeyboard(keyboard) {
     const element = document.createElement("button");
     element.type = "button";
     element.textContent = typeof b === "string" ? b : b.text;
-    element.addEventListener("click", () => send({ text: element.textContent }));
+    element.addEventListener("click", () => send(answerOf(b)));
     return element;
   }));
 }
 
 async function refresh() {
-  const { messages, keyboard } = await get(`messages?bot=${encodeURIComponent(bot())}&chat=${person()}`);
-  $("log").replaceChildren(...messages.map(show));
+  const { messages, keyboard, reactions } = await get(`messages?bot=${encodeURIComponent(bot())}&chat=${person()}`);
+  $("log").replaceChildren(...messages.map((m) => show(m, reactions[m.message_id])));
   $("log").scrollTop = $("log").scrollHeight;
   showKeyboard(keyboard);
 }

@@ -64,9 +64,16 @@ try {
   await page.getByText("ordered").waitFor();
   await call("editMessageText", { chat_id: chat, message_id: sent.message_id, text: "Thank you" });
   await page.getByText("Thank you").waitFor();
-  await call("sendMessage", { chat_id: chat, text: "?", reply_markup: { keyboard: [["Yes"], ["No"]] } });
+  await call("setMessageReaction", { chat_id: chat, message_id: sent.message_id, reaction: [{ type: "emoji", emoji: "👍" }] });
+  await page.locator(`[data-id="${sent.message_id}"]`).getByText("👍").waitFor();
+  const phone = { text: "My number", request_contact: true };
+  await call("sendMessage", { chat_id: chat, text: "?", reply_markup: { keyboard: [["Yes"], [phone], [{ text: "Here", request_location: true }]] } });
   await page.locator("#keyboard button").first().click();
   equal((await next()).message.text, "Yes", "the keyboard's button");
+  await page.getByRole("button", { name: "My number" }).click();
+  equal((await next()).message.contact.user_id, chat, "the person's own contact");
+  await page.getByRole("button", { name: "Here" }).click();
+  equal(typeof (await next()).message.location.latitude, "number", "the person's place");
   if (screenshot) await page.screenshot({ path: screenshot });
   await page.getByLabel("blocks the bot").check();
   equal((await next()).my_chat_member.new_chat_member.status, "kicked", "blocked");

@@ -98,6 +98,12 @@ function views.polls(sim)
   return { bots = all, polling = polling }
 end
 
+local function reactions_of(entry)
+  local out = {}
+  for id, list in pairs(entry and entry.reactions or {}) do out[tostring(id)] = list end
+  return out
+end
+
 function views.messages(sim, given)
   local bot = sim.world.bots[given.bot]
   local id = tonumber(given.chat)
@@ -106,7 +112,7 @@ function views.messages(sim, given)
   local entry = sim.world.chats[id > 0 and private or given.chat]
   return {
     messages = json.array(entry and { unpack(entry.messages) } or {}),
-    keyboard = entry and entry.keyboard,
+    keyboard = entry and entry.keyboard, reactions = reactions_of(entry),
   }
 end
 

@@ -87,7 +87,7 @@ end
 local function chat_entry(self, key, chat)
   local entry = {
     chat = chat, messages = {}, by_id = {}, next_message = 1, members = {}, blocked = {},
-    paces = {},
+    paces = {}, reactions = {}, -- of bots, by the numbers of messages
   }
   self.chats[key] = entry
   return entry

@@ -131,6 +131,7 @@ function M.setMessageReaction(sim, bot, p)
   if not entry.by_id[params_of.integer(p.message_id)] then
     return failure.bad "message to react not found"
   end
+  entry.reactions[params_of.integer(p.message_id)] = p.reaction
   sim.world:tell {
     type = "reaction", chat_id = entry.chat.id, message_id = params_of.integer(p.message_id),
     reaction = p.reaction,
