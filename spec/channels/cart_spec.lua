@@ -11,7 +11,7 @@ local DIR = "examples/cart"
 describe("the example cart", function()
   it("has nothing that the check complains of, and passes its own specs", function()
     local checked = programs.parley { "plugin", "check", DIR }
-    assert.equal("1 plugins checked: 0 errors, 0 warnings\n", checked.err)
+    assert.equal("1 plugin checked: 0 errors, 0 warnings\n", checked.err)
     local tested = programs.parley { "plugin", "test", DIR }
     assert.equal(0, tested.code, tested.out)
     assert.matches("4 successes / 0 failures", tested.out)

@@ -36,9 +36,9 @@ describe("parley plugin", function()
     local code, out, err = run "new greeter"
     assert.equal(0, code, err)
     assert.equal(home .. "/plugins/greeter\n", out)
-    assert.matches("parley plugin run greeter", err)
+    assert.matches("\n  parley plugin run greeter %-%-home " .. home:gsub("%p", "%%%0") .. "  +# talk to it", err)
     code, out, err = run "check greeter"
-    assert.equal("0 1 plugins checked: 0 errors, 0 warnings\n", code .. out .. " " .. err)
+    assert.equal("0 1 plugin checked: 0 errors, 0 warnings\n", code .. out .. " " .. err)
     code, out = run "test greeter"
     assert.equal(0, code)
     assert.matches("3 successes / 0 failures / 0 errors", out)
@@ -68,7 +68,7 @@ describe("parley plugin", function()
     it("makes one of the template " .. template .. " that passes its own check and its own specs", function()
       assert.equal(0, (run("new mine --template " .. template)))
       local code, out, err = run "check mine"
-      assert.equal("0 1 plugins checked: 0 errors, 0 warnings\n", code .. out .. " " .. err)
+      assert.equal("0 1 plugin checked: 0 errors, 0 warnings\n", code .. out .. " " .. err)
       code, out = run "test mine"
       assert.equal(0, code, out)
       assert.matches("/ 0 failures / 0 errors", out)
@@ -168,6 +168,24 @@ describe("parley plugin", function()
     local code, _, err = run "test mine"
     assert.equal(1, code)
     assert.matches("has no spec/: nothing was tested", err)
+  end)
+
+  it("talks to a plugin alone, and says at a terminal what it has", function()
+    assert.equal(0, (run "new other"))
+    assert.equal(0, (run "new mine"))
+    local _, out = run("run mine", "/other\nsay hello to other\n")
+    assert.is_nil(out:find("first visit", 1, true), out)
+    _, out = run("run mine --all", "/other\n")
+    assert.matches("This is your first visit", out)
+    local p = assert(process.spawn {
+      argv = { "python3", "spec/support/terminal.py", programs.EXE, unpack(words "run mine") }, stdin = "pipe",
+      env = { LC_ALL = "C", TERM = "xterm" },
+    })
+    local line
+    repeat line = assert(p:read_line(60)) until line:find "Try"
+    assert.matches('Try /mine, "say hello to mine"', line)
+    p:close_stdin()
+    p:wait(60)
   end)
 
   it("reloads the plugin that runs when it is saved, or keeps it and says why", function()

@@ -380,8 +380,9 @@ print("v1," + base64.b64encode(hmac.new(b"k" * 32, signed, hashlib.sha256).diges
 
   it("is refused without a good secret", function()
     for conf, pattern in pairs {
-      ["enabled = true"] = "plugins%.bad%.signing_secret: expected 'whsec_' and the base64 of 24 to 64 random bytes",
-      ["signing_secret = 'whsec_c2hvcnQ='"] = "plugins%.bad%.signing_secret",
+      ["enabled = true"] = 'plugins%.bad%.signing_secret is missing, .*: plugins = { bad = { signing_secret = secret "BAD',
+      ["signing_secret = 'whsec_c2hvcnQ='"] =
+        "plugins%.bad%.signing_secret: expected 'whsec_' and the base64 of 24 to 64 random bytes",
       ["signing_secret = 'hunter2'"] = "plugins%.bad%.signing_secret",
       [GOOD:gsub("true", "1")] = "plugins%.bad%.allow_private: true or false expected",
     } do

@@ -59,7 +59,7 @@ describe("docs/plugin-api.md", function()
   for _, name in ipairs(fs.list(EXAMPLES)) do
     it("has an example that works: " .. name, function()
       local r = programs.parley({ "plugin", "check", EXAMPLES .. name }, { stderr = "stdout" })
-      assert.equal("0 1 plugins checked: 0 errors, 0 warnings\n", r.code .. " " .. r.out)
+      assert.equal("0 1 plugin checked: 0 errors, 0 warnings\n", r.code .. " " .. r.out)
       r = programs.parley({ "plugin", "test", EXAMPLES .. name }, { stderr = "stdout" })
       assert.equal(0, r.code, r.out)
     end)

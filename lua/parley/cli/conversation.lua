@@ -24,6 +24,7 @@ local CLEAR_LINE = "\r\27[K"
 ---@field poll? fun(): table[]|nil the latest replies: {id, actions}; those that nobody has seen yet
 ---  are shown
 ---@field form? "text"|"json" json: one document per line on stdout
+---@field words? string what may be said, for the beginning
 ---@field trace? boolean show who answered; default: at a terminal
 
 ---@param o parley.Conversation
@@ -150,6 +151,7 @@ end
 ---@return integer exit code: 74 when the last message could not be sent
 function M:run()
   if self.terminal then self:note(self.t "welcome") end
+  if self.terminal and self.words then self:note(self.t("try", self.words)) end
   local watcher = self.poll and task.spawn(watch, self)
   while not self.over do
     self:prompt()

@@ -6,7 +6,7 @@ local M = {}
 
 local TEXTS = {
   en = {
-    welcome = "Write a message; /help says what else there is.",
+    welcome = "Write a message; /help says what else there is.", try = "Try %s",
     help = "A number presses a button. /new starts over, /trace shows or hides who answered "
       .. "and why, /quit or Ctrl-D leaves. Anything else is sent.",
     new = "The conversation starts over.", trace_on = "The trace is shown.",
@@ -30,7 +30,7 @@ local TEXTS = {
       .. "parley token create --kind bot --scopes dialogs:write,dialogs:read makes one",
   },
   ru = {
-    welcome = "Напишите сообщение; /help скажет, что есть ещё.",
+    welcome = "Напишите сообщение; /help скажет, что есть ещё.", try = "Попробуйте %s",
     help = "Число нажимает кнопку. /new начинает сначала, /trace показывает или скрывает, "
       .. "кто ответил и почему, /quit или Ctrl-D — выход. Всё остальное отправляется.",
     new = "Разговор начат сначала.", trace_on = "Подробности показываются.",
@@ -53,7 +53,7 @@ local TEXTS = {
       .. "его сделает parley token create --kind bot --scopes dialogs:write,dialogs:read",
   },
   uk = {
-    welcome = "Напишіть повідомлення; /help скаже, що є ще.",
+    welcome = "Напишіть повідомлення; /help скаже, що є ще.", try = "Спробуйте %s",
     help = "Число натискає кнопку. /new починає спочатку, /trace показує або ховає, хто відповів і "
       .. "чому, /quit або Ctrl-D — вихід. Усе інше надсилається.",
     new = "Розмову почато спочатку.", trace_on = "Подробиці показуються.",

@@ -50,6 +50,11 @@ end
 ---@return table|nil driver
 ---@return table|nil err
 function M.new(manifest, settings)
+  if settings.signing_secret == nil then
+    return config_error('plugins.%s.signing_secret is missing, by which the calls of a REST plugin '
+      .. 'are signed: plugins = { %s = { signing_secret = secret "%s_SIGNING_SECRET" } }',
+      manifest.name, manifest.name, manifest.name:upper())
+  end
   local key, problem = webhook.key(settings.signing_secret)
   if not key then
     return config_error("plugins.%s.signing_secret: %s", manifest.name, problem)

@@ -90,8 +90,9 @@ function M.run(o)
   else
     for _, p in ipairs(problems) do io.stdout:write(lint.line(p)) end
     io.stdout:flush() -- before the summary, where both go the same way
-    io.stderr:write(("%d plugins checked: %d errors, %d warnings\n"):format(#list, errors,
-      #problems - errors))
+    local function count(n, word) return ("%d %s%s"):format(n, word, n == 1 and "" or "s") end
+    io.stderr:write(("%s checked: %s, %s\n"):format(count(#list, "plugin"), count(errors, "error"),
+      count(#problems - errors, "warning")))
   end
   return errors > 0 and exit.CONFIG or exit.DONE
 end

@@ -23,16 +23,33 @@ local SHARED = {
   ["server.mjs"] = true, ["webhook.mjs"] = true, ["registration.mjs"] = true,
 }
 
-local NEXT_LUA = [[
-
-  parley plugin run %s     # talk to it; edit %s/main.lua meanwhile
-  parley plugin test %s    # run its specs
-  parley reload              # take it up in the running host
-]]
+-- What to do next: a command, and what it is for.
+local NEXT_LUA = {
+  { "parley plugin run PLUGIN", "talk to it; it is reloaded whenever you save DIR/main.lua" },
+  { "parley plugin test PLUGIN", "run its specs" },
+  { "parley reload", "take it up in the running host" },
+}
 local NEXT_REST = [[
 
-%s/README.md says how to start it, and where the calls are described.
+%s/README.md says how to start it, and where the calls are described. Before a host of this home
+starts or reloads, it needs the plugin's signing_secret, as it stands there.
 ]]
+
+-- Commands that work as they are pasted, whatever the home is.
+local function next_steps(o, shown, dir)
+  local home = o.home ~= options.home.default and " --home " .. o.home or ""
+  local commands, width = {}, 0
+  for i, step in ipairs(NEXT_LUA) do
+    commands[i] = step[1]:gsub("PLUGIN", shown) .. home
+    width = math.max(width, #commands[i])
+  end
+  local out = { "" }
+  for i, step in ipairs(NEXT_LUA) do
+    local why = step[2]:gsub("DIR", dir)
+    out[#out + 1] = ("  %s%s  # %s"):format(commands[i], (" "):rep(width - #commands[i]), why)
+  end
+  return table.concat(out, "\n") .. "\n"
+end
 
 -- The files of a folder and those below it.
 local function files_of(dir, prefix, out)
@@ -113,7 +130,7 @@ function M.run(o)
   end
   local shown = o.dir and dir or name
   local is_rest = o.template:find "^rest" ~= nil
-  io.stderr:write(is_rest and NEXT_REST:format(dir) or NEXT_LUA:format(shown, dir, shown))
+  io.stderr:write(is_rest and NEXT_REST:format(dir) or next_steps(o, shown, dir))
   return exit.DONE
 end
 

@@ -53,6 +53,9 @@ function M.run(o)
     }
   else
     io.stdout:write(path, "\n")
+    local home = o.home ~= options.home.default and " --home " .. o.home or ""
+    local deploy = ("parley plugin deploy %s%s"):format(path, home)
+    io.stderr:write("\n  ", deploy, "  # put it in service in the running host\n")
   end
   return exit.DONE
 end

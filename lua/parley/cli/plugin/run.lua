@@ -13,6 +13,9 @@ local options = require "parley.cli.options"
 local saved = require "parley.ops.saved"
 local task = require "host.task"
 local temporary = require "parley.util.temporary"
+local terms = require "parley.turn.terms"
+
+local WORDS = 6 -- that are shown at the beginning
 
 -- Takes up what is saved.
 local function watch(talk, c, dir, name)
@@ -69,12 +72,27 @@ local function talk_to(c)
   return send, reset, poll
 end
 
+-- What a person may say to it, from its manifest: its commands, and an example of each intent.
+local function words_for(plugin)
+  local out = {}
+  for _, c in ipairs(plugin.manifest.commands or {}) do out[#out + 1] = "/" .. c.name end
+  for _, intent in ipairs(plugin.manifest.intents or {}) do
+    local example = intent.examples and intent.examples[1]
+    if example then out[#out + 1] = '"' .. example .. '"' end
+  end
+  return #out > 0 and table.concat({ unpack(out, 1, WORDS) }, ", ") or nil
+end
+
 local M = {
   about = [[
 Talks to a plugin in the terminal, without a server; it is reloaded whenever a file of it is saved.
-Settings are those of the home, the database is gone at the end.]],
+No other plugin answers but the fallback, unless --all is given. Settings are those of the home, the
+database is gone at the end.]],
   arguments = { { name = "PLUGIN", help = "a name, or the path of a folder", needed = true } },
-  options = { options.home, options.config, options.output },
+  options = {
+    { name = "all", help = "the other plugins of the home may answer, too" },
+    options.home, options.config, options.output,
+  },
 }
 
 function M.run(o)
@@ -87,11 +105,14 @@ function M.run(o)
   local c
   c, err = core.new(cfg)
   if not c then return exit.failed(err) end
+  local alone = terms.new { name = "terminal", plugins = { name }, config = {} }
+  if not o.all then c.turn.terms = function() return alone end end
   c:begin()
+  local words = words_for(c.manager.current.chooser.by_name[name])
   local send, reset, poll = talk_to(c)
   local talk = conversation.new {
     send = send, reset = reset, poll = poll, trace = true,
-    form = o.output == "json" and "json" or "text",
+    form = o.output == "json" and "json" or "text", words = words,
   }
   local watcher = task.spawn(watch, talk, c, dir, name)
   local code = talk:run()
