@@ -244,7 +244,6 @@ end
 
 -- A file that another instance has kept could not be sent or read here.
 local function look_at_files(self)
-  if self.db:dialect() == "sqlite" then return end
   local machines = blobs_shared.apart(self.db)
   if not machines or #machines == 0 then return end
   log.write("error", "instances keep the files of plugins in folders of their own: "
@@ -274,7 +273,7 @@ function M:begin()
   end
   self.shared:begin(self.cluster)
   self.telegram:begin()
-  task.spawn(look_at_files, self)
+  if self.db:dialect() ~= "sqlite" then self.file_looker = task.spawn(look_at_files, self) end
   return #resumed
 end
 
@@ -379,6 +378,7 @@ function M:close()
   if self.counter then self.counter:cancel() end
   if self.keeper then self.keeper:cancel() end
   if self.file_sweeper then self.file_sweeper:cancel() end
+  if self.file_looker then self.file_looker:cancel() end
   for _, kind in ipairs {
     "server", "db", "lanes", "limits", "manager", "shared", "telegram", "bots",
   } do
