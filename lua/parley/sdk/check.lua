@@ -28,17 +28,19 @@ function M.is_placed(text) return text:find("^" .. plugin .. "/[^:]+:%d+: ") ~= 
 ---Raises at the author's line.
 function M.misuse(fmt, ...) error(M.position() .. fmt:format(...), 0) end
 
--- How many single mistakes lie between two words (Levenshtein), by rows.
+-- How many single mistakes lie between two words: a letter more, less or other, or two swapped.
 local function distance(a, b)
+  local before, last
   local row = {}
   for j = 0, #b do row[j] = j end
   for i = 1, #a do
-    local before = row[0]
-    row[0] = i
+    before, last, row = last, row, { [0] = i }
     for j = 1, #b do
-      local cost = a:byte(i) == b:byte(j) and before or before + 1
-      before = row[j]
-      row[j] = math.min(cost, row[j] + 1, row[j - 1] + 1)
+      local same = a:byte(i) == b:byte(j)
+      row[j] = math.min(last[j - 1] + (same and 0 or 1), last[j] + 1, row[j - 1] + 1)
+      if before and j > 1 and a:byte(i) == b:byte(j - 1) and a:byte(i - 1) == b:byte(j) then
+        row[j] = math.min(row[j], before[j - 2] + 1)
+      end
     end
   end
   return row[#b]
@@ -76,6 +78,10 @@ function M.fields(what, given, known)
   for key, value in pairs(given) do
     local kind = known[key]
     if not kind then
+      -- Of several the same one each time.
+      for other in pairs(given) do
+        if not known[other] and tostring(other) < tostring(key) then key = other end
+      end
       local hint = M.hint(key, known)
       M.misuse("%s: there is no field '%s'%s", what, tostring(key),
         hint ~= "" and hint or "; there are: " .. M.list(known))

@@ -135,17 +135,22 @@ end)
 
 -- the module --------------------------------------------------------------------------------------
 
+-- What p has when its parts are loaded.
+local OF_PLUGIN = {
+  on = true, menu = true, conversation = true, self_check = true, migrate = true,
+}
+
 -- A name that is near one of these was meant to be it; others are the author's own.
-local function with_hints(what, t)
+local function with_hints(what, t, known)
   return setmetatable(t, { __index = function(_, key)
-    local hint = check.hint(key, t)
+    local hint = rawget(known, key) == nil and check.hint(key, known) or ""
     if hint ~= "" then misuse("%s has no '%s'%s", what, key, hint) end
   end })
 end
 
 local created = false
 
-parley = freeze("parley", with_hints("parley", {
+local module = {
   name = name,
   plugin = function()
     if created then misuse "parley.plugin() is called twice" end
@@ -153,7 +158,7 @@ parley = freeze("parley", with_hints("parley", {
     return with_hints("p", {
       on = all.on, menu = menu and menu.register, self_check = self_check, migrate = migrate,
       conversation = conversation and conversation.register,
-    })
+    }, OF_PLUGIN)
   end,
   text = new_text,
   now = function() return clock_ms() / 1000 end,
@@ -165,4 +170,5 @@ parley = freeze("parley", with_hints("parley", {
       return host("json.decode", s)
     end,
   }),
-}))
+}
+parley = freeze("parley", with_hints("parley", module, module))
