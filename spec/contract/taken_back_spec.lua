@@ -47,7 +47,10 @@ for _, ring in ipairs { "trusted", "isolated" } do
     end
     local function deploy(version, main, percent)
       local r = admin("POST", ADMIN .. "/deployments", {
-        files = release.files(version, main, { commands = json.array(COMMANDS) }), share_percent = percent,
+        files = release.files(version, main, {
+          commands = json.array(COMMANDS), limits = { memory_mb = 2, cpu_ms = 5000, timeout_ms = 25000 },
+        }),
+        share_percent = percent,
       })
       assert.equal(201, r.status, r.text)
     end

@@ -1,8 +1,9 @@
 -- Conversations: straight-line code that waits for people (p.conversation, c:ask and its kind).
 --
 -- What there is of one while it waits stands in the session, under `__talk`: {id, name, args, ms,
--- user, log, wait, open, till, bundle}. `log` is the journal (sdk/journal), `wait` what it waits
--- for, `open` whether a message is an answer; `bundle` is the host's: the code that it has begun
+-- user, first, log, wait, open, whole, till, bundle}. `first` is the message that it has begun
+-- with, `log` the journal (sdk/journal), `wait` what it waits for, `open` whether a message is an
+-- answer, `whole` whether all of it is; `bundle` is the host's: the code that it has come this far
 -- with.
 
 local host, array_mt, journal = host, array_mt, parley.journal
@@ -22,6 +23,11 @@ local TEXTS = {
   stale = {
     en = "This question was answered before.", ru = "На этот вопрос ответ уже есть.",
     uk = "На це питання вже є відповідь.",
+  },
+  long = {
+    en = "That is too long for me. Please send less.",
+    ru = "Это слишком много. Пришлите, пожалуйста, покороче.",
+    uk = "Це забагато. Надішліть, будь ласка, коротше.",
   },
   over = {
     en = "Something has changed here, and we have to begin again. Sorry!",
@@ -118,23 +124,24 @@ local function person(user)
   return { id = user.id, name = user.name, locale = user.locale, role = user.role }
 end
 
--- What it sees of the event that it has come to.
+-- What it sees of the event that it has come to: the same now as when it is run again.
 local function show(cc, message, user)
   cc.message, cc.user = message or {}, user
+  cc.event = { type = cc.message.type or "job", message = message }
   cc.locale = user.locale or cc.locale
   -- Until it is live nobody hears it a second time.
   cc._actions = setmetatable({}, array_mt)
 end
 
 local function go_live(cc, c)
-  cc.message, cc.user, cc.event, cc._actions = c.message, c.user, c.event, c._actions
-  cc.locale, cc._end, cc._declined = c.locale, nil, nil
+  cc._actions, cc.locale, cc._end, cc._declined = c._actions, c.locale, nil, nil
 end
 
 ---Waits for the next answer, in the code of a conversation.
 ---@param cc table its context
 ---@param what string what it waits for, like "ask How many?"
----@param o {timeout: number|nil, open: boolean} open: a message is an answer
+---@param o {timeout: number|nil, open: boolean, whole: boolean|nil} open: a message is an answer;
+---  whole: all that is in it, also what is long
 ---@return table|nil message nil: the time is over
 function M.wait(cc, what, o)
   local talk = cc._talk
@@ -146,7 +153,7 @@ function M.wait(cc, what, o)
   local player = talk.player
   what = what:sub(1, 80)
   if player:is_live() then
-    talk.waits = { what = what, timeout = o.timeout, open = o.open }
+    talk.waits = { what = what, timeout = o.timeout, open = o.open, whole = o.whole }
     yield(WAIT) -- and never comes back
   end
   local entry = player:next(what)
@@ -157,13 +164,32 @@ function M.wait(cc, what, o)
   return entry.m and cc.message
 end
 
+---@type integer bytes of a text that is an answer
+M.TEXT_MAX = 4096
+local PAYLOAD_MAX = 4096
+local ANSWER_MAX = 16384
+
+-- A message as the journal keeps it. What is too long for an answer is refused by the question, now
+-- and when it is run again: it need not be kept to its end.
+local function brief(message, whole)
+  local text, payload = message.text, message.payload
+  if not whole and text and #text > M.TEXT_MAX then
+    local last = M.TEXT_MAX + 4
+    while text:find("^[\128-\191]", last + 1) do last = last - 1 end
+    text = text:sub(1, last)
+  end
+  if not whole and payload and journal.size(payload) > PAYLOAD_MAX then payload = nil end
+  return { type = message.type, text = text, payload = payload, message_id = message.message_id }
+end
+
 -- its end, or its next wait -----------------------------------------------------------------------
 
 local function forget(c) c._patch.__talk, c._patch.__state = null, null end
 
 local function keep(c, stored, talk)
   local waits = talk.waits
-  stored.log, stored.wait, stored.open = talk.player.log, waits.what, waits.open or nil
+  stored.log, stored.wait = talk.player.log, waits.what
+  stored.open, stored.whole = waits.open or nil, waits.whole or nil
   c._patch.__talk, c._patch.__state = stored, waits.open and stored.name or null
   -- The host ends a wait that nobody answers; one that has its own time ends by that.
   stored.till = waits.timeout and journal.now_ms() + waits.timeout * 1000 + 3600000 or nil
@@ -183,6 +209,14 @@ local function refuse(c, request, stored, problem)
   c:reply(say(c, "over"))
 end
 
+-- How far it was: the line alone does not say how it was come to.
+local function whereabouts(stored)
+  local last
+  for _, entry in ipairs(stored.log) do last = entry.e or last end
+  return (" (conversation '%s', %s)"):format(stored.name,
+    last and ("after the answer to '%s'"):format(last) or "before its first question")
+end
+
 local function play(c, request, stored)
   local conversation = conversations[stored.name]
   if not conversation then
@@ -191,14 +225,19 @@ local function play(c, request, stored)
   end
   local player = journal.player(stored.log, stored.id, stored.ms)
   player.moved = request.moved ~= nil
+  if player:problem() then return refuse(c, request, stored, player:problem()) end
   local talk = { player = player, c = c, id = stored.id }
   local cc = context(request, { session = session_of(c, player), _talk = talk })
-  show(cc, nil, stored.user)
+  cc.intent, cc.invoked_by = nil, nil -- of an event that it may be past
+  show(cc, journal.copy(stored.first), stored.user)
   if player:is_live() then go_live(cc, c) end
   talk.co = coroutine.create(conversation.fn)
   local _, ok, what = player:run(coroutine.resume, talk.co, cc, journal.copy(stored.args))
   if player.broken then return refuse(c, request, stored, player.broken) end
-  if not ok then error(what, 0) end
+  if not ok then
+    if type(what) == "string" then what = what .. whereabouts(stored) end
+    error(what, 0)
+  end
   if coroutine.status(talk.co) ~= "dead" then
     if what == WAIT then return keep(c, stored, talk) end
     error(("the conversation '%s' has yielded: only c:ask and its kind may wait for people")
@@ -218,7 +257,8 @@ function M.begin(c, request)
     c._begin = nil
     play(c, request, {
       id = host("uuid"):gsub("-", ""):sub(-12), name = wanted.name, args = wanted.args,
-      ms = journal.now_ms(), user = person(c.user), log = setmetatable({}, array_mt),
+      ms = journal.now_ms(), user = person(c.user), first = brief(c.message),
+      log = setmetatable({}, array_mt),
     })
   end
 end
@@ -226,11 +266,6 @@ end
 -- events ------------------------------------------------------------------------------------------
 
 local function with(fn) return { options = {}, fn = fn } end
-
--- A message as the journal keeps it.
-local function brief(message)
-  return { type = message.type, text = message.text, payload = message.payload }
-end
 
 local function same(a, b)
   return a.id == b.id and a.name == b.name and a.locale == b.locale and a.role == b.role
@@ -299,7 +334,11 @@ function M.find(request, is_command)
   local text = message.text or ""
   if is_command(text) then return nil end
   if ends_it(stored, text) then return cancel(request, stored) end
-  return go_on(request, stored, brief(message))
+  local answer = brief(message, stored.whole)
+  if journal.size(answer) > ANSWER_MAX then
+    return with(function(c) c:reply(say(c, "long")) end)
+  end
+  return go_on(request, stored, answer)
 end
 
 local enter, leave = C.enter, C.leave

@@ -5,7 +5,7 @@ local C, conversation, check = parley.methods, parley.conversation, parley.check
 local misuse, messages = check.misuse, parley.messages
 local wait, fold = conversation.wait, conversation.fold
 
-local TEXT_MAX = 4096
+local TEXT_MAX = conversation.TEXT_MAX
 local CHOICES_MAX = 100
 
 local TEXTS = {
@@ -203,7 +203,8 @@ function C:ask(question, o)
   local action = question_of("ask", question)
   self:reply(action)
   while true do
-    local message = wait(self, "ask " .. action.text, { timeout = o.timeout, open = true })
+    local message = wait(self, "ask " .. action.text,
+      { timeout = o.timeout, open = true, whole = o.any })
     if not message then return nil, "timeout" end
     local value, problem = value_of(self, o, message)
     if value ~= nil then return value end

@@ -43,6 +43,8 @@ local function size(v)
   return n
 end
 
+M.size = size
+
 -- What a call is known by: its service, and what it was asked for.
 local function named(service, first, second)
   if type(first) == "table" then
@@ -103,16 +105,22 @@ function Player:next(name)
   return entry
 end
 
+---Whether there is more in it than may be kept.
+---@return string|nil problem
+function Player:problem()
+  if self.bytes <= BYTES_MAX and #self.log <= ENTRIES_MAX then return nil end
+  return ("the conversation has kept more than %d KB or %d steps since it began: let it end, and "
+    .. "begin another one"):format(BYTES_MAX / 1024, ENTRIES_MAX)
+end
+
 ---Writes down what happens now.
 function Player:append(entry)
   local log = self.log
   self.bytes = self.bytes + size(entry)
-  if self.bytes > BYTES_MAX or #log == ENTRIES_MAX then
-    self:refuse("the conversation has kept more than %d KB or %d steps since it began: "
-      .. "let it end, and begin another one", BYTES_MAX / 1024, ENTRIES_MAX)
-  end
   log[#log + 1] = entry
   self.at = #log
+  local problem = self:problem()
+  if problem then self:refuse("%s", problem) end
 end
 
 ---The result of a call: of the journal, or of fn(...), which is kept.

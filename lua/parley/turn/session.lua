@@ -3,9 +3,10 @@
 --
 -- One of scope "dialog" is in dialogs.state, beside those of the other plugins. Names that begin
 -- with two underscores are the host's own there: `__owner` waits for the next message, and
--- `__waits` says until when; `__until` when sessions end, `__versions` of which version their data
--- are, where that is not 1. One of scope "user" is a row of `sessions`, read when its plugin is
--- asked; `__waits` is in there, too. A dialog is one chat, so that "chat" is the same as "dialog".
+-- `__waits` says until when, `__below` who has waited before it and does again when it is done;
+-- `__until` when sessions end, `__versions` of which version their data are, where that is not 1.
+-- One of scope "user" is a row of `sessions`, read when its plugin is asked; `__waits` is in there,
+-- too. A dialog is one chat, so that "chat" is the same as "dialog".
 --
 -- What has had its time is never seen: it goes when the dialog is read. What nobody reads is swept
 -- (parley.turn.expired).
@@ -34,25 +35,56 @@ end
 
 local function nil_if_empty(t) return t and next(t) ~= nil and t or nil end
 
+local BELOW_MAX = 5 -- plugins that wait behind the one that waits for the next message
+
 -- The conversation of a plugin that has waited too long; the rest of its session stays.
-local function end_wait(state)
-  local name = state.__owner
-  state.__owner, state.__waits = nil, nil
+local function end_wait(state, name)
   if not name or not state[name] then return end
   state[name].__state, state[name].__talk = nil, nil
   state[name] = nil_if_empty(state[name])
+end
+
+-- Who has waited before somebody else began another conversation waits again when that is over.
+local function hand_back(state)
+  state.__owner, state.__waits = nil, nil
+  local below, now = state.__below or {}, time.now_ms()
+  while #below > 0 and not state.__owner do
+    local last = table.remove(below)
+    if last.till <= now then
+      end_wait(state, last.name)
+    elseif state[last.name] and state[last.name].__state then
+      state.__owner, state.__waits = last.name, last.till
+    end
+  end
+  state.__below = nil_if_empty(below)
+end
+
+-- Another plugin waits for the next message from now on.
+local function take_over(state, name)
+  local below = state.__below or {}
+  for i = #below, 1, -1 do
+    if below[i].name == name then table.remove(below, i) end
+  end
+  if state.__owner and state.__owner ~= name and state.__waits then
+    below[#below + 1] = { name = state.__owner, till = state.__waits }
+    if #below > BELOW_MAX then end_wait(state, table.remove(below, 1).name) end
+  end
+  state.__below = nil_if_empty(below)
 end
 
 ---Drops what has had its time.
 ---@param state table of a dialog
 function M.expire(state)
   local now = time.now_ms()
-  if state.__waits and state.__waits <= now then end_wait(state) end
+  if state.__waits and state.__waits <= now then
+    end_wait(state, state.__owner)
+    hand_back(state)
+  end
   for name, at in pairs(state.__until or {}) do
     if at <= now then
       state[name], state.__until[name] = nil, nil
       if state.__versions then state.__versions[name] = nil end
-      if state.__owner == name then state.__owner, state.__waits = nil, nil end
+      if state.__owner == name then hand_back(state) end
       if state.__menu and state.__menu.plugin == name then state.__menu = nil end
     end
   end
@@ -168,9 +200,10 @@ end
 local function own(turn, name, after)
   local state = turn.dialog.state
   if after and after.__state then
+    take_over(state, name)
     state.__owner, state.__waits = name, waits_until(turn, after)
   elseif state.__owner == name then
-    state.__owner, state.__waits = nil, nil
+    hand_back(state)
   end
 end
 
