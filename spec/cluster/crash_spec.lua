@@ -153,8 +153,10 @@ describe("a plugin that crashes the host", function()
   it("is blamed when it is its memory that cannot be freed, by a thread beside the loop", function()
     start(CRASHER, nil, nil, "yes")
     h:say("d", "/crasher fill") -- the worker may end before it answers
-    h:say("d", "/crasher") -- the state is replaced, and closed
-    serve.eventually("the end of the plugin", function() return states() == everywhere end)
+    serve.eventually("the end of the plugin", function()
+      h:say("d", "/crasher") -- the state is replaced, and closed, by the worker that has it
+      return states() == everywhere
+    end)
     serve.eventually("the event", function() return #failures() == 1 end)
     assert.matches('"signal":"SEGV"', failures()[1].details)
     assert.equal("hi", h:say("e", "/echo hi").body.text)

@@ -24,15 +24,16 @@ M.eventually = programs.eventually
 ---@param opts spec.ServeOptions|nil
 function M.start(opts)
   opts = opts or {}
-  local self = setmetatable({ home = opts.home or support.temp_dir() }, M)
+  local self = setmetatable({ home = opts.home or support.temp_dir(), env = {} }, M)
   if opts.prepare then opts.prepare(self.home) end
   self.files = self.home .. "/spec-" .. crypto.hex(crypto.random(4))
   local argv = { unpack(opts.argv or { programs.EXE, "serve" }) }
   argv[#argv + 1] = "--home=" .. self.home
   -- A spec says itself when a reload is due.
   local env = { PARLEY_WATCH = "false", PARLEY_HTTP_LISTEN = "127.0.0.1:0", PARLEY_OPS_LISTEN = "127.0.0.1:0" }
-  for name, value in pairs(database.variables(self.home)) do env[name] = value end
-  for name, value in pairs(opts.env or {}) do env[name] = value end
+  for _, more in ipairs { database.variables(self.home), opts.env or {} } do
+    for name, value in pairs(more) do env[name], self.env[name] = value, value end
+  end
   self.process = assert(process.spawn {
     argv = argv, env = env,
     stdout = self.files .. ".out", stderr = self.files .. ".err",
@@ -61,13 +62,13 @@ function M:exit_code()
   return r.code or r.signal
 end
 
----A command of the same binary on the same home.
+---A command of the same binary on the same home, in the same environment.
 ---@param arguments string with spaces between
 ---@param o table|nil of process.run
 ---@return integer code
 ---@return string out stdout and stderr together
 function M:run(arguments, o)
-  local list, options = {}, { stderr = "stdout" }
+  local list, options = {}, { stderr = "stdout", env = self.env }
   for word in arguments:gmatch "%S+" do list[#list + 1] = word end
   list[#list + 1] = "--home=" .. self.home
   for k, v in pairs(o or {}) do options[k] = v end
