@@ -93,6 +93,17 @@ static void *allocate(void *ud, void *ptr, size_t osize, size_t nsize)
     return p;
 }
 
+/* The core's, which has no cap. A sixth of a turn's instructions were LuaJIT's heap and the
+ * counting in front of it. */
+static void *allocate_uncapped(void *ud, void *ptr, size_t osize, size_t nsize)
+{
+    struct pl_state *state = ud;
+    void *p = pl_slab_resize(&state->slab, ptr, padded(osize), padded(nsize));
+    if (p != NULL || nsize == 0)
+        state->mem_used += nsize - (ptr != NULL ? osize : 0);
+    return p;
+}
+
 size_t pl_state_counted(lua_State *L)
 {
     return (size_t)lua_gc(L, LUA_GCCOUNT, 0) * 1024 + (size_t)lua_gc(L, LUA_GCCOUNTB, 0);
@@ -106,26 +117,25 @@ static int panic(lua_State *L)
     abort();
 }
 
-static struct pl_state *new_state(struct pl_engine *engine, const char *name, size_t mem_limit,
-                                  struct pl_err *err)
+static struct pl_state *new_state(struct pl_engine *engine, const char *name, size_t mem_limit)
 {
     struct pl_state *state = pl_xcalloc(1, sizeof *state);
     state->engine = engine;
     state->mem_limit = mem_limit;
     state->refs = 1;
     strncpy(state->name, name, sizeof state->name - 1);
-    state->L = luaL_newstate();
+    return state;
+}
+
+static struct pl_state *created(struct pl_state *state, struct pl_err *err)
+{
     if (state->L == NULL) {
         free(state);
         pl_fail(err, PL_E_NO_MEMORY, true, "state.new", "there is no memory for a Lua state");
         return NULL;
     }
-    /* LuaJIT's allocator is made for its objects and belongs to one state: no locks, no mixing. */
-    state->heap = lua_getallocf(state->L, &state->heap_ud);
-    state->mem_used = pl_state_counted(state->L);
-    lua_setallocf(state->L, allocate, state);
     lua_atpanic(state->L, panic);
-    engine->states++;
+    state->engine->states++;
     return state;
 }
 
@@ -154,7 +164,11 @@ static void open_libs(lua_State *L)
 
 struct pl_state *pl_state_core(struct pl_engine *engine, struct pl_err *err)
 {
-    struct pl_state *state = new_state(engine, "core", 0, err);
+    struct pl_state *state = new_state(engine, "core", 0);
+    state->heap = pl_slab_resize;
+    state->heap_ud = &state->slab;
+    state->L = lua_newstate(allocate_uncapped, state);
+    state = created(state, err);
     if (state != NULL)
         open_libs(state->L);
     return state;
@@ -163,9 +177,16 @@ struct pl_state *pl_state_core(struct pl_engine *engine, struct pl_err *err)
 struct pl_state *pl_state_capped(struct pl_engine *engine, const char *name, size_t mem_limit,
                                  struct pl_err *err)
 {
-    struct pl_state *state = new_state(engine, name, mem_limit, err);
+    struct pl_state *state = new_state(engine, name, mem_limit);
+    state->L = luaL_newstate();
+    state = created(state, err);
     if (state == NULL)
         return NULL;
+    /* LuaJIT's allocator is made for its objects and belongs to one state: what a plugin has taken
+     * goes back to the system as a whole. */
+    state->heap = lua_getallocf(state->L, &state->heap_ud);
+    state->mem_used = pl_state_counted(state->L);
+    lua_setallocf(state->L, allocate, state);
     state->sandboxed = true;
     state->share = pl_share_of(engine, state->name);
     luaJIT_setmode(state->L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);

@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "base/list.h"
+#include "engine/slab.h"
 
 #include <lua.h>
 #include <stdbool.h>
@@ -21,8 +22,9 @@ struct pl_share;
 struct pl_state {
     lua_State *L; /* the main thread; tasks run in coroutines of it */
     struct pl_engine *engine;
-    lua_Alloc heap; /* LuaJIT's own allocator and its heap, which `allocate` counts for */
+    lua_Alloc heap; /* whose blocks are counted: LuaJIT's own allocator, the core's is `slab` */
     void *heap_ud;
+    struct pl_slab slab; /* empty in others */
     size_t mem_used;
     size_t mem_limit; /* bytes; 0: no cap (the core state) */
     size_t mem_peak;

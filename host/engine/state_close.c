@@ -58,6 +58,7 @@ static void close_here(struct pl_state *state)
     pl_watchdog_running(state->sandboxed ? state->name : NULL);
     lua_close(state->L);
     pl_watchdog_running(NULL);
+    pl_slab_close(&state->slab);
     state->refs--;
 }
 
