@@ -67,8 +67,9 @@ static int misuse(lua_State *L, struct pl_sql_request *r, const char *what)
     return luaL_error(L, "%s", what);
 }
 
-/* Adds {sql, p1, p2, ..., n=, expect=, append=} at the top of the stack. `n` says how many
- * parameters there are when the last ones may be nil; `append` is pl_sql_append. */
+/* Adds {sql, p1, p2, ..., n=, expect=, append=, join=} at the top of the stack. `n` says how many
+ * parameters there are when the last ones may be nil; `append` is pl_sql_append, `join`, which goes
+ * with expect = 1, is the types of pl_sql_join. */
 static void add_statement(lua_State *L, struct pl_sql_request *r)
 {
     int at = lua_gettop(L);
@@ -88,10 +89,17 @@ static void add_statement(lua_State *L, struct pl_sql_request *r)
     lua_pushliteral(L, "append");
     lua_rawget(L, at);
     bool append = lua_toboolean(L, -1);
-    lua_settop(L, at);
     pl_sql_add(r, sql, len, expect);
     if (append)
         pl_sql_append(r);
+    if (expect == 1) {
+        lua_pushliteral(L, "join");
+        lua_rawget(L, at);
+        const char *types = lua_tolstring(L, -1, &len);
+        if (types != NULL)
+            pl_sql_join(r, types, len);
+    }
+    lua_settop(L, at);
     for (int i = 1; i <= n; i++) {
         lua_rawgeti(L, at, i + 1);
         if (add_param(L, r, -1) < 0)

@@ -25,6 +25,12 @@
 
 static const char setup[] = SETUP("");
 static const char setup_read_only[] = SETUP(", ('default_transaction_read_only', 'off', 'on')");
+/* Of a table that was small when the plan of a statement was made the planner would read the whole,
+ * also when it has grown; and it would change the rows of a group in the order of the table, which
+ * two groups that meet may not (pl_sql_key). */
+static const char setup_by_index[] = SETUP(", ('enable_seqscan', 'on', 'off'), "
+                                           "('enable_hashjoin', 'on', 'off'), "
+                                           "('enable_mergejoin', 'on', 'off')");
 
 static int failed(struct pl_pg_attempt *a, PGconn *pg)
 {
@@ -92,7 +98,10 @@ static int take_result(struct pl_pg_attempt *a, PGresult *result)
 
 static int set_up(struct pl_pg_attempt *a, PGconn *pg, uint64_t deadline)
 {
-    if (PQsendQuery(pg, a->target.read_only ? setup_read_only : setup) == 0)
+    const char *text = a->target.read_only  ? setup_read_only
+                       : a->target.by_index ? setup_by_index
+                                            : setup;
+    if (PQsendQuery(pg, text) == 0)
         return failed(a, pg);
     for (;;) {
         while (PQisBusy(pg)) {

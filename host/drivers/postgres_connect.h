@@ -14,6 +14,7 @@ struct pl_pg_target {
     const char *url;
     bool unsafe_allowed;
     bool read_only; /* refuse to write, in every transaction */
+    bool by_index;  /* plans that find rows by an index, one after the other, whatever they cost */
 };
 
 struct pl_pg_attempt {

@@ -23,27 +23,24 @@ bool pl_pg_guard_plain(const struct pl_sql_request *r, uint32_t statement)
            strcasestr(sql, "RETURNING") == NULL;
 }
 
-bool pl_pg_guard_possible(const struct pl_sql_request *r)
+void pl_pg_guard_write(const char *sql, size_t sql_len, int64_t expect, struct pl_buf *out)
 {
-    for (uint32_t i = 0; i < r->statements_len; i++)
-        if (!pl_pg_guard_plain(r, i))
-            return false;
-    return true;
+    static const char with[] = "WITH changed AS (";
+    char check[128];
+    assert(expect >= 0);
+    int len = snprintf(check, sizeof check,
+                       " RETURNING 1) SELECT (CASE count(*) WHEN %" PRId64
+                       " THEN '1' ELSE 'changed ' || count(*) END)::int FROM changed",
+                       expect);
+    pl_buf_append(out, with, sizeof with - 1);
+    pl_buf_append(out, sql, sql_len);
+    pl_buf_append(out, check, (size_t)len);
 }
 
 void pl_pg_guard_text(const struct pl_sql_request *r, uint32_t statement, struct pl_buf *out)
 {
     const struct pl_sql_statement *s = &r->statements[statement];
-    static const char with[] = "WITH changed AS (";
-    char check[128];
-    assert(s->expect >= 0);
-    int len = snprintf(check, sizeof check,
-                       " RETURNING 1) SELECT (CASE count(*) WHEN %" PRId64
-                       " THEN '1' ELSE 'changed ' || count(*) END)::int FROM changed",
-                       s->expect);
-    pl_buf_append(out, with, sizeof with - 1);
-    pl_buf_append(out, r->bytes.data + s->sql, s->sql_len);
-    pl_buf_append(out, check, (size_t)len);
+    pl_pg_guard_write(r->bytes.data + s->sql, s->sql_len, s->expect, out);
 }
 
 int pl_pg_guard_take(struct pl_sql_request *r, uint32_t statement, const PGresult *result)

@@ -30,7 +30,7 @@ struct pl_pg_writer {
     struct pl_pg_rows rows; /* what its transactions append, put together */
     bool one_by_one;        /* ... not in this group: one of them has failed so */
     bool guarded;           /* the server itself looks at what was expected */
-    bool explicit_begin;    /* BEGIN was sent: statements are looked at before the COMMIT */
+    bool explicit_begin;    /* BEGIN is sent, without which the sync commits: see plan_flights */
     struct pl_err broken;   /* why nothing can be said of this flight */
     struct pl_err refused;  /* why the server did not commit it */
     bool refused_transient;

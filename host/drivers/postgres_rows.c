@@ -1,41 +1,8 @@
 #include "drivers/postgres_rows.h"
 
 #include <assert.h>
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* --- texts
- * ----------------------------------------------------------------------------------------- */
-
-/* Where the rows begin in "INSERT INTO t (a, b) VALUES ($1, $2), ($3, 'x')"; 0 when the text is
- * anything else. */
-static size_t values_of(const char *sql, size_t len)
-{
-    static const char insert[] = "INSERT INTO ", values[] = ") VALUES ";
-    if (strncmp(sql, insert, strlen(insert)) != 0 || sql[len - 1] != ')' ||
-        strstr(sql, " ON CONFLICT ") != NULL)
-        return 0;
-    const char *at = strstr(sql, values);
-    return at != NULL ? (size_t)(at - sql) + strlen(values) : 0;
-}
-
-/* Appends the rows with `by` added to the number of each parameter. */
-static void put_rows(struct pl_buf *out, const char *rows, uint32_t by)
-{
-    bool quoted = false;
-    while (*rows != '\0') {
-        char c = *rows++;
-        pl_buf_putc(out, c);
-        quoted ^= c == '\'';
-        if (c == '$' && !quoted && isdigit((unsigned char)*rows)) {
-            char *end, number[16];
-            unsigned long n = strtoul(rows, &end, 10) + by;
-            pl_buf_append(out, number, (size_t)snprintf(number, sizeof number, "%lu", n));
-            rows = end;
-        }
-    }
-}
 
 static const char *wide_text(struct pl_pg_table *t, uint32_t width)
 {
@@ -44,13 +11,7 @@ static const char *wide_text(struct pl_pg_table *t, uint32_t width)
     if (*text != NULL)
         return *text;
     struct pl_buf out = {0};
-    pl_buf_append(&out, t->sql, t->values);
-    for (uint32_t i = 0; i < 1u << width; i++) {
-        if (i > 0)
-            pl_buf_append(&out, ", ", 2);
-        put_rows(&out, t->sql + t->values, i * t->params);
-    }
-    pl_buf_putc(&out, '\0');
+    pl_pg_wide_write(&t->text, 1u << width, &out);
     *text = pl_xmemdup(out.data, out.len);
     pl_buf_free(&out);
     return *text;
@@ -59,42 +20,52 @@ static const char *wide_text(struct pl_pg_table *t, uint32_t width)
 /* --- gathering
  * ------------------------------------------------------------------------------------- */
 
-static struct pl_pg_table *table_of(struct pl_pg_rows *rows, const char *sql,
+static struct pl_pg_table *table_of(struct pl_pg_rows *rows, const struct pl_sql_request *r,
                                     const struct pl_sql_statement *s)
 {
+    const char *sql = r->bytes.data + s->sql;
     uint64_t hash = pl_sql_hash(sql, s->sql_len);
     for (uint32_t i = 0; i < rows->tables_len; i++) {
         struct pl_pg_table *t = &rows->tables[i];
-        if (t->hash == hash && t->len == s->sql_len && t->params == s->count &&
+        if (t->hash == hash && t->len == s->sql_len && t->text.params == s->count &&
             memcmp(t->sql, sql, t->len) == 0)
             return t;
     }
-    size_t values = values_of(sql, s->sql_len);
-    if (values == 0 || rows->tables_len == PL_PG_TABLES)
+    if (rows->tables_len == PL_PG_TABLES)
         return NULL;
-    struct pl_pg_table *t = &rows->tables[rows->tables_len++];
-    *t = (struct pl_pg_table){.hash = hash,
-                              .sql = pl_xmemdup(sql, s->sql_len),
-                              .len = s->sql_len,
-                              .values = values,
-                              .params = s->count};
-    return t;
+    struct pl_pg_table *t = &rows->tables[rows->tables_len];
+    *t = (struct pl_pg_table){.hash = hash, .sql = pl_xmemdup(sql, s->sql_len), .len = s->sql_len};
+    t->types = s->types != 0 ? pl_xstrdup(r->bytes.data + s->types) : NULL;
+    pl_pg_wide_read(&t->text, t->sql, t->types, s->count);
+    if (t->text.kind != PL_PG_WIDE_NONE) {
+        rows->tables_len++;
+        return t;
+    }
+    free(t->sql);
+    free(t->types);
+    return NULL;
 }
 
-void pl_pg_rows_begin(struct pl_pg_rows *rows)
+void pl_pg_rows_begin(struct pl_pg_rows *rows, bool guarded)
 {
+    rows->guarded = guarded;
     for (uint32_t i = 0; i < rows->tables_len; i++)
         rows->tables[i].parts_len = 0;
     rows->chunks_len = 0;
     rows->failed = false;
 }
 
+bool pl_pg_rows_may_take(const struct pl_sql_statement *s)
+{
+    return s->types != 0 || (s->append && s->expect < 0);
+}
+
 bool pl_pg_rows_take(struct pl_pg_rows *rows, struct pl_sql_request *r, uint32_t statement)
 {
     const struct pl_sql_statement *s = &r->statements[statement];
-    if (!s->append || s->expect >= 0)
+    if (!pl_pg_rows_may_take(s))
         return false;
-    struct pl_pg_table *t = table_of(rows, r->bytes.data + s->sql, s);
+    struct pl_pg_table *t = table_of(rows, r, s);
     if (t == NULL)
         return false;
     if (t->parts_len == t->parts_cap) {
@@ -122,7 +93,7 @@ static uint32_t push_chunk(struct pl_pg_rows *rows, struct pl_pg_chunk chunk)
 static uint32_t width_for(const struct pl_pg_table *t, uint32_t left)
 {
     uint32_t width = PL_PG_WIDTHS;
-    while (width > 0 && (1u << width > left || t->params << width > PL_PG_PARAMS_MAX))
+    while (width > 0 && (1u << width > left || t->text.params << width > PL_PG_PARAMS_MAX))
         width--;
     return width;
 }
@@ -131,8 +102,12 @@ static void send_table(struct pl_pg_rows *rows, struct pl_pg_table *t, struct pl
 {
     for (uint32_t at = 0; at < t->parts_len;) {
         uint32_t width = width_for(t, t->parts_len - at), count = 1u << width;
+        const struct pl_pg_part *part = &t->parts[at];
         if (width == 0) { /* what fails is its own */
-            pl_pg_conn_exec(c, t->parts[at].r, t->parts[at].statement);
+            if (rows->guarded && part->r->statements[part->statement].expect >= 0)
+                pl_pg_conn_exec_guarded(c, part->r, part->statement);
+            else
+                pl_pg_conn_exec(c, part->r, part->statement);
         } else {
             uint32_t chunk = push_chunk(rows, (struct pl_pg_chunk){t, at, count});
             pl_pg_conn_exec_parts(c, wide_text(t, width), t->parts + at, count, chunk);
@@ -152,11 +127,15 @@ void pl_pg_rows_result(struct pl_pg_rows *rows, const struct pl_pg_unit *unit,
 {
     assert(unit->kind == PL_PG_ROWS && unit->at < rows->chunks_len);
     const struct pl_pg_chunk *chunk = &rows->chunks[unit->at];
-    if (PQresultStatus(result) != PGRES_COMMAND_OK) {
+    ExecStatusType status = PQresultStatus(result);
+    if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) {
         rows->failed = true;
         return;
     }
-    int64_t changes = strtoll(PQcmdTuples((PGresult *)result), NULL, 10) / chunk->count;
+    /* An UPDATE that has not changed one row each has failed. */
+    int64_t changes = chunk->table->text.kind == PL_PG_WIDE_INSERT
+                          ? strtoll(PQcmdTuples((PGresult *)result), NULL, 10) / chunk->count
+                          : 1;
     for (uint32_t i = 0; i < chunk->count; i++) {
         const struct pl_pg_part *p = &chunk->table->parts[chunk->first + i];
         p->r->statements[p->statement].changes = changes;
@@ -170,6 +149,7 @@ void pl_pg_rows_free(struct pl_pg_rows *rows)
         for (uint32_t k = 0; k < PL_PG_WIDTHS; k++)
             free(t->wide[k]);
         free(t->sql);
+        free(t->types);
         free(t->parts);
     }
     free(rows->chunks);

@@ -1,7 +1,8 @@
-/* A writer: one group of transactions at a time, in two flights. The first carries the statements
- * and shows which transaction is in the way; the second commits, or rolls back and starts again
- * without it. One flight is enough when nothing is expected of the statements, and for a
- * transaction that is alone. */
+/* A writer: one group of transactions at a time. One flight is enough when nothing is expected of
+ * their statements, or the server itself can see to what is: it commits, or nothing has happened.
+ * Else it takes two: the first carries the statements and shows which transaction is in the way;
+ * the second commits, or rolls back and starts again without it. So does a group whose joint
+ * statements have failed, which goes again one by one. */
 #include "drivers/postgres_impl.h"
 
 #include "base/clock.h"
@@ -11,6 +12,8 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define GUARDS_MAX 4 /* of a group; with more of them two flights are as good */
 
 static struct pl_sql_request *request_of(struct pl_list *link)
 {
@@ -82,30 +85,42 @@ static bool gather(struct pl_pg_writer *w)
     return w->group_len > 0;
 }
 
-static bool needs_a_look(const struct pl_pg_writer *w)
+/* How the group is sent. A guard has its price on the server, like a flight; one that serves many
+ * rows costs next to nothing. In a group that goes one by one the guards would find one conflict in
+ * each flight. */
+static void plan_flights(struct pl_pg_writer *w)
 {
+    uint32_t guards = 0;
+    bool plain = true, expecting = false;
     struct pl_list *pos, *tmp;
     pl_list_each (pos, tmp, &w->group) {
         const struct pl_sql_request *r = request_of(pos);
-        for (uint32_t i = 0; i < r->statements_len; i++)
-            if (r->statements[i].expect >= 0 || !pl_pg_guard_plain(r, i))
-                return true;
+        for (uint32_t i = 0; i < r->statements_len; i++) {
+            const struct pl_sql_statement *s = &r->statements[i];
+            plain = plain && pl_pg_guard_plain(r, i);
+            expecting = expecting || s->expect >= 0;
+            guards += s->expect >= 0 && !pl_pg_rows_may_take(s);
+        }
     }
-    return false;
+    bool can = w->group_len == 1 || (!w->one_by_one && guards <= GUARDS_MAX);
+    w->guarded = expecting && plain && can;
+    w->explicit_begin = !plain || (expecting && !w->guarded);
 }
 
 static void send_statement(struct pl_pg_writer *w, struct pl_sql_request *r, uint32_t i)
 {
+    if (!w->one_by_one && pl_pg_rows_take(&w->rows, r, i))
+        return;
     if (w->guarded && r->statements[i].expect >= 0)
         pl_pg_conn_exec_guarded(&w->conn, r, i);
-    else if (w->one_by_one || !pl_pg_rows_take(&w->rows, r, i))
+    else
         pl_pg_conn_exec(&w->conn, r, i);
 }
 
 static void send_group(struct pl_pg_writer *w)
 {
     struct pl_list *pos, *tmp;
-    pl_pg_rows_begin(&w->rows);
+    pl_pg_rows_begin(&w->rows, w->guarded);
     pl_list_each (pos, tmp, &w->group) {
         struct pl_sql_request *r = request_of(pos);
         r->carrier = w;
@@ -122,11 +137,7 @@ void pl_pg_writer_go(struct pl_pg_writer *w)
     w->phase = PL_PG_RUN;
     w->begin_ns = pl_now_ns();
     w->broken.code = w->refused.code = NULL;
-    /* Without BEGIN the sync commits, in the same flight. In a group the guards would find one
-     * conflict in each flight, and cost what the flight does. */
-    bool look = needs_a_look(w);
-    w->guarded = look && w->group_len == 1 && pl_pg_guard_possible(request_of(w->group.next));
-    w->explicit_begin = look && !w->guarded;
+    plan_flights(w);
     /* Who comes back from a deadlock at once may take the row before the other has woken up. */
     if (request_of(w->group.next)->attempts > 0)
         pl_pg_conn_control(&w->conn, "SELECT pg_sleep(random() * 0.1)");
@@ -339,6 +350,7 @@ void pl_pg_writer_start(struct pl_pg_writer *w, struct pl_postgres *db)
     pl_list_init(&w->group);
     pl_list_init(&w->alone);
     pl_list_init(&w->again);
-    struct pl_pg_target target = {.url = db->url, .unsafe_allowed = db->config.unsafe_allowed};
+    struct pl_pg_target target = {
+        .url = db->url, .unsafe_allowed = db->config.unsafe_allowed, .by_index = true};
     pl_pg_conn_start(&w->conn, db->sql.loop, &owner, &target, &db->attempted);
 }

@@ -44,6 +44,16 @@ void pl_sql_append(struct pl_sql_request *r)
     r->statements[r->statements_len - 1].append = true;
 }
 
+void pl_sql_join(struct pl_sql_request *r, const char *types, size_t len)
+{
+    assert(r->statements_len > 0);
+    struct pl_sql_statement *s = &r->statements[r->statements_len - 1];
+    assert(s->expect == 1);
+    s->types = (uint32_t)r->bytes.len;
+    pl_buf_append(&r->bytes, types, len);
+    pl_buf_putc(&r->bytes, '\0');
+}
+
 void pl_sql_param(struct pl_sql_request *r, enum pl_sql_type type, int64_t integer, double real,
                   const char *text, size_t len)
 {

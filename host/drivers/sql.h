@@ -28,6 +28,7 @@ struct pl_sql_statement {
     uint32_t sql, sql_len; /* in the request's `bytes`; a NUL follows */
     uint32_t first, count; /* parameters, in `params` */
     bool append;           /* see pl_sql_append */
+    uint32_t types;        /* see pl_sql_join: in the request's `bytes`; 0: none */
     int64_t expect;        /* changed rows that must come out, else "conflict"; -1: any */
     /* results */
     int64_t changes;
@@ -89,6 +90,12 @@ void pl_sql_add(struct pl_sql_request *r, const char *sql, size_t len, int64_t e
 /* Says of the statement that was added last, a plain INSERT ... VALUES, that it may run at any
  * point of its transaction: a driver may put its rows together with those of others. */
 void pl_sql_append(struct pl_sql_request *r);
+
+/* Says of the statement that was added last, an UPDATE that is expected to change one row, which
+ * its condition finds by a key, that it may run at any point of its transaction: a driver may put
+ * it together with those of others. `types` are the types of its parameters in their order, "text"
+ * or "bigint", with a space between two. Its text uses each `$n` as a value and has no FROM. */
+void pl_sql_join(struct pl_sql_request *r, const char *types, size_t len);
 
 void pl_sql_param(struct pl_sql_request *r, enum pl_sql_type type, int64_t integer, double real,
                   const char *text, size_t len);

@@ -52,6 +52,28 @@ describe("a transaction on PostgreSQL", function()
     db:close()
   end)
 
+  it("finds the rows that it changes with others by their index, also of a table that has grown since", function()
+    local db = with_table { writers = 1 }
+    local function touch(from, to)
+      local hs = {}
+      for i = from, to do
+        hs[#hs + 1] = task.spawn(function()
+          return db:commit { { "UPDATE t SET name = $2 WHERE id = $1", i, "x", expect = 1, join = "bigint text" } }
+        end)
+      end
+      for _, h in ipairs(hs) do assert.truthy(select(2, h:join())) end
+    end
+    for from = 1, 20001, 5000 do
+      assert(db:commit { { "INSERT INTO t (id) SELECT generate_series($1::bigint, $1::bigint + 4999)", from } })
+      for k = 0, 9 do touch(from + 50 * k, from + 50 * k + 49) end
+    end
+    assert(db:commit { { "SELECT pg_stat_force_next_flush()" } })
+    local read = "SELECT seq_tup_read, idx_scan FROM pg_stat_user_tables WHERE relid = 't'::regclass"
+    programs.eventually("the counts of the server", function() return db:first(read).idx_scan >= 2500 end)
+    assert.equal(0, db:first(read).seq_tup_read)
+    db:close()
+  end)
+
   it("that fails at its commit does so alone, and the connection lives on", function()
     local db = with_table()
     assert(db:script "ALTER TABLE t ADD CONSTRAINT late UNIQUE (name) DEFERRABLE INITIALLY DEFERRED")

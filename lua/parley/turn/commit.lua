@@ -84,6 +84,7 @@ local INSERT, INSERT_LEASED =
 local UPDATE_DIALOG = "UPDATE dialogs SET status = $3, reset_version = $4, state = $5, "
   .. "version = $2 + 1, last_message_at = $6, expires_at = $7%s WHERE id = $1 AND version = $2"
 local UPDATE = UPDATE_DIALOG:format ""
+local TYPES = "text bigint text bigint text bigint bigint"
 local UPDATE_RELEASE = UPDATE_DIALOG:format ", lease_owner = NULL"
 
 local function insert_dialog(turn, sql, ...)
@@ -103,7 +104,7 @@ local function dialog(turn, out)
     out[#out + 1] = {
       turn.leased and UPDATE_RELEASE or UPDATE, d.id, d.version, d.status, d.reset_version,
       turn.state_text, turn.last_at, session.expires_at(d.state), n = 7, expect = 1,
-      contended = true,
+      join = TYPES, contended = true,
     }
   end
 end
