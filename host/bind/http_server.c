@@ -110,13 +110,18 @@ static int request_header(lua_State *L)
     return 1;
 }
 
-/* req:count(name) -> how many headers have this name */
+/* req:count(name...) -> how many headers have this name; of several names the most */
 static int request_count(lua_State *L)
 {
     const struct pl_http_request_data *r = pl_http_exchange_request(check_request(L));
-    size_t len;
-    const char *name = luaL_checklstring(L, 2, &len);
-    lua_pushinteger(L, (lua_Integer)pl_http_request_count(r, name, len));
+    uint32_t most = 0;
+    for (int i = lua_gettop(L); i >= 2; i--) {
+        size_t len;
+        const char *name = luaL_checklstring(L, i, &len);
+        uint32_t n = pl_http_request_count(r, name, len);
+        most = n > most ? n : most;
+    }
+    lua_pushinteger(L, (lua_Integer)most);
     return 1;
 }
 

@@ -352,6 +352,18 @@ static int sandbox_profile(lua_State *L)
     return 1;
 }
 
+/* sb:usable() -> bytes of memory | nil when it is broken: asked before each call, stats makes a
+ * table
+ */
+static int sandbox_usable(lua_State *L)
+{
+    struct sandbox *sb = check_sandbox(L);
+    if (sb->state->broken)
+        return 0;
+    lua_pushnumber(L, (double)sb->state->mem_used);
+    return 1;
+}
+
 /* Drops the reference to the state; calls under way finish first. */
 static int sandbox_close(lua_State *L)
 {
@@ -366,13 +378,10 @@ static int sandbox_close(lua_State *L)
 int pl_bind_sandbox(lua_State *L)
 {
     static const luaL_Reg methods[] = {
-        {"compile", sandbox_compile},
-        {"load", sandbox_load},
-        {"start", sandbox_start},
-        {"stats", sandbox_stats},
-        {"close", sandbox_close},
-        {"profile", sandbox_profile},
-        {NULL, NULL},
+        {"compile", sandbox_compile}, {"load", sandbox_load},
+        {"start", sandbox_start},     {"stats", sandbox_stats},
+        {"usable", sandbox_usable},   {"close", sandbox_close},
+        {"profile", sandbox_profile}, {NULL, NULL},
     };
     static const luaL_Reg call_methods[] = {
         {"answer", call_answer},

@@ -171,3 +171,34 @@ describe("writing JSON", function()
     end
   end)
 end)
+
+describe("the shape of an object", function()
+  it("is written with the values that there are, in the order of its names", function()
+    local shape = json.shape({ "id", "list", "n", "raw", "last" }, { "raw" })
+    assert.equal('{"id":"a\\"b","list":[1,{"x":true}],"n":0.5,"raw":[1, 2],"last":null}',
+      shape('a"b', { 1, { x = true } }, 0.5, "[1, 2]", json.null))
+    assert.equal('{"n":false}', shape(nil, nil, false))
+    assert.equal("{}", shape())
+    assert.equal('{"id":"ї"}', shape("ї", nil, nil, nil, nil, "too many"))
+    assert.same({ id = ("x"):rep(5000) }, json.decode(shape(("x"):rep(5000))))
+  end)
+
+  it("says where a value is that JSON does not have", function()
+    local shape = json.shape({ "good", "bad", "raw" }, { "raw" })
+    local function problem(...)
+      local text, err = shape(...)
+      assert.is_nil(text)
+      return err.message
+    end
+    assert.equal("cannot encode $.bad: function", problem(1, print))
+    assert.equal("cannot encode $.bad.list[2]: a number is not finite", problem(1, { list = { 1, 1 / 0 } }))
+    assert.equal("cannot encode $.good: a string is not valid UTF-8", problem "\xff")
+    assert.equal("cannot encode $.raw: its JSON as a text expected", problem(1, 2, {}))
+  end)
+
+  it("has plain names", function()
+    assert.has_error(function() json.shape {} end)
+    assert.has_error(function() json.shape { 'a"' } end)
+    assert.has_error(function() json.shape { {} } end)
+  end)
+end)

@@ -27,12 +27,12 @@ local SINGLE = {
 }
 
 local function check_headers(req)
+  if req:count(unpack(SINGLE)) <= 1 then return true end
   for _, name in ipairs(SINGLE) do
     if req:count(name) > 1 then
       return nil, { code = "bad_request", message = "the header " .. name .. " stands twice" }
     end
   end
-  return true
 end
 
 -- W3C Trace Context, version 00: small letters, and neither the trace nor its parent is all zeros.
@@ -70,7 +70,7 @@ end
 -- that answer (ctx.refused). Nothing else of it is looked at.
 local function count(self, ctx, route)
   local kind = limit_headers.kind_of(ctx.who.kind)
-  if not kind then return true end
+  if not kind or kind == "application/json" then return true end
   local verdict, err = self.limits:take(kind, ctx.who.id)
   if err then return nil, err end
   ctx.verdicts[1] = verdict
@@ -85,7 +85,7 @@ local function is_json(req)
   local kind = req:header "content-type"
   local encoding = req:header "content-encoding"
   if encoding and encoding:lower() ~= "identity" then return false end
-  if not kind then return true end
+  if not kind or kind == "application/json" then return true end
   kind = kind:lower():gsub("%s+", "")
   return kind == "application/json" or kind == "application/json;charset=utf-8"
     or kind == 'application/json;charset="utf-8"'

@@ -18,8 +18,13 @@ local PROCESS = 2 * 1024 * 1024
 local drive = lua_state.drive
 
 -- What a state takes: a process has pages of its own beside what is in it.
-local function memory_of(self, stats)
-  return stats.memory + (self.ring == "isolated" and PROCESS or 0)
+local function memory_of(self, heap) return heap + (self.ring == "isolated" and PROCESS or 0) end
+
+-- Bytes of the state's heap; nil when it cannot be used any more.
+local function heap_of(self)
+  if self.ring == "trusted" then return self.state:usable() end
+  local stats = self.state:stats()
+  return not stats.broken and stats.memory or nil
 end
 
 -- Takes what was sampled in the state so far, and has it sampled on. A state that is being closed
@@ -41,7 +46,7 @@ local function build(self, asked, shared)
   self:forget_state()
   self.state, self.checked = sb, true
   harvest(self)
-  pool.add(self, memory_of(self, sb:stats()), asked)
+  pool.add(self, memory_of(self, sb:stats().memory), asked)
   return sb
 end
 
@@ -59,9 +64,9 @@ end
 
 -- A state to enter: the one there is, or a new one in the place of one that cannot be used.
 local function state_of(self)
-  local stats = self.state and self.state:stats()
-  if stats and not stats.broken then
-    pool.touch(self, memory_of(self, stats))
+  local heap = self.state and heap_of(self)
+  if heap then
+    pool.touch(self, memory_of(self, heap))
     return self.state
   end
   local done, sb, err = rebuild(self):join(BUILD_S)

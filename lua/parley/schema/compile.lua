@@ -1,8 +1,9 @@
 -- JSON Schema 2020-12 (the keywords that our schemas use) compiled to closures.
 --
--- A checker is fun(value, path, errors); it appends {path = JSON Pointer, code, message}. A keyword
--- that is not known is an error when the schema is compiled, so that nothing is believed to be
--- checked that is not.
+-- A checker is fun(value, path, errors); it appends {path = JSON Pointer, code, message}. Where
+-- something is wrong is asked only when something is: until then `path` is nil, and no paths are
+-- made for values that are valid. A keyword that is not known is an error when the schema is
+-- compiled, so that nothing is believed to be checked that is not.
 
 local json = require "host.json"
 local patterns = require "host.pattern"
@@ -54,14 +55,21 @@ local FORMATS = {
   ["date-time"] = function(v) return rfc3339.parse(v) ~= nil end, -- a day that there is
 }
 
-local function pointer(key) return "/" .. tostring(key):gsub("~", "~0"):gsub("/", "~1") end
+local function pointer(path, key)
+  return path and path .. "/" .. tostring(key):gsub("~", "~0"):gsub("/", "~1")
+end
 
 local compile
+
+-- Types that are Lua's own, of which one look tells.
+local OWN = { string = true, boolean = true, number = true }
 
 local function type_check(schema)
   local types = type(schema.type) == "table" and schema.type or { schema.type }
   local names = table.concat(types, " or ")
+  local usual = OWN[types[1]] and types[1]
   return function(v, path, errors)
+    if type(v) == usual then return true end
     for _, t in ipairs(types) do if is_type(t, v) then return true end end
     add(errors, path, "type", names .. " expected, got " .. kind_of(v))
     return false
@@ -90,7 +98,7 @@ local function string_check(schema)
       add(errors, path, "nul", "has a NUL character in it")
     elseif max and #v > max and length(v) > max then
       add(errors, path, "max_length", ("at most %d characters"):format(max))
-    elseif min and length(v) < min then
+    elseif min and #v < 4 * min and length(v) < min then -- UTF-8 takes at most four bytes for one
       add(errors, path, "min_length", ("at least %d characters"):format(min))
     elseif pattern and not patterns.fits(v, pattern) then -- nor does what takes too long to say
       add(errors, path, "pattern", "does not have the form " .. schema.pattern)
@@ -124,7 +132,7 @@ local function array_check(schema)
     end
     if min and #v < min then add(errors, path, "min_items", ("at least %d items"):format(min)) end
     if item then
-      for i, e in ipairs(v) do item(e, path .. "/" .. (i - 1), errors) end
+      for i, e in ipairs(v) do item(e, path and path .. "/" .. i - 1, errors) end
     end
     return true
   end
@@ -152,16 +160,16 @@ local function object_check(schema)
   return function(v, path, errors)
     if type(v) ~= "table" then return true end
     for _, name in ipairs(required) do
-      if v[name] == nil then add(errors, path .. "/" .. name, "required", "is missing") end
+      if v[name] == nil then add(errors, path and path .. "/" .. name, "required", "is missing") end
     end
     for name, value in pairs(v) do
       local check = checks[name]
       if check then
-        check(value, path .. "/" .. name, errors)
+        check(value, path and path .. "/" .. name, errors)
       elseif closed then
-        add(errors, path .. pointer(name), "unknown_field", "is not a known field")
+        add(errors, pointer(path, name), "unknown_field", "is not a known field")
       elseif rest then
-        rest(value, path .. pointer(name), errors)
+        rest(value, pointer(path, name), errors)
       end
     end
     if counted then count_properties(schema, v, path, errors) end
@@ -198,7 +206,7 @@ local function any_check(schemas, message)
 end
 
 ---@param schema table
----@return fun(value: any, path: string, errors: table[])
+---@return fun(value: any, path: string|nil, errors: table[])
 function compile(schema)
   for key in pairs(schema) do
     if not KEYWORDS[key] then
@@ -224,10 +232,14 @@ end
 ---@param schema table
 ---@return fun(value: any): table[]|nil errors nil when the value is valid
 function M.compile(schema)
-  local check = compile(schema)
+  local check, found = compile(schema), {}
   return function(value)
+    check(value, nil, found)
+    if #found == 0 then return nil end
     local errors = {}
+    found = {}
     check(value, "", errors)
+    if #errors == 0 then return nil end -- what a check that raised had found before
     if #errors == 0 then return nil end
     table.sort(errors, function(a, b) return a.path < b.path end)
     for i = #errors, 21, -1 do errors[i] = nil end

@@ -10,6 +10,12 @@ local time = require "host.time"
 
 local M = {}
 
+local RESPONSE = json.shape({
+  "dialog_id", "message_id", "status", "reset_version", "actions", "reply_message_id", "text",
+  "plugin", "intent", "usage", "latency_ms", "trace_id",
+}, { "actions", "plugin", "latency_ms" })
+local LATENCY = json.shape { "total", "plugin" }
+
 local function schedule(turn, plugin, action)
   local after = action["in"] or action.every or 0
   local at = math.floor(action.at and action.at * 1000 or time.now_ms() + after * 1000)
@@ -91,18 +97,26 @@ function M.actions(turn, parts)
   turn.actions, turn.text = out, table.concat(texts, "\n\n")
 end
 
----@return table DialogMessageResponseV1
-function M.response(turn)
-  local p = turn.plugin
-  return {
-    dialog_id = turn.dialog.id, message_id = turn.message_id or turn.inbound_id,
-    status = turn.status, reset_version = turn.dialog.reset_version, actions = turn.actions,
-    reply_message_id = turn.reply_id, text = turn.text,
-    plugin = p and { name = p.name, version = p.manifest.version } or nil,
-    intent = turn.intent, usage = turn.usage,
-    latency_ms = { total = record.ms_since(turn.since), plugin = turn.plugin_ms or 0 },
-    trace_id = turn.trace_id,
-  }
+-- The members about a plugin are the same in all answers.
+local described = setmetatable({}, { __mode = "k" })
+
+local function describe(plugin)
+  local text = described[plugin]
+  if not text then
+    text = json.encode { name = plugin.name, version = plugin.manifest.version }
+    described[plugin] = text
+  end
+  return text
+end
+
+---@param turn table
+---@param actions string turn.actions as JSON
+---@return string DialogMessageResponseV1 as JSON
+function M.response(turn, actions)
+  return RESPONSE(turn.dialog.id, turn.message_id or turn.inbound_id, turn.status,
+    turn.dialog.reset_version, actions, turn.reply_id, turn.text,
+    turn.plugin and describe(turn.plugin), turn.intent, turn.usage,
+    LATENCY(record.ms_since(turn.since), turn.plugin_ms or 0), turn.trace_id)
 end
 
 ---@return table TurnActionsResponseV1

@@ -21,6 +21,8 @@ local time = require "host.time"
 
 local M = {}
 
+local REPLY = json.shape({ "actions", "in_reply_to", "plugin", "status" }, { "actions" })
+
 local FIELDS = 48 -- of a turn in the end: a table that grows is built anew at each power of two
 
 -- What a turn is about, and what is done once however often it is attempted. All else of a turn is
@@ -162,11 +164,10 @@ end
 local function write(self, turn)
   finish(turn)
   if turn.job then turn.job_after = jobs.after(turn) end
-  turn.reply_text = json.encode {
-    actions = turn.actions, in_reply_to = turn.message and turn.inbound_id,
-    plugin = turn.plugin and turn.plugin.name, status = turn.status,
-  }
-  turn.response_text = turn.message and json.encode(apply.response(turn))
+  local actions = assert(json.encode(turn.actions)) -- each was checked
+  turn.reply_text = REPLY(actions, turn.message and turn.inbound_id,
+    turn.plugin and turn.plugin.name, turn.status)
+  turn.response_text = turn.message and apply.response(turn, actions)
     or turn.continued and json.encode(apply.late_response(turn))
     or turn.said and json.encode(say.response(turn))
   local channel = self.channels and self.channels[turn.dialog.channel]

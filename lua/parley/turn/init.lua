@@ -166,7 +166,9 @@ end
 ---Takes one message through its turn, after those of its dialog that came before.
 ---@param dialog_id string
 ---@param message table DialogMessageCreateV1, validated
----@param opts {trace_id: string, body: string, token_id: string?, idempotency_key: string?,
+---@param opts {trace_id: string, body: string, text: string?, token_id: string?,
+---   idempotency_key: string?,
+---   body: what is the same when the message comes again; text: the message as JSON, as it came
 ---   once: (fun(status: integer, text: string): table)?, of parley.http.idempotency
 ---   verdicts: parley.limits.Verdict[]?, what limits have said so far; the user's is added,
 ---   refused: table?} the err for a message that has no earlier answer
@@ -185,7 +187,7 @@ function M:receive(dialog_id, message, opts)
     turn.once = opts.once
   end
   turn.body_hash = crypto.hex(crypto.sha256(opts.body)):sub(1, 32)
-  turn.inbound_text = json.encode(message)
+  turn.inbound_text = opts.text or json.encode(message)
   return in_lane(self, turn)
 end
 

@@ -31,6 +31,8 @@ local utf8 = require "parley.util.utf8"
 
 local M = {}
 
+local ABOUT = json.shape { "invocation_id" }
+
 ---Raised, with `err`, when the turn can't go on.
 M.Ended = {}
 
@@ -178,7 +180,8 @@ local function invoke(self, turn, generation, plugin, invited)
   turn.given.asks = plugin.name
   task.trace(turn.trace_id) -- a job, or an update, has come without a request
   local begun, since = time.now_ms(), time.mono()
-  record.event(turn, plugin.name, "plugin_invocation_started", "info", { invocation_id = id })
+  local about = ABOUT(id)
+  record.event_as(turn, plugin.name, "plugin_invocation_started", "info", about)
   turn.asked, turn.code = nil, nil
   local response, err, attempts = call(self, turn, generation, plugin, invited, id, delivery)
   end_if_lost(turn)
@@ -196,7 +199,7 @@ local function invoke(self, turn, generation, plugin, invited)
   exchange.record(generation.config, turn.calls[#turn.calls], turn.asked)
   if response then
     if not response.continue then
-      record.event(turn, plugin.name, "plugin_invocation_completed", "info", { invocation_id = id })
+      record.event_as(turn, plugin.name, "plugin_invocation_completed", "info", about)
     end
     return response
   end

@@ -15,21 +15,25 @@ function M.ms_since(mono) return math.floor((time.mono() - mono) * 1e6 + 0.5) / 
 
 -- As in parley.store.audit.
 local function row(turn, source, action, severity, details)
-  return {
-    crypto.uuid7(), source, action, severity, turn.trace_id, details and json.encode(details),
-    time.now_ms(), nil,
-  }
+  return { crypto.uuid7(), source, action, severity, turn.trace_id, details, time.now_ms(), nil }
 end
 
 ---An event of the turn: a row of audit_logs in its transaction.
 function M.event(turn, source, action, severity, details)
+  M.event_as(turn, source, action, severity, details and json.encode(details))
+end
+
+---The same with details that are JSON already.
+---@param details string|nil
+function M.event_as(turn, source, action, severity, details)
   turn.events[#turn.events + 1] = row(turn, source, action, severity, details)
 end
 
 ---What a plugin has to tell, or has failed at: a row of plugin_events too. That it was called and
 ---has answered is in plugin_calls already.
 function M.plugin_event(turn, plugin, action, severity, details)
-  M.event(turn, plugin, action, severity, details)
+  details = details and json.encode(details)
+  M.event_as(turn, plugin, action, severity, details)
   turn.plugin_events = turn.plugin_events or {}
   turn.plugin_events[#turn.plugin_events + 1] = row(turn, plugin, action, severity, details)
 end

@@ -53,7 +53,7 @@ local function post_message(deps, ctx)
   end
   local turn
   turn, err = deps.turn:receive(ctx.params.dialog_id, ctx.body, {
-    trace_id = ctx.trace_id, body = ctx.body_text, token_id = ctx.who.id,
+    trace_id = ctx.trace_id, body = ctx.body_text, text = ctx.body_text, token_id = ctx.who.id,
     idempotency_key = ctx.idempotency_key, once = ctx.once, verdicts = ctx.verdicts,
     refused = ctx.refused,
   })
