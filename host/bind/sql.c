@@ -7,7 +7,8 @@
 #include <lauxlib.h>
 #include <math.h>
 
-#define DB "host.sql.db"
+#define DB    "host.sql.db"
+#define USUAL 4096 /* bytes of the texts and parameters of a turn */
 
 struct handle {
     struct pl_sql *db;
@@ -229,6 +230,7 @@ static int db_commit(lua_State *L)
     luaL_argcheck(L, n > 0 && n <= 1000, 2, "1 to 1000 statements expected");
     luaL_checkstack(L, 16, NULL);
     struct pl_sql_request *r = pl_sql_request(db);
+    pl_buf_reserve(&r->bytes, USUAL);
     for (int i = 1; i <= n; i++) {
         lua_rawgeti(L, 2, i);
         add_statement(L, r);

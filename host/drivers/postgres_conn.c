@@ -164,6 +164,15 @@ void pl_pg_conn_sync(struct pl_pg_conn *c, struct pl_sql_request *r)
 
 static void on_poll(uv_poll_t *poll, int status, int events);
 
+/* Each start of a poll takes its socket out of the loop's set and puts it in again. */
+static void poll_for(struct pl_pg_conn *c, int events)
+{
+    if (events == c->polled)
+        return;
+    c->polled = events;
+    uv_poll_start(c->poll, events, on_poll);
+}
+
 void pl_pg_conn_flush(struct pl_pg_conn *c)
 {
     if (c->state != PL_PG_UP)
@@ -177,7 +186,7 @@ void pl_pg_conn_flush(struct pl_pg_conn *c)
     }
     if (c->asked_ns == 0 && c->units_len > 0)
         c->asked_ns = pl_now_ns();
-    uv_poll_start(c->poll, UV_READABLE | (rc > 0 ? UV_WRITABLE : 0), on_poll);
+    poll_for(c, UV_READABLE | (rc > 0 ? UV_WRITABLE : 0));
 }
 
 /* --- receiving
@@ -310,7 +319,8 @@ static void come_up(struct pl_pg_conn *c)
     uv_poll_init_socket(&c->loop->uv, c->poll, PQsocket(c->pg));
     PQsetnonblocking(c->pg, 1);
     PQenterPipelineMode(c->pg);
-    uv_poll_start(c->poll, UV_READABLE, on_poll);
+    c->polled = 0;
+    poll_for(c, UV_READABLE);
     c->owner->up(c);
 }
 

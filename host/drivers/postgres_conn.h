@@ -71,6 +71,7 @@ struct pl_pg_conn {
     struct pl_pg_attempt *attempt; /* while it connects */
     uv_async_t *attempted;         /* the owner's, sent when the attempt is over */
     uv_poll_t *poll;               /* of this socket; NULL when there is none */
+    int polled;                    /* the events that it is polled for */
     uv_timer_t retry;
     struct pl_pg_cancel *cancel; /* the last, see pl_pg_cancel */
     struct pl_buf scratch;       /* numbers of parameters as text */

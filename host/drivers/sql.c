@@ -59,7 +59,7 @@ void pl_sql_param(struct pl_sql_request *r, enum pl_sql_type type, int64_t integ
 {
     assert(r->statements_len > 0);
     if (r->params_len == r->params_cap) {
-        r->params_cap = r->params_cap ? r->params_cap * 2 : 32;
+        r->params_cap = r->params_cap ? r->params_cap * 2 : 64;
         r->params = pl_xrealloc(r->params, r->params_cap * sizeof *r->params);
     }
     struct pl_sql_value *v = &r->params[r->params_len++];
