@@ -11,12 +11,15 @@
 /* --- the sink, protected in `to` -----------------------------------------------------------------
  */
 
-static void copy_scalar(struct pl_walk *w, int at)
+static void copy_text(struct pl_walk *w, const char *s, size_t len)
+{
+    lua_pushlstring(w->to, s, len);
+}
+
+static void copy_scalar(struct pl_walk *w, int at, int type)
 {
     lua_State *to = w->to;
-    size_t len;
-    const char *s;
-    switch (lua_type(w->from, at)) {
+    switch (type) {
     case LUA_TNIL:
         lua_pushnil(to);
         break;
@@ -25,10 +28,6 @@ static void copy_scalar(struct pl_walk *w, int at)
         break;
     case LUA_TNUMBER:
         lua_pushnumber(to, lua_tonumber(w->from, at));
-        break;
-    case LUA_TSTRING:
-        s = lua_tolstring(w->from, at, &len);
-        lua_pushlstring(to, s, len);
         break;
     default:
         pl_lua_push_null(to);
@@ -56,7 +55,7 @@ static void copy_close(struct pl_walk *w, bool array)
     lua_setmetatable(w->to, -2);
 }
 
-static const struct pl_sink sink = {copy_scalar, copy_open, copy_pair, copy_close};
+static const struct pl_sink sink = {copy_text, copy_scalar, copy_open, copy_pair, copy_close};
 
 /* ------------------------------------------------------------------------------------------------
  */
@@ -95,7 +94,7 @@ int pl_copy(lua_State *to, lua_State *from, int idx, const struct pl_copy_limits
     if (type == LUA_TNIL || type == LUA_TBOOLEAN || type == LUA_TNUMBER) {
         if (!pl_state_check_stack(to, 1))
             return pl_fail(err, PL_E_TOO_LARGE, false, OP, "no room on the stack");
-        copy_scalar(&c.walk, idx);
+        copy_scalar(&c.walk, idx, type);
         return 0;
     }
     if (pl_state_build(to, protected_copy, &c, OP, err) == 0)

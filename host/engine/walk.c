@@ -30,12 +30,14 @@ static int refuse(struct pl_walk *w, const char *code, const char *what)
     return pl_fail(w->err, code, false, OP, "%s: %s", path, what);
 }
 
+static int walk_value(struct pl_walk *w, int at, int type);
+
 /* What JSON and SQL can name: any other key would be a surprise to whoever reads the value. */
-static int check_key(struct pl_walk *w, int at)
+static int walk_key(struct pl_walk *w, int at)
 {
     int type = lua_type(w->from, at);
     if (type == LUA_TSTRING || type == LUA_TNUMBER)
-        return 0;
+        return walk_value(w, at, type);
     char what[64];
     snprintf(what, sizeof what, "a %s as a key cannot cross", lua_typename(w->from, type));
     w->depth--; /* the path names the table that has it */
@@ -46,10 +48,10 @@ static int walk_pairs(struct pl_walk *w, int at)
 {
     int level = w->depth++;
     lua_pushnil(w->from);
+    int key = lua_gettop(w->from), value = key + 1;
+    w->key_at[level] = key;
     while (lua_next(w->from, at) != 0) {
-        int value = lua_gettop(w->from);
-        w->key_at[level] = value - 1;
-        if (check_key(w, value - 1) < 0 || pl_walk(w, value - 1) < 0 || pl_walk(w, value) < 0)
+        if (walk_key(w, key) < 0 || walk_value(w, value, lua_type(w->from, value)) < 0)
             return -1;
         w->sink->pair(w);
         lua_pop(w->from, 1);
@@ -84,19 +86,27 @@ static int walk_table(struct pl_walk *w, int at)
     return 0;
 }
 
-int pl_walk(struct pl_walk *w, int at)
+static int walk_text(struct pl_walk *w, int at)
+{
+    size_t len;
+    const char *s = lua_tolstring(w->from, at, &len);
+    w->bytes += len;
+    if (w->bytes > w->limits->bytes)
+        return refuse(w, PL_E_TOO_LARGE, "too many bytes of text");
+    w->sink->text(w, s, len);
+    return 0;
+}
+
+static int walk_value(struct pl_walk *w, int at, int type)
 {
     lua_State *from = w->from;
     if (++w->nodes > w->limits->nodes)
         return refuse(w, PL_E_TOO_LARGE, "too many values");
-    switch (lua_type(from, at)) {
+    switch (type) {
     case LUA_TTABLE:
         return walk_table(w, at);
     case LUA_TSTRING:
-        w->bytes += lua_objlen(from, at);
-        if (w->bytes > w->limits->bytes)
-            return refuse(w, PL_E_TOO_LARGE, "too many bytes of text");
-        break;
+        return walk_text(w, at);
     case LUA_TNIL:
     case LUA_TBOOLEAN:
     case LUA_TNUMBER:
@@ -109,8 +119,13 @@ int pl_walk(struct pl_walk *w, int at)
         return refuse(w, PL_E_INVALID, what);
     }
     }
-    w->sink->scalar(w, at);
+    w->sink->scalar(w, at, type);
     return 0;
+}
+
+int pl_walk(struct pl_walk *w, int at)
+{
+    return walk_value(w, at, lua_type(w->from, at));
 }
 
 bool pl_walk_reserve(lua_State *from, int idx, const struct pl_copy_limits *limits)

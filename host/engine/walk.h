@@ -11,8 +11,9 @@
 struct pl_walk;
 
 struct pl_sink {
-    /* nil, a boolean, a number, a string or the JSON null at index `at` of walk->from */
-    void (*scalar)(struct pl_walk *walk, int at);
+    void (*text)(struct pl_walk *walk, const char *s, size_t len);
+    /* nil, a boolean, a number or, by any other `type`, the JSON null; at `at` of walk->from */
+    void (*scalar)(struct pl_walk *walk, int at, int type);
     /* A table of `pairs`, of which `items` are its sequence; its pairs follow, then close. */
     void (*open)(struct pl_walk *walk, uint32_t items, uint32_t pairs, bool array);
     void (*pair)(struct pl_walk *walk); /* a key and its value have been given */

@@ -19,13 +19,19 @@ static void put_u32(struct pl_buf *out, uint32_t n)
     pl_buf_append(out, &n, sizeof n);
 }
 
-static void put_scalar(struct pl_walk *w, int at)
+static void put_text(struct pl_walk *w, const char *s, size_t len)
 {
     struct pl_buf *out = w->to;
-    size_t len;
-    const char *s;
+    pl_buf_putc(out, STRING);
+    put_u32(out, (uint32_t)len);
+    pl_buf_append(out, s, len);
+}
+
+static void put_scalar(struct pl_walk *w, int at, int type)
+{
+    struct pl_buf *out = w->to;
     lua_Number number;
-    switch (lua_type(w->from, at)) {
+    switch (type) {
     case LUA_TNIL:
         pl_buf_putc(out, NIL);
         break;
@@ -36,12 +42,6 @@ static void put_scalar(struct pl_walk *w, int at)
         number = lua_tonumber(w->from, at);
         pl_buf_putc(out, NUMBER);
         pl_buf_append(out, &number, sizeof number);
-        break;
-    case LUA_TSTRING:
-        s = lua_tolstring(w->from, at, &len);
-        pl_buf_putc(out, STRING);
-        put_u32(out, (uint32_t)len);
-        pl_buf_append(out, s, len);
         break;
     default:
         pl_buf_putc(out, JSON_NULL);
@@ -66,7 +66,7 @@ static void put_close(struct pl_walk *w, bool array)
     (void)array;
 }
 
-static const struct pl_sink sink = {put_scalar, put_open, put_pair, put_close};
+static const struct pl_sink sink = {put_text, put_scalar, put_open, put_pair, put_close};
 
 int pl_wire_put(struct pl_buf *out, lua_State *from, int idx, const struct pl_copy_limits *limits,
                 struct pl_err *err)
