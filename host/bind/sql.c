@@ -68,9 +68,40 @@ static int misuse(lua_State *L, struct pl_sql_request *r, const char *what)
     return luaL_error(L, "%s", what);
 }
 
-/* Adds {sql, p1, p2, ..., n=, expect=, append=, join=} at the top of the stack. `n` says how many
- * parameters there are when the last ones may be nil; `append` is pl_sql_append, `join`, which goes
- * with expect = 1, is the types of pl_sql_join. */
+/* Adds `n` values of the table at `at`, from index `first` on, as parameters. */
+static void add_params(lua_State *L, struct pl_sql_request *r, int at, int first, int n)
+{
+    for (int i = 0; i < n; i++) {
+        lua_rawgeti(L, at, first + i);
+        if (add_param(L, r, -1) < 0)
+            misuse(L, r, "a parameter is nil, a boolean, a number or a string");
+        lua_pop(L, 1);
+    }
+}
+
+static void push_field(lua_State *L, int at, const char *name)
+{
+    lua_pushstring(L, name);
+    lua_rawget(L, at);
+}
+
+/* Adds those of the rows at the top of the stack, so many of each. */
+static void add_rows(lua_State *L, struct pl_sql_request *r, int columns)
+{
+    int rows = lua_gettop(L), n = (int)lua_objlen(L, rows);
+    for (int i = 1; i <= n; i++) {
+        lua_rawgeti(L, rows, i);
+        if (!lua_istable(L, -1))
+            misuse(L, r, "a row is a table");
+        add_params(L, r, rows + 1, 1, columns);
+        lua_pop(L, 1);
+    }
+}
+
+/* Adds {sql, p1, p2, ..., n=, rows=, columns=, expect=, append=, join=} at the top of the stack.
+ * `n` says how many parameters there are when the last ones may be nil; with `rows` they are in
+ * there instead, `columns` of each. `append` is pl_sql_append, `join`, which goes with expect = 1,
+ * is the types of pl_sql_join. */
 static void add_statement(lua_State *L, struct pl_sql_request *r)
 {
     int at = lua_gettop(L);
@@ -81,32 +112,28 @@ static void add_statement(lua_State *L, struct pl_sql_request *r)
     const char *sql = lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &len) : NULL;
     if (sql == NULL)
         misuse(L, r, "the first item of a statement is its SQL text");
-    lua_pushliteral(L, "expect");
-    lua_rawget(L, at);
+    push_field(L, at, "expect");
     int64_t expect = lua_isnumber(L, -1) ? (int64_t)lua_tonumber(L, -1) : -1;
-    lua_pushliteral(L, "n");
-    lua_rawget(L, at);
-    int n = lua_isnumber(L, -1) ? (int)lua_tonumber(L, -1) : (int)lua_objlen(L, at) - 1;
-    lua_pushliteral(L, "append");
-    lua_rawget(L, at);
-    bool append = lua_toboolean(L, -1);
     pl_sql_add(r, sql, len, expect);
-    if (append)
+    push_field(L, at, "append");
+    if (lua_toboolean(L, -1))
         pl_sql_append(r);
     if (expect == 1) {
-        lua_pushliteral(L, "join");
-        lua_rawget(L, at);
+        push_field(L, at, "join");
         const char *types = lua_tolstring(L, -1, &len);
         if (types != NULL)
             pl_sql_join(r, types, len);
     }
+    push_field(L, at, "n");
+    int n = lua_isnumber(L, -1) ? (int)lua_tonumber(L, -1) : -1;
+    push_field(L, at, "columns");
+    int columns = (int)lua_tonumber(L, -1);
+    push_field(L, at, "rows");
+    if (lua_istable(L, -1))
+        add_rows(L, r, columns);
+    else
+        add_params(L, r, at, 2, n >= 0 ? n : (int)lua_objlen(L, at) - 1);
     lua_settop(L, at);
-    for (int i = 1; i <= n; i++) {
-        lua_rawgeti(L, at, i + 1);
-        if (add_param(L, r, -1) < 0)
-            misuse(L, r, "a parameter is nil, a boolean, a number or a string");
-        lua_pop(L, 1);
-    }
 }
 
 /* --- results

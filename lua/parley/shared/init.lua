@@ -162,7 +162,7 @@ function M:events(rows) return self.client and events.of_rows(rows) or nil end
 ---@return table|nil statement
 function M:fact(event)
   local row = audit.insert(event)
-  return row, self:events { { unpack(row, 2, audit.COLUMNS + 1) } }
+  return row, self:events(row.rows)
 end
 
 ---A transaction with events of :event, :events or :fact is stored.

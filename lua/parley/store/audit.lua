@@ -10,8 +10,7 @@ local time = require "host.time"
 
 local M = {}
 
----@type integer of a row of audit_logs, beside the mark for the triggers
-M.COLUMNS = 7
+local COLUMNS = 7 -- of a row of audit_logs, beside the mark for the triggers
 
 local INTO = "INSERT INTO audit_logs (id, source, action, severity, trace_id, details, created_at, "
   .. "signal) VALUES "
@@ -20,8 +19,8 @@ local INTO = "INSERT INTO audit_logs (id, source, action, severity, trace_id, de
 ---@param rows any[][] id, source, action, severity, trace_id, details as JSON, created_at
 ---@return table statement for db:commit
 function M.rows(rows)
-  for _, row in ipairs(rows) do row[M.COLUMNS + 1] = signals.mark(row[3], row[4]) end
-  return insert(INTO, M.COLUMNS + 1, rows)
+  for _, row in ipairs(rows) do row[COLUMNS + 1] = signals.mark(row[3], row[4]) end
+  return insert(INTO, COLUMNS + 1, rows)
 end
 
 ---@param event {source: string, action: string, severity: string, details: table|nil,
