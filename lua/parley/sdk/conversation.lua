@@ -50,8 +50,11 @@ local function fold_cyrillic(code)
   return code == 0x490 and 0x491 or code
 end
 
----Small letters, of the alphabets of the locales that ship.
+local FOLD_MAX = 1024 -- bytes: what is longer is no word and no label, and not worth the time
+
+---Small letters, of the alphabets of the locales that ship; what is long stays as it is.
 function M.fold(text)
+  if #text > FOLD_MAX then return text end
   text = text:lower():gsub("^%s+", ""):gsub("%s+$", "")
   if not text:find "[\208\210]" then return text end
   local out = {}
