@@ -155,6 +155,15 @@ for _, ring in ipairs { "trusted", "isolated" } do
       assert.equal("end", say "ok")
     end)
 
+    it("says why it has no CPU left", function()
+      start(talk "c:ask 'one?' local n = 0 while true do n = n + 1 end")
+      say "/talk" say "a"
+      local row = h.core.db:first [[SELECT details FROM audit_logs WHERE details LIKE '%"code":"cpu_limit"%']]
+      assert.matches("used more CPU time than its limit: a conversation is run again from its beginning with each answer",
+        json.decode(row.details).message)
+      assert.equal("Cancelled.", say "/cancel")
+    end)
+
     it("says with an error how far it was", function()
       start(talk "c:ask 'one?' local n = tonumber(c:ask 'two?') c:reply('is ' .. n + 1)")
       say "/talk" say "a"

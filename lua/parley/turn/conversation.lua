@@ -45,6 +45,16 @@ function M.driver(pinned, turn, plugin)
   return plugin.driver, plugin.hash, err.message
 end
 
+---Adds to an error of a plugin what an author would look for in the wrong place.
+---@param turn table
+---@param plugin parley.Plugin
+---@param err table PluginError, changed in place
+function M.explain(turn, plugin, err)
+  if err.code ~= "cpu_limit" or not M.bundle(turn, plugin) then return end
+  err.message = err.message .. ": a conversation is run again from its beginning with each answer, "
+    .. "and what it computes between its questions counts each time"
+end
+
 ---Notes the code with which a conversation that waits has come this far: the next answer goes to
 ---the same, also when it is not what it has begun with.
 ---@param response table of the plugin

@@ -139,7 +139,7 @@ local function ask(self, turn, generation, plugin, invited, id, delivery)
     ok, err = recurring.check(self.db, turn, plugin, response.actions)
     if not ok then response = nil end
   end
-  if response then conversation.pin(response, code) end
+  if response then conversation.pin(response, code) else conversation.explain(turn, plugin, err) end
   if response and response.continue then
     response, err = continue.note(self.db, turn, plugin, id, response,
       generation.config.continue_seconds)
