@@ -18,6 +18,10 @@ p.on.command("alarms", function(c)
   for i = 1, 8 do c:schedule { ["in"] = 0, job = "ring", data = { n = i } } end
   c:reply "noted"
 end)
+p.on.command("flood", function(c)
+  for i = 1, 49 do c:schedule { ["in"] = 3600, job = "ring", data = { n = i } } end
+  c:reply "noted"
+end)
 p.on.job("nobody", function(c) c:decline() end)
 p.on.command("fail", function(c) c:schedule { ["in"] = 0, job = "nobody" } c:reply "noted" end)
 return p
@@ -32,7 +36,7 @@ end
 describe("a scheduled job", function()
   local plugins = {
     alarm = { main = ALARM, manifest = {
-      commands = { { name = "alarm" }, { name = "alarms" }, { name = "fail" } }, permissions = { "jobs" },
+      commands = { { name = "alarm" }, { name = "alarms" }, { name = "fail" }, { name = "flood" } }, permissions = { "jobs" },
     } },
   }
 
@@ -46,6 +50,36 @@ describe("a scheduled job", function()
     assert.equal(6, #dialog.messages)
     assert.equal(2, dialog.dialog.state.alarm.rung)
     assert.same({ { state = "done", n = 2 } }, h.core.db:query "SELECT state, count(*) AS n FROM jobs GROUP BY state")
+    h:stop()
+  end)
+
+  it("does not wait for those of another dialog, however many are due there", function()
+    local h = host.start { plugins = plugins }
+    local turn, held = h.core.jobs.turn, task.cond()
+    h.core.jobs.turn = setmetatable({
+      fire = function(_, job)
+        if job.dialog_id == "full" then held:wait(60) end
+        return turn:fire(job)
+      end,
+    }, { __index = turn })
+    for _ = 1, 10 do h:say("full", "/alarms") end
+    assert.equal("noted", h:say("other", "/alarm 0").body.text)
+    eventually("the other ring", function() return last_text(h, "other") == "ring 1" end)
+    assert.equal("noted", last_text(h, "full"))
+    h.core.jobs.turn = turn
+    held:broadcast()
+    h:stop()
+  end)
+
+  it("is one of a thousand that a plugin may have in a dialog at most", function()
+    local h = host.start { plugins = plugins }
+    for _ = 1, 20 do assert.equal("noted", h:say("full", "/flood").body.text) end
+    assert.equal("fallback", h:say("full", "/flood").body.status)
+    assert.equal(980, h.core.db:first("SELECT count(*) AS n FROM jobs").n)
+    assert.matches("schedule: a plugin has at most 1000 jobs open in a dialog",
+      h.core.db:first("SELECT details FROM audit_logs WHERE action = 'plugin_failed'").details)
+    assert.equal("noted", h:say("empty", "/flood").body.text)
+    assert.equal("noted", h:say("full", "/alarm 3600").body.text)
     h:stop()
   end)
 

@@ -22,6 +22,7 @@ local recurring = require "parley.turn.recurring"
 local reset = require "parley.turn.reset"
 local response_of = require "parley.turn.response"
 local route = require "parley.turn.route"
+local scheduled = require "parley.turn.scheduled"
 local session = require "parley.turn.session"
 local terms = require "parley.turn.terms"
 local slow = require "parley.plugins.slow"
@@ -137,6 +138,7 @@ local function ask(self, turn, generation, plugin, invited, id, delivery)
   end
   if response then
     ok, err = recurring.check(self.db, turn, plugin, response.actions)
+    if ok then ok, err = scheduled.check(self.db, turn, plugin, response.actions) end
     if not ok then response = nil end
   end
   if response then conversation.pin(response, code) else conversation.explain(turn, plugin, err) end

@@ -147,13 +147,17 @@ local function fire(self, job)
   self:wake()
 end
 
+-- The next job of each dialog: however many of one are due, those of others are seen.
+local NEXT = "SELECT id, plugin, job, dialog_id, data, run_at, attempts, starts, trace_id, "
+  .. "data_version, name, every_ms, due_at FROM jobs j WHERE state = 'open' AND id = (SELECT o.id "
+  .. "FROM jobs o WHERE o.dialog_id = j.dialog_id AND o.state = 'open' ORDER BY o.run_at, o.id "
+  .. "LIMIT 1) ORDER BY run_at, id LIMIT $1"
+
 -- Starts what is due, one job of a dialog at a time: they fire in the order in which they are due.
 -- Returns how long the next one may sleep.
 local function look(self)
   local now = time.now_ms()
-  local rows, err = self.db:query("SELECT id, plugin, job, dialog_id, data, run_at, attempts, "
-    .. "starts, trace_id, data_version, name, every_ms, due_at FROM jobs WHERE state = 'open' "
-    .. "ORDER BY run_at, id LIMIT $1", 2 * AT_ONCE)
+  local rows, err = self.db:query(NEXT, 2 * AT_ONCE)
   if not rows then
     self.log("error", "jobs cannot be read", { code = err.code, error = err.message })
     return 1
