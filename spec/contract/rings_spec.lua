@@ -1,10 +1,12 @@
 local config = require "parley.config"
+local eventually = require "spec.support.eventually"
 local fs = require "host.fs"
 local generation = require "parley.plugins.generation"
 local host = require "spec.support.host"
 local isolate = require "host.isolate"
 local json = require "host.json"
 local support = require "spec.support.process"
+local task = require "host.task"
 
 local MAIN = [[
   local p = parley.plugin()
@@ -167,6 +169,48 @@ describe("an isolated plugin", function()
     support.eventually("the host has seen it", function() return driver:stats().broken end)
     assert.equal("1 a", h:say("d", "/held a").body.text)
     assert.not_equal(pid, driver:stats().pid)
+  end)
+
+  it("is disabled when its process has crashed at three events in a row, and its operator is told", function()
+    h = host.start { plugins = { held = plugin("held", { limits = { cpu_ms = 5000, timeout_ms = 20000 } }) }, config = CONFIG }
+    local driver = plugin_of(h, "held").driver
+    -- CPU time of a process, in hundredths of a second.
+    local function ticks(pid)
+      return tonumber((fs.read("/proc/" .. pid .. "/stat") or ""):match("%) %a" .. (" %S+"):rep(10) .. " (%d+)")) or 0
+    end
+    local function crash(dialog)
+      local pid = eventually("a process", function()
+        local stats = driver:stats()
+        return stats.pid and not stats.broken and stats.pid
+      end)
+      local before = ticks(pid)
+      local said = task.spawn(function() return h:say(dialog, "/held loop").body.status end)
+      eventually("the loop", function() return ticks(pid) > before + 3 end)
+      support.kill(pid, "KILL")
+      assert.same({ true, "fallback" }, { said:join(30) })
+    end
+    local function failures()
+      local out = {}
+      local rows = h.core.db:query "SELECT severity, details FROM audit_logs WHERE action = 'plugin_failed' ORDER BY id"
+      for _, row in ipairs(rows) do
+        out[#out + 1] = row.severity .. " " .. json.decode(row.details).code
+      end
+      return table.concat(out, ", ")
+    end
+    crash "d"
+    crash "d"
+    assert.equal("1 a", h:say("d", "/held a").body.text)
+    crash "d"
+    crash "d"
+    assert.equal("error exception, error exception, error exception, error exception", failures())
+    assert.equal("active", plugin_of(h, "held").state)
+    crash "d"
+    assert.matches("error exception, critical crash$", failures())
+    eventually("the end of the plugin", function() return plugin_of(h, "held").state == "disabled" end)
+    eventually("the operator is told", function()
+      return h.core.db:first "SELECT 1 AS n FROM audit_logs WHERE source = 'trigger:TR-004'"
+    end)
+    assert.equal("fallback", h:say("d", "/held a").body.status)
   end)
 
   it("is replaced at once when it was stopped by force", function()

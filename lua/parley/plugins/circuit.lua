@@ -7,7 +7,8 @@ local time = require "host.time"
 
 local M = {}
 
--- A plugin that says itself that it has failed, or lacks a permission, is quick and alive.
+-- A plugin that says itself that it has failed, or lacks a permission, is quick and alive. The end
+-- of its process is an exception to its users, and none of its own.
 local COUNTED = {
   timeout = true, connect = true, bad_status = true, rate_limited = true, invalid_response = true,
   too_large = true, cpu_limit = true, memory_limit = true,
@@ -44,7 +45,7 @@ function M.call(plugin, call, ...)
     }, 0
   end
   local response, err, attempts = call(...)
-  circuit:report(permit, not (err and COUNTED[err.code]))
+  circuit:report(permit, not (err and (COUNTED[err.code] or err.cause == "crashed")))
   return response, err, attempts
 end
 

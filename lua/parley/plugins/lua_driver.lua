@@ -14,6 +14,7 @@ M.__index = M
 
 local BUILD_S = 30 -- for a state that is being built
 local PROCESS = 2 * 1024 * 1024
+local CRASHES = 3 -- of its process in a row, none of which has brought an event to its end
 
 local drive = lua_state.drive
 
@@ -80,6 +81,20 @@ local function replace(self)
   if self.ring == "isolated" and self.state and self.state:stats().broken then rebuild(self) end
 end
 
+-- Counts the processes that have crashed with an event of the plugin in them; `sb` is the one that
+-- the event was in. A version on trial, and one that a conversation keeps to, have a name of their
+-- own (label): what they do says nothing about the plugin that serves.
+local function note_crash(self, sb, err)
+  if err.cause ~= "crashed" then
+    self.crashes = 0
+    return
+  end
+  if self.crashed ~= sb then
+    self.crashed, self.crashes = sb, (self.crashes or 0) + 1
+  end
+  err.critical = self.crashes >= CRASHES and not self.manifest.label
+end
+
 ---@class parley.LuaDriverOptions
 ---@field config table|nil the operator's settings of the plugin; without them its self check is not
 ---  run
@@ -108,7 +123,7 @@ end
 ---@param request table InvokeRequestV1
 ---@param serve fun(name: string, ...): any the gate's door for this invocation
 ---@return table|nil response, not yet validated
----@return table|nil PluginError
+---@return table|nil PluginError `critical`: its process has crashed again and again
 function M:invoke(request, serve)
   local m = self.manifest
   local sb, err = state_of(self)
@@ -117,9 +132,12 @@ function M:invoke(request, serve)
   local kind, value = drive(serve, sb:start("dispatch", m.limits.cpu_ms, timeout, request))
   if kind == "error" then
     harvest(self) -- a state that was stopped by force is replaced
+    err = lua_state.error(value, m.name)
+    note_crash(self, sb, err)
     replace(self)
-    return nil, lua_state.error(value, m.name)
+    return nil, err
   end
+  self.crashes = 0
   return value
 end
 

@@ -44,8 +44,9 @@ end
 ---@param invocation_id string|nil
 function M.failure(turn, plugin, err, invocation_id)
   local action = err.code == "timeout" and "plugin_timeout" or "plugin_failed"
-  M.plugin_event(turn, plugin, action, "error", {
-    invocation_id = invocation_id, code = err.code, message = utf8.clip(err.message, M.MESSAGE_MAX),
+  M.plugin_event(turn, plugin, action, err.critical and "critical" or "error", {
+    invocation_id = invocation_id, code = err.critical and "crash" or err.code,
+    message = utf8.clip(err.message, M.MESSAGE_MAX),
     retryable = err.retryable == true, plugin = plugin, http_status = err.http_status,
     attempt = err.attempt,
   })
