@@ -36,6 +36,7 @@ struct pl_share {
     uint64_t used_ns;                     /* of that turn */
     uint64_t cpu_ns, slices, preemptions; /* since the start; a slice may end early */
     uint64_t rests;                       /* of the thread, after slices of this share */
+    int64_t rest_ns;                      /* so long they may be from now on */
     int64_t credit_ns;                    /* what it may use before it is busy */
     uint64_t charged_at;                  /* when credit_ns was last changed */
     bool busy;

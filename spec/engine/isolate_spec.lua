@@ -172,6 +172,20 @@ describe("an isolated state", function()
     sb:close()
   end)
 
+  it("takes no more of a core than it is charged for", function()
+    local function cpu_ms(pid) -- of a process, in steps of 10
+      local fields = assert(fs.read(("/proc/%d/stat"):format(pid))):match "%) (.*)"
+      local user, system = fields:match("^" .. ("%S+ "):rep(11) .. "(%d+) (%d+)")
+      return 10 * (user + system)
+    end
+    local sb = with_code "while true do end"
+    local before = cpu_ms(sb:stats().pid)
+    local _, err = sb:start("main", 300, 60)
+    assert.equal("cpu_limit", err.code)
+    local used = cpu_ms(sb:stats().pid) - before
+    assert.is_true(used < 600, used .. " ms")
+  end)
+
   it("ends with the process that started it", function()
     local host = assert(process.spawn {
       argv = { support.EXE, "lua", "/dev/stdin" }, stderr = "inherit",

@@ -1,10 +1,10 @@
--- make.lua HOME N: N small plugins in a home, and one that runs away.
+-- make.lua HOME N [RUNAWAYS [RING]]: N small plugins in a home, and some that run away (default: one), in a ring.
 
 local figures = require "tools.bench.plugins.figures"
 local fs = require "host.fs"
 local json = require "host.json"
 
-local home, n = ...
+local home, n, runaways, ring = ...
 
 local function write(name, manifest, main)
   local dir = home .. "/plugins/" .. name
@@ -31,10 +31,21 @@ for i = 1, tonumber(n) do
   }, MAIN:format(name, name, name))
 end
 
-write("runaway", figures.MANIFEST:format("runaway", "{}", "runaway"), [[
+local RUNAWAY = [[
 local p = parley.plugin()
-p.on.command("runaway", function(c, how)
-  if how == "" then while true do end end
+p.on.command("%s", function(c, how)
+  local kept = {}
+  while how == "" do end
+  while how == "fill" do kept[#kept + 1] = { #kept } end
   c:reply "well"
 end)
-return p]])
+return p]]
+
+local settings = {}
+for i = 1, tonumber(runaways or 1) do
+  local name = "runaway" .. i
+  write(name, figures.MANIFEST:format(name, "{}", name), RUNAWAY:format(name))
+  settings[i] = ("%s = { ring = %q }"):format(name, ring or "trusted")
+end
+assert(fs.mkdir(home .. "/conf"))
+assert(fs.write(home .. "/conf/parley.lua", ("return { plugins = { %s } }\n"):format(table.concat(settings, ", "))))

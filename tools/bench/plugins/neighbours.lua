@@ -1,6 +1,7 @@
--- What a plugin that runs away without end does to the others: the same messages at the same rate, over HTTP and to
--- the disk, rounds in turn, and the median of the ratios. Its own messages come in both kinds of rounds, as often: in
--- one it is stopped at the end of its budget, in the other it answers at once.
+-- neighbours.lua URL TOKEN SECONDS ROUNDS RATE PLUGINS HOW: what plugins that run away without end do to the others:
+-- the same messages at the same rate, over HTTP and to the disk, rounds in turn, and the median of the ratios. Their own
+-- messages come in both kinds of rounds, as often: in one they are stopped at the end of their budget, or of their
+-- memory when HOW is "fill", in the other they answer at once.
 
 local figures = require "tools.bench.plugins.figures"
 local http = require "host.http_client"
@@ -8,11 +9,11 @@ local json = require "host.json"
 local task = require "host.task"
 local time = require "host.time"
 
-local url, token, seconds, rounds, rate = ...
-seconds, rounds, rate = tonumber(seconds), tonumber(rounds), tonumber(rate)
+local url, token, seconds, rounds, rate, plugins, how = ...
+seconds, rounds, rate, plugins = tonumber(seconds), tonumber(rounds), tonumber(rate), tonumber(plugins)
 
 local DIALOGS = 64
-local RUNAWAYS = 2 -- messages for it that are always under way
+local AT_ONCE = 2 -- messages for a runaway that are always under way
 local GOAL = 1.10
 
 local function say(dialog, text)
@@ -48,23 +49,23 @@ end
 -- Two of three messages end well, or its circuit would open and it were left alone.
 local stopped, took_s = 0, 0.1
 local function run_away(i, well)
-  local dialog = "runaway-" .. i
+  local dialog, command = "runaway-" .. i, "/runaway" .. i % plugins + 1
   while true do
     local since = time.mono()
-    local answer = say(dialog, well and "/runaway well" or "/runaway")
+    local answer = say(dialog, command .. (well and " well" or " " .. how))
     if well then
       task.sleep(took_s)
     else
       assert(answer.status == "fallback")
       stopped, took_s = stopped + 1, 0.9 * took_s + 0.1 * (time.mono() - since)
     end
-    for _ = 1, 2 do say(dialog, "/runaway well") end
+    for _ = 1, 2 do say(dialog, command .. " well") end
   end
 end
 
 local function round_with(well)
   local runaways = {}
-  for i = 1, RUNAWAYS do runaways[i] = task.spawn(run_away, i, well) end
+  for i = 1, AT_ONCE * plugins do runaways[i] = task.spawn(run_away, i, well) end
   local p50, p99 = echo_load()
   for _, t in ipairs(runaways) do t:cancel() end
   task.sleep(0.3) -- what was cut off is over by then
