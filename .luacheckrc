@@ -33,7 +33,7 @@ files["tools/bench"] = { max_line_length = 130 }
 files["conf"] = { read_globals = { "env", "secret", "include" } }
 -- The SDK runs inside a plugin's state, before it is sealed.
 files["lua/parley/sdk"] = {
-  globals = { "parley", "host", "moments" },
+  globals = { "parley", "host", "moments", "torn" },
   read_globals = { "export", "freeze", "array_mt", "clock_ms", "call_id", "null", "utf8" },
 }
 -- So do the rules.

@@ -88,6 +88,17 @@ local IN_HANDLER = {
     "in on.any: 'kv.get' needs the permission 'kv': add it to \"permissions\" in manifest.json", line = 2 },
 }
 
+-- Across coroutines: the line inside, and the one that has resumed it.
+local IN_COROUTINES = {
+  { [[local f = coroutine.wrap(function() error "oops" end) f()]], "oops (in a coroutine, resumed at evil/main.lua:3)" },
+  { [[local f = coroutine.wrap(function() c:reply() end)
+      for i = 1, 2 do f() end]], "reply: text expected, got nothing (in a coroutine, resumed at evil/main.lua:4)" },
+  { [[local f = coroutine.wrap(function() local g = coroutine.wrap(function() c.replly() end)
+      g() end) f()]], "attempt to call field 'replly' (a nil value). Did you mean 'reply'?"
+    .. " (in a coroutine, resumed at evil/main.lua:4)" },
+  { [[pcall(coroutine.wrap(function() error "caught" end)) error "other"]], "other", exactly = true },
+}
+
 -- While it is loaded: in line 2.
 local AT_LOAD = {
   { [[p.on.command("/start", function() end)]],
@@ -125,6 +136,8 @@ local IN_CONVERSATION = {
   { [[c:choose("Which?", "a, b")]], "choose: a list of 1 to 100 choices expected" },
   { [[c:confirm("Sure?", "yes")]], "confirm: a table of options expected, got string" },
   { [[c:wait("1h")]], "wait: seconds expected, at most a year" },
+  { [[coroutine.wrap(function() error "x" end)()]],
+    "x (in a coroutine, resumed at evil/main.lua:3) (conversation 'c', before its first question)" },
   { [[coroutine.wrap(function() c:ask "x" end)()]],
     "this waits for an answer, which a coroutine of your own cannot" },
 }
@@ -188,12 +201,14 @@ for _, ring in ipairs(rings) do
       for _, case in ipairs(cases) do
         it(what .. ": " .. case[1], function()
           local expected = ("evil/main.lua:%d: %s"):format(case.line or line, case[2])
-          assert.equal(expected, told(make(case[1])):sub(1, #expected))
+          local got = told(make(case[1]))
+          assert.equal(expected, case.exactly and got or got:sub(1, #expected))
         end)
       end
     end
 
     check("in a handler", IN_HANDLER, handler, 3)
+    check("in a coroutine of a handler", IN_COROUTINES, handler, 3)
     check("in a conversation", IN_CONVERSATION, conversation, 3)
     check("of a menu", OF_MENUS, menu, 2)
     check("at load", AT_LOAD, function(code) return "local p = parley.plugin()\n" .. code .. "\nreturn p" end, 2)

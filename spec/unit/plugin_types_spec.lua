@@ -64,7 +64,7 @@ local function behind(proxy) return debug.getmetatable(proxy).__index end
 local function sdk()
   local env = setmetatable({
     host = function() end, array_mt = {}, null = json.null, freeze = function(_, t) return t end,
-    export = function() end, clock_ms = function() return 0 end, call_id = function() end, moments = {},
+    export = function() end, clock_ms = function() return 0 end, call_id = function() end, moments = {}, torn = {},
     utf8 = behind(environment().utf8),
   }, { __index = _G })
   local context

@@ -245,9 +245,23 @@ env.os = freeze("os", {
 
 local create, resume = raw.co_create, raw.co_resume
 
+-- The last error that has left a coroutine by its wrap, and the plugin's line that had resumed it:
+-- the error itself has the line inside only, and must stay what it is for whoever catches it.
+local torn = {}
+
+local function plugin_line()
+  for level = 2, 10 do
+    local _, where = stock_pcall(error, "", level)
+    local line = stock.match(where, "^([%w_]+/[^:]+%.lua:%d+): $")
+    if line then return line end
+  end
+end
+
 local function wrapped(ok, ...)
   if ok then return ... end
-  error((...), 0)
+  local err = ...
+  if type(err) == "string" then torn.err, torn.at = err, plugin_line() end
+  error(err, 0)
 end
 
 -- Left out: nothing.
@@ -315,7 +329,7 @@ env._G = globals
 -- Until `seal` the SDK may add globals and hold the door; a plugin sees only what is left then.
 local TRUSTED = {
   host = raw.door, export = raw.export, array_mt = raw.array_mt, freeze = freeze,
-  clock_ms = clock_ms, call_id = call_id, moments = moments,
+  clock_ms = clock_ms, call_id = call_id, moments = moments, torn = torn,
 }
 for name, value in pairs(TRUSTED) do env[name] = value end
 

@@ -6,6 +6,7 @@
 -- handler it was.
 
 local plugin = ...
+local torn = torn
 
 local M = {}
 
@@ -19,6 +20,14 @@ function M.position()
     if where:find("^" .. plugin .. "/[^:]+:%d+: $") then return where end
   end
   return ""
+end
+
+---Where the coroutine was resumed that an error has come out of.
+---@param err string
+---@return string like " (in a coroutine, resumed at shop/main.lua:9)"; "" when it came out of none
+function M.resumed(err)
+  if torn.err ~= err or not torn.at then return "" end
+  return (" (in a coroutine, resumed at %s)"):format(torn.at)
 end
 
 ---Whether a text says already where it is from.

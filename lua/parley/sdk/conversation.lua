@@ -238,7 +238,7 @@ local function play(c, request, stored)
   local _, ok, what = player:run(coroutine.resume, talk.co, cc, journal.copy(stored.args))
   if player.broken then return refuse(c, request, stored, player.broken) end
   if not ok then
-    if type(what) == "string" then what = what .. whereabouts(stored) end
+    if type(what) == "string" then what = what .. check.resumed(what) .. whereabouts(stored) end
     error(what, 0)
   end
   if coroutine.status(talk.co) ~= "dead" then

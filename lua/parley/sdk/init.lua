@@ -24,7 +24,7 @@ end
 -- Where the author's own frame is gone, the handler's line is the nearest.
 local function placed(err, h)
   if type(err) ~= "string" then return err end
-  err = all.meant(err)
+  err = all.meant(err) .. check.resumed(err)
   if check.is_placed(err) or not h.at then return err end
   return ("%sin %s: %s"):format(h.at, h.what, err)
 end
