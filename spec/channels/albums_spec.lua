@@ -149,6 +149,18 @@ describe("an album", function()
     eventually("nothing is left", none_open)
   end)
 
+  it("does not wait anew for each of several that a crash has left in a chat", function()
+    local again = join.AGAIN_S
+    join.AGAIN_S = 8
+    finally(function() join.AGAIN_S = again end)
+    local home, parts, expected = h.home, {}, {}
+    for i = 1, 8 do parts[i], expected[i] = left(tostring(i), "g" .. i), "photo 1" end
+    assert(h.core.db:commit(parts))
+    h:stop()
+    h = start(home)
+    assert.same(expected, answers(8))
+  end)
+
   it("is one message after a crash, too, whether it was joined before or not", function()
     local again, home = join.AGAIN_S, h.home
     join.AGAIN_S = 1

@@ -19,7 +19,7 @@ M.WINDOW_S = 0.5
 
 -- After a crash the others may be where they come from still: Telegram brings them when the bot is
 -- polled again, which a lease of four seconds stands before, or at the next attempt of a webhook.
----@type number seconds for the first of them to come
+---@type number seconds for the first of them to come, since the parts of all were taken up
 M.AGAIN_S = 10
 
 local MAX = 10
@@ -43,9 +43,10 @@ local function gather(deps, row)
     local newest = 0
     for _, part in ipairs(rows) do newest = math.max(newest, part.received_at) end
     before = before or #rows
-    local waited, window = time.mono() - since, M.WINDOW_S
-    if row.left and #rows == before then window = M.AGAIN_S end
-    local left = math.max(window - waited, (newest - time.now_ms()) / 1000 + M.WINDOW_S)
+    local now = time.mono()
+    local waited = now - since
+    local left = math.max(M.WINDOW_S - waited, (newest - time.now_ms()) / 1000 + M.WINDOW_S)
+    if row.left and #rows == before then left = math.max(left, row.left + M.AGAIN_S - now) end
     local most = MAX * M.WINDOW_S + (row.left and M.AGAIN_S or 0)
     if #rows == 0 or #rows == MAX or left <= 0 or waited > most then return rows end
     task.sleep(math.min(left, M.WINDOW_S))
@@ -100,7 +101,8 @@ end
 
 ---Joins a message with those that belong to it. It waits for them: call it in the lane.
 ---@param deps {db: table, owner: string}
----@param row table of inbox, open, with `part_of`; `left`: a worker that went down has left it
+---@param row table of inbox, open, with `part_of`; `left`: when it was taken up, on
+---  time.mono, that a worker has left which went down
 ---@return table|nil whole a row for the turn of all; nil without err: it was joined before
 ---@return table|nil err
 function M.run(deps, row)

@@ -103,9 +103,9 @@ local function take_up_all(deps, rows)
   end)
   local ok, err = count(deps, rows)
   if not ok then return nil, err end
-  local tasks = {}
+  local tasks, now = {}, time.mono()
   for i, row in ipairs(rows) do
-    row.left = true
+    row.left = now
     tasks[i] = task.spawn(take_up, deps, row)
   end
   return tasks
