@@ -139,24 +139,37 @@ static struct pl_state *created(struct pl_state *state, struct pl_err *err)
     return state;
 }
 
-/* Debian's LuaJIT loses elements of a table where the compiler gives up on a loop over pairs()
- * while one is running (LuaJIT #827, mended upstream in April 2022): loops ended early, or were not
- * entered. What goes wrong is the special form of a loop that iterates with `next` itself, so that
- * this one iterates with a function around it; it costs 30 ns an element. Sandboxed states do not
- * compile. */
+/* Debian's LuaJIT compiles steps through a table to wrong code, in two ways that were mended
+ * upstream in April 2022. A loop over pairs() loses elements where the compiler gives up on it
+ * while it runs (LuaJIT #827): what goes wrong is the special form of a loop that iterates with
+ * LuaJIT's own `next`. And where the two results of `next` come to be wanted in each other's
+ * registers, half of them is exchanged (#829): half an address is read, and the process ends; it is
+ * one trace of tens of thousands. The compiler makes no code of a function of C. Sandboxed states
+ * do not compile. */
+static int next_of(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 2);
+    if (lua_next(L, 1) != 0)
+        return 2;
+    lua_pushnil(L);
+    return 1;
+}
+
 static const char PAIRS[] =
     "local next, type, error = next, type, error\n"
-    "local function step(t, k) return next(t, k) end\n"
     "function pairs(t)\n"
     "  if type(t) ~= 'table' then\n"
     "    error(\"bad argument #1 to 'pairs' (table expected, got \" .. type(t) .. ')', 2)\n"
     "  end\n"
-    "  return step, t, nil\n"
+    "  return next, t, nil\n"
     "end\n";
 
 static void open_libs(lua_State *L)
 {
     luaL_openlibs(L);
+    lua_pushcfunction(L, next_of);
+    lua_setglobal(L, "next");
     if (luaL_loadbuffer(L, PAIRS, sizeof PAIRS - 1, "=pairs") != 0)
         lua_error(L); /* without memory; there is nobody to catch it, as in luaL_openlibs */
     lua_call(L, 0, 0);

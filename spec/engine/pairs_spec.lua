@@ -18,6 +18,23 @@ describe("a loop over pairs", function()
     for _ in pairs {} do error "there is nothing" end
   end)
 
+  -- What LuaJIT compiles its own `next` to reads half an address, by chance (LuaJIT #829).
+  it("has no step that the compiler makes code of", function()
+    local funcinfo = require("jit.util").funcinfo
+    assert.is_number(funcinfo(type).ffid) -- LuaJIT's own have a number
+    assert.is_nil(funcinfo(next).ffid)
+    assert.is_nil(funcinfo(next).linedefined)
+    assert.equal(next, (pairs {}))
+  end)
+
+  it("steps as ever", function()
+    assert.same({ nil, n = 1 }, { next {}, n = select("#", next {}) })
+    assert.same({ 1, "x" }, { next { "x" } })
+    assert.is_nil(next({ "x" }, 1))
+    assert.same({ false, "invalid key to 'next'" }, { pcall(next, {}, "x") })
+    assert.matches("table expected, got number", select(2, pcall(next, 1)))
+  end)
+
   it("may clear what it visits", function()
     local t = {}
     for i = 1, 100 do t["k" .. i] = i end
