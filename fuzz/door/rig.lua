@@ -27,7 +27,7 @@ local MANIFEST = {
 
 local CONFIG = [[return {
   http_requests_per_second = nil,
-  plugins = { fuzzed = { allow_private = true, secrets = { crm = "s3cret-of-the-operator" } } },
+  plugins = { fuzzed = { allow_private = true } }, secrets = { crm = "s3cret-of-the-operator" },
 }]]
 
 -- The server that plugins may ask: answers of any kind.

@@ -15,6 +15,7 @@ local PAGE = "docs/events.md"
 local WRITERS = {
   { call = "audit%.insert%s*(%b{})" }, { call = "shared:fact%s*(%b{})" },
   { call = "registry%.fact(%b())", argument = 3 }, { call = "record%.event(%b())", argument = 3 },
+  { call = "record%.event_as(%b())", argument = 3 },
   { call = "record%.plugin_event(%b())", argument = 3 }, { call = "actions%.note(%b())", argument = 3 },
   { call = "%f[%w.]M%.note(%b())", argument = 3, only = "triggers/actions.lua" },
 }

@@ -20,6 +20,7 @@ local DAY = [[
 local p = parley.plugin()
 p.on.command("later", function(c, job) c:schedule { ["in"] = 0, job = job } c:reply "noted" end)
 p.on.job("ring", function(c) c:reply "ring" end)
+p.on.job("stumble", function() error "not yet" end)
 p.on.command("poem", function(c, text) c:reply(c.llm:chat(text).text) end)
 p.on.command("broken", function() error "out of luck" end)
 return p
@@ -113,7 +114,7 @@ local function a_busy_day()
     return r.text
   end
 
-  for _, text in ipairs { "/echo hi", "/poem a rose", "/broken", "/far", "/later ring", "/later nobody", "what is this?" } do
+  for _, text in ipairs { "/echo hi", "/poem a rose", "/broken", "/far", "/later ring", "/later stumble", "what is this?" } do
     assert.equal(200, h:say("d", text).status)
   end
   deploy(h)

@@ -7,6 +7,7 @@ local programs = require "spec.support.process"
 local task = require "host.task"
 
 local SILENT_S = 1 -- longer than any attack takes: the child hangs
+local START_S = 60 -- until it begins with the first: a busy machine
 
 -- Runs attacks from number `first` on in a process of their own. Returns the number of the one that has succeeded, or has
 -- crashed or hung the process; nil when all were withstood.
@@ -16,7 +17,7 @@ local function first_that_succeeds(control, first)
   })
   local at
   while true do
-    local line = child:read_line(SILENT_S)
+    local line = child:read_line(at and SILENT_S or START_S)
     if not line or line:find "^fell" then break end
     at = tonumber(line:match "^#(%d+)$") or line == "held" and nil or at
   end
