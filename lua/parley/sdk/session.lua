@@ -36,7 +36,9 @@ function parley.session(stored, patch)
     end,
     __newindex = function(_, key, value)
       if type(key) ~= "string" then
-        misuse("session: its keys are strings, got the %s %s", type(key), tostring(key))
+        -- A table may say of itself what it likes, or nothing.
+        local what = type(key) == "number" and "the number " .. key or "a " .. type(key)
+        misuse("session: its keys are strings, got %s", what)
       end
       local problem = check_json(value, "session." .. key, 1)
       if problem then misuse("%s", problem) end
