@@ -84,4 +84,10 @@ return {
       return more(n - 1, ]] .. ("1, "):rep(80) .. [[...)
     end
     return more(7, unpack({}, 1, 7900))]] },
+  { name = "loops there, where no room is left to stop it", must = { stops = "cpu_limit" }, source = AT_THE_END .. [[
+    local function spin() while true do end end
+    act = function() while true do pcall(spin) end end
+    while true do
+      for back = 12, 0, -1 do pcall(at, back) end
+    end]] },
 }
