@@ -34,7 +34,9 @@ files["conf"] = { read_globals = { "env", "secret", "include" } }
 -- The SDK runs inside a plugin's state, before it is sealed.
 files["lua/parley/sdk"] = {
   globals = { "parley", "host", "moments", "torn" },
-  read_globals = { "export", "freeze", "array_mt", "clock_ms", "call_id", "null", "utf8" },
+  read_globals = {
+    "export", "freeze", "array_mt", "clock_ms", "call_id", "null", "utf8", "tracing_pcall", "traced",
+  },
 }
 -- So do the rules.
 files["lua/parley/rules/compile.lua"] = { read_globals = { "export" } }

@@ -1,4 +1,5 @@
 #include "engine/sandbox_lib.h"
+#include "engine/sandbox_trace.h"
 
 #include "base/clock.h"
 #include "engine/lib.h"
@@ -194,6 +195,8 @@ void pl_sandbox_push_raw(lua_State *L)
         {"clock_ms", raw_clock_ms},
         {"call_id", raw_call_id},
         {"door", raw_door},
+        {"trace", pl_sandbox_trace},
+        {"traced", pl_sandbox_traced},
         {"co_create", co_create},
         {"co_resume", co_resume},
         {"co_yield", co_yield },

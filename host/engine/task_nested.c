@@ -1,5 +1,6 @@
 /* The coroutines of a plugin: the scheduler runs them one inside another, and moves what they give
  * one another. */
+#include "engine/sandbox_trace.h"
 #include "engine/task_impl.h"
 
 /* Values that may pass between two coroutines of a plugin at once. */
@@ -26,6 +27,8 @@ static int hand_over(struct pl_state *state, lua_State *from, lua_State *to, int
 int pl_task_leave_nested(struct pl_task *task, bool ok)
 {
     lua_State *inner = pl_task_top(task);
+    if (!ok)
+        pl_sandbox_trace_dead(task, inner);
     task->depth--;
     lua_State *outer = pl_task_top(task);
     int n = hand_over(task->state, inner, outer, ok ? lua_gettop(inner) : 1, ok);

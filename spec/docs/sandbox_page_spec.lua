@@ -54,7 +54,9 @@ describe("docs/sandbox.md", function()
       end
     end
     -- Gone when the state is sealed.
-    for _, name in ipairs { "host", "export", "array_mt", "freeze", "clock_ms", "call_id", "moments", "torn" } do
+    for _, name in ipairs {
+      "host", "export", "array_mt", "freeze", "clock_ms", "call_id", "moments", "torn", "tracing_pcall", "traced",
+    } do
       for i, global in ipairs(there.globals) do
         if global == name then table.remove(there.globals, i) end
       end

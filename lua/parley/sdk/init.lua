@@ -2,6 +2,7 @@
 -- has registered, its self check, its migrations.
 
 local host, freeze, clock_ms, array_mt = host, freeze, clock_ms, array_mt
+local tracing_pcall, traced = tracing_pcall, traced
 local check, context = parley.check, parley.context
 local name, new_text, log, menu = parley.name, parley.text, parley.log, parley.menu
 local conversation = parley.conversation -- nil, like parley.menu: the plugin has none
@@ -34,13 +35,31 @@ local function call(c, h, ...)
   if result ~= nil and h.what then check_result(c, h, result) end
 end
 
+-- Which calls have led to an error, for the log: more than the place that the error names itself.
+local function tell_trace(err)
+  local trace = traced()
+  if not trace or not trace:find(",", 1, true) then return end
+  host("log", "warn", "an error was raised", {
+    traceback = trace, error = type(err) == "string" and err or nil,
+  })
+end
+
+-- assert(c.http:get(url)) raises the table of the error.
+local function words_of(err)
+  if type(err) ~= "table" then return err end
+  local code, message = rawget(err, "code"), rawget(err, "message")
+  if type(message) ~= "string" then return err end
+  return type(code) == "string" and ("%s (%s)"):format(message, code) or message
+end
+
 local function run(c, request, h, ...)
-  local ok, err = pcall(call, c, h, ...)
+  local ok, err = tracing_pcall(call, c, h, ...)
+  if not ok then tell_trace(err) end
   if ok and c._begin then ok, err = pcall(conversation.begin, c, request) end
   if ok and menu and c.event.type == "callback" then ok, err = pcall(menu.refresh, c) end
   if ok then return end
+  if not handlers.error then error(placed(words_of(err), h), 0) end
   err = placed(err, h)
-  if not handlers.error then error(err, 0) end
   handlers.error(c, type(err) == "table" and err or { code = "exception", message = tostring(err) })
 end
 
