@@ -2,6 +2,7 @@
 -- but what is read, whoever has changed the dialog or its user meanwhile.
 
 local host = require "spec.support.host"
+local json = require "host.json"
 local meters = require "parley.ops.meters"
 
 -- Says its count, its user's role and name; `hold` is seen outside, so that its dialog is held.
@@ -138,6 +139,35 @@ describe("a turn on what was last stored", function()
     assert.equal(1, reads)
     assert.equal("4 user One en", say("group", "/count", { user = { external_id = "one" } }))
     assert.equal(404, h:say("group", "/count", { user = { id = "01a1fcce-8977-7d1c-9a1e-6f2c1b0c9a11" } }).status)
+  end)
+
+  it("spares its read to what was made durable before its turn, the first time", function()
+    local turn = h.core.turn
+    local function taken(key)
+      return assert(turn:accept { {
+        source = "bench", key = key, dialog_id = "durable", trace_id = ("a"):rep(32), received_at = 1,
+        message = { user = { external_id = "durable" }, type = "text", text = "/count", message_id = key },
+      } })[1]
+    end
+    local function answered(row) return json.decode(assert(turn:resume(row)).response_text).text end
+    local function state(key) return db:first("SELECT state FROM inbox WHERE source = 'bench' AND key = $1", key).state end
+    assert.equal("1 user - en", answered(taken "1"))
+    reads = 0
+    local second = taken "2"
+    assert.equal("2 user - en", answered(second))
+    assert.equal(0, reads)
+    assert.equal("done", state "2")
+    -- Whoever takes it up again looks what became of it.
+    assert.equal("2 user - en", answered(second))
+    assert.equal(1, reads)
+    local third = taken "3"
+    execute [[UPDATE dialogs SET version = version + 1, state = '{"counter":{"n":41}}' WHERE id = 'durable']]
+    assert.equal("42 user - en", answered(third))
+    assert.equal("done", state "3")
+    local fourth = taken "4"
+    execute "UPDATE inbox SET state = 'done', response = '{\"text\":\"theirs\"}' WHERE source = 'bench' AND key = '4'"
+    assert.equal("theirs", answered(fourth))
+    assert.equal(6, db:first("SELECT count(*) AS n FROM messages WHERE dialog_id = 'durable'").n)
   end)
 
   it("only watches while it is often wrong", function()

@@ -108,15 +108,18 @@ local function finish(turn)
   turn.last_at = at
 end
 
--- Not guessed is what a refusal hangs on, and what would make somebody pay for a model twice.
+-- Not guessed is what a refusal hangs on, what would make somebody pay for a model twice, and what
+-- other workers may have left in the dialog. What was made durable here, and is begun for the first
+-- time, needs no look either: that somebody else was faster is found by the commit.
 local function may_guess(turn, generation)
-  return turn.message and not turn.again and not turn.refused and not generation.llm.provider
+  return turn.message and (not turn.again or turn.fresh and not turn.ordered)
+    and not turn.refused and not generation.llm.provider
 end
 
 local function load_turn(self, turn, generation, locale)
   local copy = may_guess(turn, generation) and self.recall:find(turn)
   if copy then
-    turn.guessed = true
+    turn.guessed, turn.admitted = true, turn.fresh
     return copy
   end
   local loaded, err = load.turn(self.db, turn, locale)

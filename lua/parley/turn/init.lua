@@ -47,10 +47,13 @@ local function is_ordered(self, row)
   return row.source:find "^tg:" ~= nil and self.db:dialect() ~= "sqlite"
 end
 
--- The turn of a message, or of a job, that is durable and not finished.
+-- The turn of a message, or of a job, that is durable and not finished. One that was accepted here
+-- has its message at hand, for its first attempt.
 ---@param row table of inbox, state 'open'
 local function of_row(self, row)
-  local turn, payload = attempt.new(row.dialog_id, row.trace_id), json.decode(row.payload)
+  local turn = attempt.new(row.dialog_id, row.trace_id)
+  local payload = row.message or json.decode(row.payload)
+  turn.fresh, row.message = row.message ~= nil, nil
   if row.source:find "^job:" then
     turn.job, turn.said = payload, say.of_job(payload)
   else
@@ -212,7 +215,11 @@ function M:accept(rows)
   local results, err = self.db:commit(statements)
   if not results then return nil, err end
   for i, row in ipairs(rows) do
-    if results[i].changes == 1 then fresh[#fresh + 1] = row end
+    if results[i].changes == 1 then
+      fresh[#fresh + 1] = row
+      -- One that is a part is read with the others.
+      if row.part_of then row.message = nil end
+    end
   end
   return fresh
 end
