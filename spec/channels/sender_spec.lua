@@ -164,6 +164,30 @@ describe("a sender", function()
     assert.is_false(alone:has_all(turn(7)))
   end)
 
+  it("begins by its turn's transaction what has a slot soon, but not what must not happen twice", function()
+    local go, may_go = task.cond(), false
+    local s = rig:open("a", function()
+      if not may_go then go:wait(30) end
+      return { message_id = 1 }
+    end, { limits = FREE })
+    local function expect(chat, method)
+      local d = outbox.deliveries("tg:a", { dialog = { id = "tg:a:" .. chat }, trace_id = "t" },
+        { { method = method, lane = "reply", params = { chat_id = chat, text = "x" } } })
+      s:expect(d)
+      return d
+    end
+    assert.is_true(expect(1, "sendInvoice")[1].begun)
+    s.pace.width = 2
+    for chat = 2, 3 do s:push(rig:store("a", { { chat = chat, text = "x" } })) end
+    eventually("all slots are taken", function() return s.at_work == 2 end)
+    assert.is_nil(expect(4, "sendInvoice")[1].begun)
+    assert.is_true(expect(5, "sendMessage")[1].begun)
+    assert.is_nil(expect(6, "sendMessage")[1].begun) -- with the invoice it is as many as there are slots
+    may_go = true
+    go:broadcast()
+    done("a", 2)
+  end)
+
   it("leaves no doubt about what it was about to send when its bot goes to another worker", function()
     local gone = task.cond()
     local s = rig:open("a", function(_, params)

@@ -4,6 +4,7 @@
 -- A delivery is known here from when it is to be stored until what became of it is durable, so
 -- that whoever looks through the outbox does not begin it a second time (sending/stock.lua).
 
+local api_of = require "parley.channels.telegram.api"
 local attempt = require "parley.channels.telegram.sending.attempt"
 local away = require "parley.channels.telegram.sending.away"
 local line = require "parley.channels.telegram.sending.line"
@@ -133,12 +134,20 @@ function M:go_away(err) away.begin(self, err, attempt.AWAY) end
 
 -- in ----------------------------------------------------------------------------------------------
 
--- Whether what is pushed for this chat now is begun at once.
+-- Whether there is a slot for one more, or will be when those that are under way have ended. What
+-- must not happen twice is not begun before there is one: were the host killed meanwhile, nobody
+-- would know that it was not tried.
+local function has_slot(self, delivery)
+  local used = self.ahead
+  if api_of.policy(delivery.method) == "once" then used = used + self.at_work end
+  return used < self.pace.width and self.outlet:has_slot()
+end
+
+-- Whether what is pushed for this chat now is begun at once, or nearly.
 local function is_free(self, delivery, now)
   local rank = queue.rank(delivery)
   if self.closed or self.away or stock.lane(self, rank).more or not self.lease:held()
-    or self.at_work + self.ahead >= self.pace.width or not self.outlet:has_slot()
-    or self.pace:bot_wait(rank, now) > 0 then
+    or not has_slot(self, delivery) or self.pace:bot_wait(rank, now) > 0 then
     return false
   end
   local chat = self.chats[queue.key(delivery)]
