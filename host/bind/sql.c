@@ -247,8 +247,9 @@ static int submit(lua_State *L, struct pl_sql_request *r, bool write, pl_task_pu
     return pl_task_wait(L, &r->op, push);
 }
 
-/* db:commit{ {sql, ...}, ..., key=, results= } -> {{changes=, rows=}, ...} | nil, err. One
- * transaction; `key` names what it is about, see pl_sql_key. `results = false`: -> true */
+/* db:commit{ {sql, ...}, ..., key=, urgent=, results= } -> {{changes=, rows=}, ...} | nil, err. One
+ * transaction; `key` names what it is about, see pl_sql_key; `urgent`: see pl_sql_urgent.
+ * `results = false`: -> true */
 static int db_commit(lua_State *L)
 {
     struct pl_sql *db = check_db(L);
@@ -269,6 +270,10 @@ static int db_commit(lua_State *L)
     const char *key = lua_tolstring(L, -1, &len);
     if (key != NULL)
         pl_sql_key(r, key, len);
+    lua_pushliteral(L, "urgent");
+    lua_rawget(L, 2);
+    if (lua_toboolean(L, -1))
+        pl_sql_urgent(r);
     lua_pushliteral(L, "results");
     lua_rawget(L, 2);
     bool results = lua_isnil(L, -1) || lua_toboolean(L, -1);

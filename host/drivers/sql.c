@@ -95,6 +95,11 @@ void pl_sql_key(struct pl_sql_request *r, const char *key, size_t len)
     r->key = (uint32_t)(h ^ h >> 32);
 }
 
+void pl_sql_urgent(struct pl_sql_request *r)
+{
+    r->urgent = true;
+}
+
 void pl_sql_finish(struct pl_sql_request *r)
 {
     if (r->err.code != NULL)

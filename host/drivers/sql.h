@@ -57,6 +57,7 @@ struct pl_sql_request {
     bool transient;       /* the driver's: the error may be gone the next time */
     bool script;          /* statements_len is 1: run as a script, alone, exclusively */
     bool write;
+    bool urgent; /* see pl_sql_urgent */
 };
 
 /* Counted since the database was opened. A driver leaves at 0 what it has not. */
@@ -104,6 +105,10 @@ void pl_sql_discard(struct pl_sql_request *r); /* instead of submitting it; also
 /* Says what the transaction is about (a dialog): a driver with several writers runs transactions of
  * one group in the order of their keys, so that two groups cannot wait for each other's rows. */
 void pl_sql_key(struct pl_sql_request *r, const char *key, size_t len);
+
+/* Says that somebody far away waits for this transaction and nothing else. A driver with one writer
+ * runs it before those that wait already, and commits soon after it. */
+void pl_sql_urgent(struct pl_sql_request *r);
 
 /* The hash by which texts of statements, and keys, are told apart. */
 uint64_t pl_sql_hash(const char *s, size_t len);

@@ -246,6 +246,17 @@ static int step_all(struct pl_sqlite_conn *c, struct pl_sql_request *r, struct p
     return 0;
 }
 
+int pl_sqlite_conn_step(struct pl_sqlite_conn *c, const char *sql, struct pl_err *err)
+{
+    struct pl_sqlite_cached *e = prepare(c, sql, strlen(sql), err);
+    if (e == NULL)
+        return -1;
+    int rc = sqlite3_step(e->stmt);
+    rc = rc == SQLITE_DONE ? 0 : fail(c, rc, "sqlite.step", err);
+    sqlite3_reset(e->stmt);
+    return rc;
+}
+
 int pl_sqlite_conn_run(struct pl_sqlite_conn *c, struct pl_sql_request *r,
                        struct pl_sql_statement *s, struct pl_err *err)
 {

@@ -30,6 +30,9 @@ void pl_sqlite_conn_close(struct pl_sqlite_conn *c);
 int pl_sqlite_conn_run(struct pl_sqlite_conn *c, struct pl_sql_request *r,
                        struct pl_sql_statement *s, struct pl_err *err);
 
+/* Runs a statement that has no parameters and no rows, and is prepared once. */
+int pl_sqlite_conn_step(struct pl_sqlite_conn *c, const char *sql, struct pl_err *err);
+
 /* Runs plain SQL text, which may hold several statements. */
 int pl_sqlite_conn_exec(struct pl_sqlite_conn *c, const char *sql, struct pl_err *err);
 

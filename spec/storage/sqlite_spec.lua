@@ -73,6 +73,70 @@ describe("a full disk", function()
   end)
 end)
 
+describe("an urgent transaction", function()
+  -- Has the writer busy while `submit` hands transactions in, so that all `n` of them wait.
+  local function while_busy(db, n, submit)
+    local rows = 1e5
+    repeat
+      rows = rows * 4
+      assert(db:commit { { "DELETE FROM t" } })
+      local busy = task.spawn(function()
+        return db:script("CREATE TEMP TABLE x AS WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c "
+          .. ("WHERE n < %d) SELECT max(n) AS n FROM c; DROP TABLE x"):format(rows))
+      end)
+      local waiting = 0
+      local tasks = submit()
+      table.insert(tasks, task.spawn(function() waiting = db:stats().queued end))
+      for _, one in ipairs(tasks) do assert(one:join()) end
+      assert(busy:join())
+    until waiting >= n
+  end
+
+  it("goes before those that wait, and its caller before theirs", function()
+    local db = with_table()
+    local done
+    local function insert(name, urgent)
+      return task.spawn(function()
+        assert(db:commit { { "INSERT INTO t (name) VALUES ($1)", name }, urgent = urgent })
+        done[#done + 1] = name
+      end)
+    end
+    while_busy(db, 42, function()
+      done = {}
+      local tasks = {}
+      for i = 1, 40 do tasks[i] = insert("other " .. i) end
+      tasks[41], tasks[42] = insert("urgent 1", true), insert("urgent 2", true)
+      return tasks
+    end)
+    local rows = db:query "SELECT name FROM t ORDER BY id"
+    assert.same({ "urgent 1", "urgent 2", "other 1" }, { rows[1].name, rows[2].name, rows[3].name })
+    assert.equal("other 40", rows[42].name)
+    assert.same({ "urgent 1", "urgent 2", "other 1" }, { done[1], done[2], done[3] })
+    db:close()
+  end)
+
+  it("that fails leaves the others of its group as they are", function()
+    local db = with_table()
+    local failed
+    while_busy(db, 3, function()
+      local function insert(name, urgent)
+        return task.spawn(function() return db:commit { { "INSERT INTO t (name) VALUES ($1)", name }, urgent = urgent } end)
+      end
+      return {
+        insert "a", insert("b", true), task.spawn(function()
+          local _, err = db:commit { { "INSERT INTO t (name) VALUES ('c')" }, { "INSERT INTO t (name) VALUES ('b')" },
+            urgent = true }
+          failed = err.code
+          return true
+        end),
+      }
+    end)
+    assert.equal("unique", failed)
+    assert.same({ { name = "b" }, { name = "a" } }, db:query "SELECT name FROM t ORDER BY id")
+    db:close()
+  end)
+end)
+
 describe("a database", function()
   it("that somebody else locks is busy, not lost", function()
     local db, path = with_table { busy_ms = 20 }

@@ -199,11 +199,12 @@ end
 ---  received_at: integer, payload: string|nil, part_of: string|nil}[] key: what makes the message
 ---  the same one again; payload: the message as JSON, where it was written before; part_of: what it
 ---  has in common with those that it is to be joined with
+---@param urgent boolean|nil whether somebody waits for it: it goes before the turns that are stored
 ---@return table[]|nil fresh rows of inbox for M:resume, in the order given; those that were here
 ---  before are left out
 ---@return table|nil err
-function M:accept(rows)
-  local statements, fresh = {}, {}
+function M:accept(rows, urgent)
+  local statements, fresh = { urgent = urgent }, {}
   for i, row in ipairs(rows) do
     row.payload = row.payload or json.encode(row.message)
     row.body_hash = crypto.hex(crypto.sha256(row.payload)):sub(1, 32)

@@ -70,7 +70,7 @@ local function full()
 end
 
 -- Those of them that may come in, and are new.
-local function store(telegram, bot, rows, kinds)
+local function store(telegram, bot, rows, kinds, urgent)
   local admitted, err = door.admit(telegram, bot, rows, kinds)
   if not admitted then return nil, err end
   local ok
@@ -78,14 +78,14 @@ local function store(telegram, bot, rows, kinds)
   if not ok then return nil, err end
   local written = write(telegram, admitted, kinds)
   if #written == 0 then return {} end
-  return telegram.turn:accept(written)
+  return telegram.turn:accept(written, urgent)
 end
 
 -- Durable, and in the queue of the turns, whose places are taken before: they are bounded.
-local function accept(telegram, bot, source, rows, kinds, durable)
+local function accept(telegram, bot, source, rows, kinds, durable, urgent)
   local queue = telegram.turn.queue
   if not queue:reserve(source, #rows) then return full() end
-  local good, fresh, err = pcall(store, telegram, bot, rows, kinds)
+  local good, fresh, err = pcall(store, telegram, bot, rows, kinds, urgent)
   queue:release(source, #rows - (good and fresh and #fresh or 0))
   if not good then error(fresh, 0) end
   if not fresh then return nil, err end
@@ -104,7 +104,7 @@ end
 ---@param telegram table parley.channels.telegram
 ---@param bot {name: string, username: string}
 ---@param updates table[] of the Bot API, oldest first
----@param durable fun()|nil called when they are, before their turns begin
+---@param durable fun()|nil called when they are, before their turns begin: somebody waits for it
 ---@return integer|nil taken how many were new
 ---@return table|nil err "busy": too many are under way, `retry_after` says when it may go better
 function M.take(telegram, bot, updates, durable)
@@ -118,7 +118,7 @@ function M.take(telegram, bot, updates, durable)
   if #rows == 0 then
     confirm()
   else
-    taken, err = accept(telegram, bot, source, rows, kinds, confirm)
+    taken, err = accept(telegram, bot, source, rows, kinds, confirm, durable ~= nil)
   end
   if not taken then return nil, err end
   for _, kind in ipairs(kinds) do meters.telegram_updates:with(bot.name, kind):inc() end

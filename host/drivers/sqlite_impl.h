@@ -1,0 +1,45 @@
+/* The inside of the SQLite driver, shared by its two files only. */
+#ifndef PL_DRIVERS_SQLITE_IMPL_H
+#define PL_DRIVERS_SQLITE_IMPL_H
+
+#include "drivers/sqlite.h"
+#include "drivers/sqlite_conn.h"
+
+#define PL_SQLITE_READERS_MAX 16
+
+struct pl_sqlite_worker {
+    struct pl_sqlite *db;
+    struct pl_sqlite_conn conn;
+    uv_thread_t thread;
+    bool started;
+};
+
+struct pl_sqlite {
+    struct pl_sql sql;
+    struct pl_sqlite_config config;
+    char *path;
+    uv_async_t async; /* work is done: finish the ops on the loop */
+    uint32_t refs;    /* the handle, and each request that the workers hold; loop's thread only */
+
+    uv_mutex_t mutex; /* all below */
+    uv_cond_t write_cond, read_cond;
+    struct pl_list urgent, writes, reads; /* that wait */
+    struct pl_list done_urgent, done;
+    uint32_t writes_len, reads_len; /* writes_len: with the urgent ones */
+    bool closing;
+    struct pl_sql_stats stats;
+
+    struct pl_sqlite_worker writer;
+    struct pl_sqlite_worker readers[PL_SQLITE_READERS_MAX];
+};
+
+/* sqlite_writer.c */
+
+/* The thread that writes; `arg` is the writer. Ends when the database closes and nothing is left.
+ */
+void pl_sqlite_writer_main(void *arg);
+
+/* Runs the statements of a request; -1 with the request's `err`. */
+int pl_sqlite_run_statements(struct pl_sqlite_conn *c, struct pl_sql_request *r);
+
+#endif
