@@ -7,8 +7,9 @@
 
 #include <assert.h>
 
-/* What tasks of the core may take in one turn of the loop before I/O is looked at again. */
-#define TURN_NS (4 * PL_NS_PER_MS)
+/* What tasks of the core may take at a time before I/O is looked at again: somebody waits for what
+ * comes by it, and looking costs a few microseconds. */
+#define TURN_NS (PL_NS_PER_MS / 2)
 
 static void resume_ready(struct pl_engine *engine, uint64_t until)
 {
