@@ -112,8 +112,9 @@ describe("a host with a bot of Telegram", function()
     h:close()
     if fs.exists(h.home .. "/data/parley.db") then
       local db = assert(sqlite.open { path = h.home .. "/data/parley.db" })
-      local uncertain = db:first("SELECT count(*) AS n FROM outbox WHERE uncertain = 1").n
-      assert(repeated <= uncertain, ("%d repeated, %d on record"):format(repeated, uncertain))
+      -- One whose repetition was cut off as well is repeated again.
+      local recorded = db:first("SELECT COALESCE(sum(attempts - 1), 0) AS n FROM outbox WHERE uncertain = 1").n
+      assert(repeated <= recorded, ("%d repeated, %d on record"):format(repeated, recorded))
       assert.equal(0, db:first("SELECT count(*) AS n FROM dead_letters").n)
       db:close()
     end

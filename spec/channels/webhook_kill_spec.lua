@@ -101,8 +101,9 @@ describe("a webhook whose workers are killed", function()
     local db = assert(store.open({
       database_url = database.url(h.home) or "sqlite:" .. h.home .. "/data/parley.db",
     }, { migrate = false }))
-    local uncertain = db:first("SELECT count(*) AS n FROM outbox WHERE uncertain = 1").n
-    assert(repeated <= uncertain, ("%d repeated, %d on record"):format(repeated, uncertain))
+    -- One whose repetition was cut off as well is repeated again.
+    local recorded = db:first("SELECT COALESCE(sum(attempts - 1), 0) AS n FROM outbox WHERE uncertain = 1").n
+    assert(repeated <= recorded, ("%d repeated, %d on record"):format(repeated, recorded))
     assert.equal(PEOPLE * MESSAGES, db:first("SELECT count(*) AS n FROM inbox WHERE source LIKE 'tg:%'").n)
     assert.equal(0, db:first("SELECT count(*) AS n FROM dead_letters").n)
     db:close()
