@@ -57,6 +57,12 @@ static void on_socket(uv_poll_t *poll, int status, int events)
     action(w->pool, w->fd, flags);
 }
 
+void pl_http_pool_begin(struct pl_http_pool *pool)
+{
+    if (!pool->client->inside)
+        action(pool, CURL_SOCKET_TIMEOUT, 0);
+}
+
 static void on_timer(uv_timer_t *timer)
 {
     action(timer->data, CURL_SOCKET_TIMEOUT, 0);

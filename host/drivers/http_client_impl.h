@@ -44,12 +44,12 @@ struct pl_fetch {
     int status;
     struct pl_http_head head;
     struct pl_buf body;
-    struct pl_buf sending; /* of a request that is sent once: what libcurl has not taken */
     uint64_t max_body, received;
     const char *refused_kind;                   /* an address that the policy has refused */
     int kind;                                   /* of PL_HTTP_PUBLIC and so on */
     bool allow_private, patient, stream, typed; /* of the request: `typed` has a Content-Type */
     bool paused, reading;                       /* of a stream */
+    bool asked;                                 /* it was sent, or is about to be */
     bool too_large, ended;
     struct pl_err err; /* how it has ended; code NULL: well */
     char detail[CURL_ERROR_SIZE];
@@ -66,6 +66,10 @@ void pl_http_settle_later(struct pl_fetch *fetch);
 void pl_http_settle_all(struct pl_http_client *client);
 
 void pl_http_client_unref(struct pl_http_client *client);
+
+/* Begins at once what was just added, as far as it goes; else it would be in the next turn of the
+ * loop. */
+void pl_http_pool_begin(struct pl_http_pool *pool);
 
 /* http_outgoing.c */
 

@@ -201,6 +201,9 @@ static void explain(struct pl_fetch *fetch, CURLcode result)
     case CURLE_SSL_INVALIDCERTSTATUS:
         pl_fail(err, PL_E_TLS, false, OP, "%s", detail);
         break;
+    case CURLE_ABORTED_BY_CALLBACK: /* it was about to be sent once more */
+        pl_fail(err, PL_E_CONNECTION, true, OP, "the connection has died before the answer");
+        break;
     case CURLE_WEIRD_SERVER_REPLY:
     case CURLE_BAD_CONTENT_ENCODING:
     case CURLE_HTTP2:
@@ -340,7 +343,9 @@ struct pl_op *pl_fetch_start(struct pl_fetch *fetch, const struct pl_fetch_optio
         return NULL;
     fetch->client->stats.bytes_out +=
         fetch->form != NULL ? pl_http_form_size(fetch->form) : o->body_len;
-    return start_op(fetch, OP, owner, deadline_ns);
+    struct pl_op *op = start_op(fetch, OP, owner, deadline_ns);
+    pl_http_pool_begin(fetch->pool);
+    return op;
 }
 
 struct pl_op *pl_fetch_read(struct pl_fetch *fetch, struct pl_owner *owner, uint64_t deadline_ns)
@@ -393,7 +398,6 @@ void pl_fetch_unref(struct pl_fetch *fetch)
     curl_slist_free_all(fetch->request_headers);
     pl_buf_free(&fetch->head.lines);
     pl_buf_free(&fetch->body);
-    pl_buf_free(&fetch->sending);
     pl_http_client_unref(fetch->client);
     free(fetch);
 }

@@ -53,19 +53,25 @@ int pl_fetch_part(struct pl_fetch *fetch, const struct pl_http_part *part, struc
 }
 
 /* libcurl sends a request again when a pooled connection has died before a byte of the answer came,
- * also one that the server has carried out. It cannot when the body comes from a function that
- * nothing rewinds. */
-static size_t give_once(char *out, size_t size, size_t count, void *arg)
+ * also one that the server has carried out. */
+static int not_again(void *arg, char *ip, char *local_ip, int port, int local_port)
 {
-    struct pl_buf *sending = arg;
-    size_t n = size * count < sending->len ? size * count : sending->len;
-    memcpy(out, sending->data, n);
-    pl_buf_consume(sending, n);
-    return n;
+    (void)ip, (void)local_ip, (void)port, (void)local_port;
+    struct pl_fetch *fetch = arg;
+    bool again = fetch->asked;
+    fetch->asked = true;
+    return again ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
 
 /* A server closes idle connections without a word: one that has just been used is still there. */
 #define FRESH_S 2L
+
+static void send_once(struct pl_fetch *fetch)
+{
+    curl_easy_setopt(fetch->easy, CURLOPT_MAXAGE_CONN, FRESH_S);
+    curl_easy_setopt(fetch->easy, CURLOPT_PREREQFUNCTION, not_again);
+    curl_easy_setopt(fetch->easy, CURLOPT_PREREQDATA, fetch);
+}
 
 static void set_body(struct pl_fetch *fetch, const struct pl_fetch_options *o)
 {
@@ -73,14 +79,7 @@ static void set_body(struct pl_fetch *fetch, const struct pl_fetch_options *o)
     const char *body = o->body != NULL ? o->body : "";
     curl_easy_setopt(easy, CURLOPT_POST, 1L);
     curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)o->body_len);
-    if (!o->once || o->body_len == 0) {
-        curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, body);
-        return;
-    }
-    curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, FRESH_S);
-    pl_buf_append(&fetch->sending, body, o->body_len);
-    curl_easy_setopt(easy, CURLOPT_READFUNCTION, give_once);
-    curl_easy_setopt(easy, CURLOPT_READDATA, &fetch->sending);
+    curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, body);
 }
 
 static int set_form(struct pl_fetch *fetch, const struct pl_fetch_options *o, struct pl_err *err)
@@ -93,8 +92,6 @@ static int set_form(struct pl_fetch *fetch, const struct pl_fetch_options *o, st
         return pl_fail(err, PL_E_TOO_LARGE, false, OP,
                        "the form has %llu bytes, more than the %llu that are allowed",
                        (unsigned long long)size, (unsigned long long)o->max_upload);
-    if (o->once)
-        curl_easy_setopt(fetch->easy, CURLOPT_MAXAGE_CONN, FRESH_S);
     return pl_http_form_send(fetch->form, fetch->easy, o->once, err);
 }
 
@@ -122,5 +119,7 @@ int pl_fetch_set_request(struct pl_fetch *fetch, const struct pl_fetch_options *
         add_header(fetch, "Content-Type:"); /* libcurl would call it a form */
     curl_easy_setopt(fetch->easy, CURLOPT_HTTPHEADER, fetch->request_headers);
     set_method(fetch, o);
+    if (o->once)
+        send_once(fetch);
     return 0;
 }
