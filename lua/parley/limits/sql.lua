@@ -35,6 +35,7 @@ local function take(self, key, n, limit, length_ms)
   local now = self.now_ms()
   local results, err = self.db:commit {
     { TAKE, key, now, n, now - length_ms, now + length_ms + AHEAD_MS, limit, n = 6 },
+    urgent = true, -- nothing of a message is done before
   }
   if not results then return nil, err end
   return (results[1].rows or {})[1]
