@@ -79,6 +79,32 @@ describe("an update that cannot be stored", function()
   end)
 end)
 
+describe("updates that are stored", function()
+  it("go before others when somebody waits for it, or another bot has a crowd of them", function()
+    local urgent
+    local q = queue.new { of_one = 100, of_all = 200, run = function() return true end }
+    local telegram = {
+      turn = {
+        limits = { take = function() end }, manager = { current = { config = { telegram = { access = {} } } } },
+        queue = q, accept = function(_, _, is_urgent)
+          urgent = is_urgent
+          return {}
+        end,
+      },
+    }
+    local function take(durable)
+      assert.equal(0, intake.take(telegram, BOT, { { update_id = 1, poll = { id = "5" } } }, durable))
+      return urgent
+    end
+    assert.is_false(take())
+    assert.is_true(take(function() end))
+    q:reserve("tg:other", 60)
+    assert.is_true(take())
+    q:reserve("tg:main", 60)
+    assert.is_false(take())
+  end)
+end)
+
 describe("what a bot asks Telegram for", function()
   it("is what its plugins want, beside what Telegram brings anyway", function()
     local plugins = {

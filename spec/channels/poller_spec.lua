@@ -23,6 +23,25 @@ describe("a poller", function()
     assert.matches("^somebody else gets the updates of this bot", said[1])
   end)
 
+  it("asks for fewer updates at a time while other bots have something, too", function()
+    local limits, q = {}, queue.new { of_one = 200, of_all = 400 }
+    local mixed = false
+    function q.is_mixed() return mixed end
+    poller.run {
+      bot = { name = "main" }, queue = q, wanted = function() return {} end,
+      lease = { held = function() return #limits < 2 end, sleep = function() end },
+      log = function() end, take = function() return 0 end,
+      api = {
+        call = function(_, _, params)
+          limits[#limits + 1] = params.limit
+          mixed = true
+          return {}
+        end,
+      },
+    }
+    assert.same({ 100, 20 }, limits)
+  end)
+
   it("confirms all updates of a batch, in whatever order they have come", function()
     local offsets, batches = {}, { { { update_id = 7 }, { update_id = 9 }, { update_id = 8 } }, {} }
     poller.run {

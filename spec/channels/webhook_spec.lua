@@ -234,6 +234,19 @@ describe("the webhook of a bot", function()
     assert.equal(2, #answers())
   end)
 
+  it("waits a moment for a place, which is sooner than Telegram would come again", function()
+    local queue = h.core.turn.queue
+    local n = queue:room "tg:main"
+    assert(queue:reserve("tg:main", n))
+    local status
+    local waiting = task.spawn(function() status = bring(text "/count").status end)
+    eventually("it waits", function() return queue.sources["tg:main"].left ~= nil end)
+    assert.is_nil(status)
+    queue:release("tg:main", n)
+    assert(waiting:join())
+    assert.equal(200, status)
+  end)
+
   it("has Telegram repeat while too many are under way, and while the bot is paused", function()
     local take = h.core.telegram.take
     function h.core.telegram.take() return nil, { code = "busy", message = "too many", retry_after = 2 } end

@@ -147,6 +147,55 @@ describe("the queue of turns", function()
     assert(beside * 4 <= alone, ("%d beside one, %d alone"):format(beside, alone))
   end)
 
+  it("lets what others bring go before a crowd, while there is one", function()
+    new(function() return true end)
+    assert.is_false(q:goes_first "one")
+    q:reserve("many", 50)
+    assert.is_false(q:goes_first "one")
+    q:reserve("many", 1)
+    q:reserve("one", 50)
+    assert.is_true(q:goes_first "one")
+    assert.is_true(q:goes_first "nobody")
+    assert.is_false(q:goes_first "many")
+    q:release("many", 1)
+    assert.is_false(q:goes_first "one")
+    q:reserve("many", 60)
+    q:release("many", 110) -- all of it, at once
+    assert.is_false(q:goes_first "one")
+  end)
+
+  it("holds the dialogs of what is about to come, too", function()
+    new(function() return true end)
+    local first, second = { row("a", "d", 1), row("a", "e", 2) }, { row("a", "d", 3) }
+    q:expect(first)
+    q:expect(second)
+    q:came(first)
+    assert.is_true(q:holds "d")
+    assert.is_false(q:holds "e")
+    q:came(second)
+    assert.is_false(q:holds "d")
+  end)
+
+  it("gives each place that is free to one who waits", function()
+    new(function() return true end, 20)
+    local got = 0
+    q:reserve("a", 20)
+    local tasks = {}
+    for i = 1, 30 do
+      tasks[i] = task.spawn(function()
+        assert(q:wait("a", 1, 60) and q:reserve("a", 1))
+        got = got + 1
+        task.sleep(0)
+        q:release("a", 1)
+      end)
+    end
+    task.sleep(0)
+    assert.equal(0, got)
+    q:release("a", 3)
+    for i = 1, 30 do assert(tasks[i]:join()) end
+    assert.equal(17, q:size())
+  end)
+
   it("gives the slots of turns that wait for somebody else to others", function()
     new(function(r)
       if r.source == "slow" then gate:wait(60) end

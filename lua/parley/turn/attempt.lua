@@ -31,7 +31,7 @@ local GIVEN = {
   "dialog_id", "trace_id", "received_at", "since", "entered", "message", "message_id", "job",
   "continued", "late", "said", "source", "key", "keyed", "once", "body_hash", "inbound_text",
   "verdicts", "refused", "counted", "users_verdict", "again", "maybe_open",
-  "ordered",
+  "ordered", "urgent",
 }
 
 local BUSY = {

@@ -199,7 +199,7 @@ end
 ---@return table[] statements for one db:commit; `contended` are those with which another worker may
 ---  have been faster, so that the turn is worth another attempt
 function M.statements(turn, shared, deliveries)
-  local out = { key = turn.dialog.id, results = false }
+  local out = { key = turn.dialog.id, results = false, urgent = turn.urgent }
   turn.state_text = json.encode(turn.dialog.state)
   inbox(turn, out)
   dialog(turn, out)
@@ -227,7 +227,7 @@ local ADMIT_JOB = ADMIT .. " ON CONFLICT (source, key) DO UPDATE SET owner = exc
 ---@param turn table
 ---@return table[] statements for one db:commit
 function M.admission(turn)
-  local d, out = turn.dialog, { key = turn.dialog.id, results = false }
+  local d, out = turn.dialog, { key = turn.dialog.id, results = false, urgent = turn.urgent }
   turn.state_text = json.encode(d.state)
   if turn.key and not turn.admitted then
     out[1] = {

@@ -63,6 +63,7 @@ local function of_row(self, row)
   turn.source, turn.key, turn.body_hash = row.source, row.key, row.body_hash
   turn.inbound_text, turn.received_at = row.payload, row.received_at
   turn.again, turn.maybe_open, turn.ordered = true, true, is_ordered(self, row)
+  turn.urgent = self.queue:goes_first(row.source)
   return turn
 end
 

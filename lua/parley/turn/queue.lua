@@ -21,6 +21,7 @@ local AMONG_OTHERS_S = 1 -- since another source than the one before has brought
 -- A turn that is not done by then waits for somebody else: its slot serves another one.
 local QUICK_S = 0.05
 local ALWAYS = 10 -- places that a source has however full the worker is
+local CROWD = 50  -- more places than that are a crowd: what others have goes before it
 local PAUSE_S, PAUSE_MAX_S = 0.1, 5
 local REFUSALS = 3 -- of a turn that would fail for ever; parley.turn.recover looks at it later
 
@@ -33,7 +34,9 @@ function M.new(deps)
   return setmetatable({
     run = deps.run, log = deps.log, of_one = deps.of_one, of_all = deps.of_all,
     sources = {}, dialogs = {}, ring = fifo.new(), slots = fifo.new(),
+    coming = {}, -- by dialog, how many messages are about to be added
     places = 0,  -- that are taken
+    crowds = 0,  -- sources that have many of them
     ready = 0,   -- dialogs that could be served
     busy = 0,    -- slots that are taken
     mixed_until = 0,
@@ -43,14 +46,14 @@ end
 local function source_of(self, name)
   local s = self.sources[name]
   if not s then
-    s = { name = name, places = 0, busy = 0, ready = fifo.new() }
+    s = { name = name, places = 0, is_crowd = false, busy = 0, ready = fifo.new() }
     self.sources[name] = s
   end
   return s
 end
 
 local function slots_of_one(self)
-  return time.mono() < self.mixed_until and SLOTS_AMONG_OTHERS or SLOTS_OF_ONE
+  return self:is_mixed() and SLOTS_AMONG_OTHERS or SLOTS_OF_ONE
 end
 
 -- A source stands in the ring while it has something to start, and a slot for it.
@@ -91,9 +94,18 @@ local function take_slot(self, s)
   return slot
 end
 
+-- More places are taken for a source, or, with a negative number, given back.
+local function take_places(self, s, n)
+  self.places, s.places = self.places + n, s.places + n
+  local is_crowd = s.places > CROWD
+  if is_crowd ~= s.is_crowd then
+    s.is_crowd, self.crowds = is_crowd, self.crowds + (is_crowd and 1 or -1)
+  end
+end
+
 local function leave(self, s, n)
-  self.places, s.places = self.places - n, s.places - n
-  if s.left then s.left:broadcast() end
+  take_places(self, s, -n)
+  for _ = 1, s.left and n or 0 do s.left:signal() end -- many may wait for one place each
   if s.places == 0 then self.sources[s.name] = nil end
 end
 
@@ -167,14 +179,27 @@ function M:room(source)
   return math.max(0, ALWAYS - taken, math.min(self.of_one - taken, self.of_all - self.places))
 end
 
+---Whether what comes from a source should not wait for what others have: one of those has very
+---much of it, and this one has not.
+---@param source string
+---@return boolean
+function M:goes_first(source)
+  if self.crowds == 0 then return false end
+  local s = self.sources[source]
+  return not (s and s.is_crowd)
+end
+
+---Whether several sources have brought something lately.
+---@return boolean
+function M:is_mixed() return time.mono() < self.mixed_until end
+
 ---Takes places, for what is about to become durable. More than all of a source come in alone.
 ---@param source string
 ---@param n integer
 ---@return boolean taken false: there are not so many now
 function M:reserve(source, n)
   if n > self:room(source) and self.sources[source] then return false end
-  local s = source_of(self, source)
-  self.places, s.places = self.places + n, s.places + n
+  take_places(self, source_of(self, source), n)
   return true
 end
 
@@ -221,9 +246,29 @@ function M:add(rows)
   pump(self)
 end
 
----Whether messages of a dialog wait here, or are under way.
+---Rows are about to become durable, and to be added: whoever finds them in the inbox meanwhile need
+---not care for them.
+---@param rows table[]
+function M:expect(rows)
+  for _, row in ipairs(rows) do
+    self.coming[row.dialog_id] = (self.coming[row.dialog_id] or 0) + 1
+  end
+end
+
+---They were added, or will not be.
+---@param rows table[] of M:expect
+function M:came(rows)
+  for _, row in ipairs(rows) do
+    local n = self.coming[row.dialog_id] - 1
+    self.coming[row.dialog_id] = n > 0 and n or nil
+  end
+end
+
+---Whether messages of a dialog wait here, are under way, or come in a moment.
 ---@param dialog_id string
-function M:holds(dialog_id) return self.dialogs[dialog_id] ~= nil end
+function M:holds(dialog_id)
+  return self.dialogs[dialog_id] ~= nil or self.coming[dialog_id] ~= nil
+end
 
 ---How many messages wait or are under way.
 function M:size() return self.places end

@@ -85,8 +85,10 @@ end
 local function accept(telegram, bot, source, rows, kinds, durable, urgent)
   local queue = telegram.turn.queue
   if not queue:reserve(source, #rows) then return full() end
+  queue:expect(rows)
   local good, fresh, err = pcall(store, telegram, bot, rows, kinds, urgent)
   queue:release(source, #rows - (good and fresh and #fresh or 0))
+  if not good or not fresh then queue:came(rows) end
   if not good then error(fresh, 0) end
   if not fresh then return nil, err end
   durable() -- before a turn computes: Telegram does not wait for that
@@ -96,6 +98,7 @@ local function accept(telegram, bot, source, rows, kinds, durable, urgent)
     if row.payload and not is_fresh[row] then kinds[row.index] = "duplicate" end
   end
   queue:add(fresh)
+  queue:came(rows)
   return #fresh
 end
 
@@ -118,7 +121,8 @@ function M.take(telegram, bot, updates, durable)
   if #rows == 0 then
     confirm()
   else
-    taken, err = accept(telegram, bot, source, rows, kinds, confirm, durable ~= nil)
+    local urgent = durable ~= nil or telegram.turn.queue:goes_first(source)
+    taken, err = accept(telegram, bot, source, rows, kinds, confirm, urgent)
   end
   if not taken then return nil, err end
   for _, kind in ipairs(kinds) do meters.telegram_updates:with(bot.name, kind):inc() end

@@ -10,6 +10,7 @@ local M = {}
 local POLL_S = 25
 local PAUSE_S, PAUSE_MAX_S = 0.5, 30
 local BATCH = 100        -- at most, says Telegram
+local FEW = 20           -- while other bots have something, too: all of a batch goes at once
 local CALM_S = 60
 local MANY, ROOM_S = 50, 0.1
 
@@ -38,7 +39,7 @@ local function room(self)
   while self.lease:held() do
     self.queue:wait(source, MANY, ROOM_S)
     local n = self.queue:room(source)
-    if n > 0 then return math.min(n, BATCH) end
+    if n > 0 then return math.min(n, self.queue:is_mixed() and FEW or BATCH) end
   end
   return 0
 end

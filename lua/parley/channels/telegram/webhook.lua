@@ -17,6 +17,7 @@ local SECRET = "X-Telegram-Bot-Api-Secret-Token"
 local FAILURES, WINDOW_S = 20, 60 -- of one address
 local TELL_S = 60                 -- between two rows of the audit about strangers
 local PAUSED_S = 60
+local ROOM_S, TRIES = 2, 3        -- for a place in the queue; others may be faster
 
 local UPDATE = {
   title = "TelegramUpdateV1", type = "object", required = { "update_id" },
@@ -80,6 +81,20 @@ function M:admit(ctx)
   return true
 end
 
+-- Takes an update when there is a place for it, which is soon: Telegram would come again later, and
+-- waits longer each time.
+local function take(self, ctx)
+  local queue, source = self.telegram.turn.queue, "tg:" .. ctx.bot.name
+  local function durable() app.json(ctx, 200, "{}") end
+  local taken, err
+  for _ = 1, TRIES do
+    queue:wait(source, 1, ROOM_S)
+    taken, err = self.telegram:take(ctx.bot, { ctx.body }, durable)
+    if taken or err.code ~= "busy" then break end
+  end
+  return taken, err
+end
+
 -- Telegram brings again what was not taken: the log needs one line, not one for each attempt.
 local function postpone(self, bot, err)
   local result = err.code == "busy" and "busy" or "unavailable"
@@ -108,7 +123,7 @@ function M:take(ctx)
       code = "unavailable", message = "the bot is paused", retry_after = PAUSED_S,
     }
   end
-  local taken, err = self.telegram:take(bot, { ctx.body }, function() app.json(ctx, 200, "{}") end)
+  local taken, err = take(self, ctx)
   if not taken then return postpone(self, bot, err) end
   self.problem = nil
   meters.telegram_webhooks:with(bot.name, "ok"):inc()
