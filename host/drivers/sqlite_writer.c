@@ -4,7 +4,7 @@
 
 /* What others may take of a group in which somebody is who waits for nothing but its commit: as
  * long as the commit itself has taken lately, so that they have half of the thread on any disk. */
-#define SHARE_NS (PL_NS_PER_MS / 4)
+#define SHARE_NS (PL_NS_PER_MS / 10)
 
 struct group {
     struct pl_sqlite *db;

@@ -9,7 +9,7 @@
 
 /* What tasks of the core may take at a time before I/O is looked at again: somebody waits for what
  * comes by it, and looking costs a few microseconds. */
-#define TURN_NS (PL_NS_PER_MS / 2)
+#define TURN_NS (PL_NS_PER_MS / 5)
 
 static void resume_ready(struct pl_engine *engine, uint64_t until)
 {
