@@ -164,6 +164,32 @@ describe("the queue of turns", function()
     assert.is_false(q:goes_first "one")
   end)
 
+  it("has one turn of a crowd under way beside a calm source, where it is told to", function()
+    local at_work, most = 0, 0
+    new(function(r)
+      if r.source == "calm" then return true end
+      at_work = at_work + 1
+      most = math.max(most, at_work)
+      task.sleep(0)
+      at_work = at_work - 1
+      return true
+    end)
+    local function crowd()
+      local rows = {}
+      for i = 1, 60 do rows[i] = row("many", "m" .. i, i) end
+      most = 0
+      q:reserve("many", 60)
+      q.calm_until = math.huge -- as if somebody else wrote all the time
+      q:add(rows)
+      eventually("all turns", function() return q.sources.many.places == 60 end)
+      return most
+    end
+    q:reserve("many", 60) -- so that it stays one until the last of them
+    assert.is_true(crowd() > 1)
+    q.yields = true
+    assert.equal(1, crowd())
+  end)
+
   it("holds the dialogs of what is about to come, too", function()
     new(function() return true end)
     local first, second = { row("a", "d", 1), row("a", "e", 2) }, { row("a", "d", 3) }

@@ -37,6 +37,7 @@ function M.new(deps)
   self.queue = queue.new {
     run = function(row) return self:resume(row) end, log = deps.log,
     of_one = deps.accepted_of_one, of_all = deps.accepted,
+    yields = deps.db:dialect() == "sqlite",
   }
   return self
 end

@@ -17,6 +17,9 @@ M.__index = M
 -- computes for about a tenth of a millisecond, and a source with very many has all of its slots
 -- ready at the same moment: while others write, too, it has few, or they would wait behind those.
 local SLOTS, SLOTS_OF_ONE, SLOTS_AMONG_OTHERS = 128, 32, 4
+-- A crowd beside calm sources, where turns and commits have one thread each: with more slots it
+-- always has something to compute, and the others wait for that at each of their steps.
+local SLOTS_OF_CROWD = 1
 local AMONG_OTHERS_S = 1 -- since another source than the one before has brought something
 -- A turn that is not done by then waits for somebody else: its slot serves another one.
 local QUICK_S = 0.05
@@ -29,7 +32,8 @@ local REFUSALS = 3 -- of a turn that would fail for ever; parley.turn.recover lo
 local SETTLED = { message_failed = true, idempotency_mismatch = true }
 
 ---@param deps {run: (fun(row: table): table|nil, table|nil), log: function, of_one: integer,
----  of_all: integer} run: the turn of a row of inbox; of_one, of_all: places of a source, of all
+---  of_all: integer, yields: boolean|nil} run: the turn of a row of inbox; of_one, of_all: places
+---  of a source, of all; yields: whether a crowd has one turn at a time beside others
 function M.new(deps)
   return setmetatable({
     run = deps.run, log = deps.log, of_one = deps.of_one, of_all = deps.of_all,
@@ -39,7 +43,8 @@ function M.new(deps)
     crowds = 0,  -- sources that have many of them
     ready = 0,   -- dialogs that could be served
     busy = 0,    -- slots that are taken
-    mixed_until = 0,
+    mixed_until = 0, calm_until = 0,
+    yields = deps.yields,
   }, M)
 end
 
@@ -52,13 +57,15 @@ local function source_of(self, name)
   return s
 end
 
-local function slots_of_one(self)
-  return self:is_mixed() and SLOTS_AMONG_OTHERS or SLOTS_OF_ONE
+local function slots_of(self, s)
+  local now = time.mono()
+  if self.yields and s.is_crowd and now < self.calm_until then return SLOTS_OF_CROWD end
+  return now < self.mixed_until and SLOTS_AMONG_OTHERS or SLOTS_OF_ONE
 end
 
 -- A source stands in the ring while it has something to start, and a slot for it.
 local function enlist(self, s)
-  if s.listed or s.busy >= slots_of_one(self) or s.ready:size() == 0 then return end
+  if s.listed or s.busy >= slots_of(self, s) or s.ready:size() == 0 then return end
   s.listed = true
   self.ring:push(s)
 end
@@ -158,7 +165,7 @@ function pump(self)
     local s = self.ring:shift()
     if not s then break end
     s.listed = false
-    if s.busy < slots_of_one(self) then
+    if s.busy < slots_of(self, s) then
       self.ready = self.ready - 1
       task.spawn(serve, self, s.ready:shift(), take_slot(self, s))
       enlist(self, s)
@@ -235,6 +242,7 @@ function M:add(rows)
       self.mixed_until = self.last_source and time.mono() + AMONG_OTHERS_S or 0
       self.last_source = row.source
     end
+    if not self.sources[row.source].is_crowd then self.calm_until = time.mono() + AMONG_OTHERS_S end
     local d = self.dialogs[row.dialog_id]
     if not d then
       d = { id = row.dialog_id, source = self.sources[row.source], rows = fifo.new() }
