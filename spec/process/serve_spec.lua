@@ -150,7 +150,7 @@ describe("parley serve", function()
 
   it("lets running turns finish on SIGTERM, with readiness 503 first", function()
     local h = start { prepare = function(home)
-      write_plugin(home, "slow", "p.on.command('slow', function(c) for i = 1, 4e8 do end c:reply 'done' end)",
+      write_plugin(home, "slow", "p.on.command('slow', function(c) for i = 1, 1e8 do end c:reply 'done' end)",
         { limits = { cpu_ms = 5000, timeout_ms = 20000 } })
     end }
     local answer
