@@ -21,10 +21,17 @@ describe("parley chat", function()
   end)
 
   it("numbers buttons, and presses them by their number", function()
-    local _, out = chat "/faq\n2\n9\n"
+    local _, out = chat "/faq\n9\n2\n"
     assert.matches("%[2%] Where is my data%?\n", out)
-    assert.matches("\nIn the database of whoever runs this Parley", out)
     assert.matches("There is no button 9%.", out)
+    assert.matches("\nIn the database of whoever runs this Parley", out)
+  end)
+
+  it("sends a number when the answer before has no buttons, for questions that ask for one", function()
+    local _, out = chat "/faq\n/echo how many?\n2\n"
+    assert.matches("\nhow many%?\n", out)
+    assert.is_nil(out:find("In the database", 1, true))
+    assert.is_nil(out:find("There is no button", 1, true))
   end)
 
   it("writes documents", function()
@@ -158,10 +165,10 @@ describe("parley chat", function()
       assert.matches("hello\r\n\27%[2mplugin echo · [%d.]+ ms, of which [%d.]+ ms in the plugin\27%[0m\r\n> ", await "> ")
       say "/faq"
       assert.matches("  %[1%] What is Parley%?\r\n", await "> ")
-      say "1"
-      assert.matches("Parley hosts conversations", await "> ")
       say "7"
       assert.matches("There is no button 7%.", await "> ")
+      say "1"
+      assert.matches("Parley hosts conversations", await "> ")
     end)
 
     it("has commands of its own", function()

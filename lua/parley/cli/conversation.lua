@@ -51,13 +51,27 @@ function M:note(text)
   io.stderr:write(self.dims and "\27[2m" .. text .. "\27[0m" or text, "\n")
 end
 
+-- Whether it says something below which there are no buttons: a question may be it, whose answer is
+-- a number.
+local function has_no_buttons(actions)
+  local said = false
+  for _, action in ipairs(actions) do
+    if action.buttons and #action.buttons > 0 or action.keyboard then return false end
+    said = said or action.type == "send" or action.type == "menu"
+  end
+  return said
+end
+
 ---Shows a reply.
-function M:show(reply)
+---@param reply table
+---@param answer boolean|nil to what the person has written: buttons from before it are over
+function M:show(reply, answer)
   if self.form == "json" then
     io.stdout:write(json.encode(reply, { sorted = true }), "\n")
     io.stdout:flush()
     return
   end
+  if answer and has_no_buttons(reply.actions) then self.buttons = {} end
   local lines = replies.lines(reply.actions, self.buttons, self.t)
   io.stdout:write(#lines > 0 and table.concat(lines, "\n") or self.t "no_reply", "\n")
   if self.trace and reply.latency_ms then self:note(replies.trace(reply, self.t)) end
@@ -84,7 +98,7 @@ local COMMANDS = {
   ["/quit"] = function(self) self.over = true end,
 }
 
--- A number presses a button of the last reply that had some. Returns a message, or nil and what to
+-- A number presses a button, when the last answer has some. Returns a message, or nil and what to
 -- tell the person.
 local function message_of(self, line)
   local number = #self.buttons > 0 and tonumber(line:match "^%d+$")
@@ -126,7 +140,7 @@ local function handle(self, line)
     return self:note("parley: " .. err.message)
   end
   if reply.reply_message_id then self.shown[reply.reply_message_id] = true end
-  self:show(reply)
+  self:show(reply, true)
 end
 
 -- Shows what comes by itself. A reply may be in the history before its request has been answered:
