@@ -56,7 +56,8 @@ describe("parley check", function()
   local r = c.http:get("https://api.example.org/")
   c.kv:set("last", r.status)
   c.kv:get "last"
-  c:schedule { ["in"] = 1, job = "x" }]]), ["lib/more.lua"] = "return function(ctx) return ctx.llm:chat 'hi' end" })
+  local job = "x"
+  c:schedule { ["in"] = 1, job = job }]]), ["lib/more.lua"] = "return function(ctx) return ctx.llm:chat 'hi' end" })
     assert(fs.write(dir .. "/manifest.json", [[{ "schema": "v1alpha", "name": "asker", "version": "1.0.0", "api": "1",
   "transport": "lua", "commands": [{ "name": "asker" }],
   "permissions": [
@@ -86,6 +87,52 @@ return p
       dir .. "/main.lua:2: warning: there is no p.menu(\"top\", ...)",
       dir .. "/main.lua:4: warning: there is no p.menu(\"lost\", ...)",
     }, "\n"), out:match "^(.-)\nnothing")
+  end)
+
+  it("warns of jobs, conversations and secrets that are named otherwise elsewhere", function()
+    local dir = plugin("gym", { ["main.lua"] = [[
+local p = parley.plugin()
+p.conversation("join", function(c) c:reply "x" end)
+p.on.state("age", function(c) c:reply "x" end)
+p.on.job("weekly", function(c) c:reply "x" end)
+p.on.command("gym", function(c, what)
+  c:enter "jion"
+  c:enter("age")
+  c:enter("age" .. what)
+  c:every { seconds = 60, job = "wekly" }
+  c:schedule { ["in"] = 60, job = "weekly" } -- c:schedule { job = "remark" }
+  c.log:info(tostring(c.secret.other) .. tostring(c.secret.price_key), { menu = "mine", job = "mine" })
+end)
+return p
+]] })
+    assert(fs.write(dir .. "/manifest.json", [[{ "schema": "v1alpha", "name": "gym", "version": "1.0.0", "api": "1",
+  "transport": "lua", "commands": [{ "name": "gym" }], "permissions": ["jobs"], "secrets": ["price_key"] }]]))
+    local _, out = run("plugin", "check", dir)
+    assert.equal(table.concat({
+      dir .. "/main.lua:6: warning: there is no p.on.state(\"jion\", ...), nor a p.conversation of this name."
+        .. " Did you mean 'join'?",
+      dir .. "/main.lua:9: warning: there is no p.on.job(\"wekly\", ...). Did you mean 'weekly'?",
+      dir .. "/main.lua:11: warning: manifest.json does not name 'other' in \"secrets\", so no request is made with it",
+      "",
+    }, "\n"), out)
+  end)
+
+  it("warns of intents that have one name in the manifest and another in the code", function()
+    local dir = plugin("gym", { ["main.lua"] = "local p = parley.plugin()\np.on.command('gym', function() end)\n"
+      .. "p.on.intent('gym.join', function() end)\nreturn p\n" })
+    assert(fs.write(dir .. "/manifest.json", [[{ "schema": "v1alpha", "name": "gym", "version": "1.0.0", "api": "1",
+  "transport": "lua", "commands": [{ "name": "gym" }],
+  "intents": [{ "name": "gym.joni", "examples": ["let me in"] }] }]]))
+    local code, out = run("plugin", "check", dir)
+    assert.equal(0, code)
+    assert.equal(dir .. "/main.lua:1: warning: p.on.intent(\"gym.join\", ...): manifest.json does not name this intent, "
+      .. "so it never comes. Did you mean 'gym.joni'?\n"
+      .. dir .. "/manifest.json:3: warning: intents: main.lua has no p.on.intent(\"gym.joni\", ...). "
+      .. "Did you mean 'gym.join'?\n", out)
+    assert(fs.write(dir .. "/main.lua", "local p = parley.plugin()\np.on.command('gym', function() end)\n"
+      .. "p.on.any(function() end)\nreturn p\n"))
+    local _, said = run("plugin", "check", dir)
+    assert.equal("", said)
   end)
 
   it("warns of the texts that are missing in every plugin of the home, and would start", function()

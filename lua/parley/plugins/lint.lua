@@ -2,6 +2,7 @@
 -- warn of it.
 
 local fs = require "host.fs"
+local lint_names = require "parley.plugins.lint_names"
 local locales = require "parley.plugins.locales"
 
 local M = {}
@@ -12,10 +13,13 @@ local M = {}
 ---@field severity "warning"
 ---@field message string
 
+local function line_of(text, word)
+  local at = text:find(word, 1, true)
+  return at and select(2, text:sub(1, at):gsub("\n", "")) + 1 or 1
+end
+
 -- What the manifest promises and the code registers must be the same.
-local function check_handlers(warn, m, driver)
-  local registered = driver:describe()
-  if not registered then return end
+local function check_handlers(warn, m, registered)
   local handled, declared = {}, {}
   for _, name in ipairs(registered.command or {}) do handled[name] = true end
   for i, command in ipairs(m.commands) do
@@ -37,18 +41,23 @@ local function check_handlers(warn, m, driver)
   end
 end
 
--- Menus written out in c:menu "name", or in the buttons of others, that p.menu does not make.
-local function check_menus(warn, known, file, source)
-  local number = 0
-  for line in (source .. "\n"):gmatch "(.-)\r?\n" do
-    number = number + 1
-    line = line:gsub("%-%-.*", "")
-    local function check(name)
-      if not known[name] then warn(file, number, "there is no p.menu(\"%s\", ...)", name) end
+-- An intent by one name in the manifest and by another in the code: the plugin is chosen, and has
+-- nothing to say.
+local function check_intents(warn, m, registered, manifest_text)
+  local handled, declared = {}, {}
+  for _, name in ipairs(registered.intent or {}) do handled[name] = true end
+  for _, intent in ipairs(m.intents) do declared[intent.name] = true end
+  for name in pairs(declared) do
+    if not handled[name] and not registered.any and #(registered.text or {}) == 0 then
+      warn("manifest.json", line_of(manifest_text, '"' .. name .. '"'),
+        "intents: main.lua has no p.on.intent(\"%s\", ...)%s", name, lint_names.hint(name, handled))
     end
-    line:gsub("%f[%w_][%w_]+:menu%s*%(?%s*[\"']([%w_.]+)[\"']", check)
-    line:gsub("%f[%w_]menu%s*=%s*[\"']([%w_.]+)[\"']", check)
-    line:gsub("%f[%w_]back%s*=%s*[\"']([%w_.]+)[\"']", check)
+  end
+  for name in pairs(handled) do
+    if not declared[name] then
+      warn("main.lua", 1, "p.on.intent(\"%s\", ...): manifest.json does not name this intent, so "
+        .. "it never comes%s", name, lint_names.hint(name, declared))
+    end
   end
 end
 
@@ -102,11 +111,6 @@ local function note_uses(uses, file, source)
   end
 end
 
-local function line_of(text, word)
-  local at = text:find(word, 1, true)
-  return at and select(2, text:sub(1, at):gsub("\n", "")) + 1 or 1
-end
-
 -- Permissions that the code needs and the manifest does not have, and the other way round: what is
 -- not needed is what an operator would not have to allow.
 local function check_permissions(warn, m, uses, manifest_text)
@@ -141,20 +145,22 @@ function M.warnings(dir, m, driver)
       file = dir .. "/" .. file, line = line, severity = "warning", message = fmt:format(...),
     }
   end
-  check_handlers(warn, m, driver)
+  local registered = driver:describe() or {}
+  local manifest_text = fs.read(dir .. "/manifest.json") or ""
+  check_handlers(warn, m, registered)
+  check_intents(warn, m, registered, manifest_text)
   locales.missing(m.locales_data, function(locale, message)
     warn("locales/" .. locale .. ".json", 1, "%s", message)
   end)
-  local menus, uses = {}, {}
-  for _, name in ipairs((driver:describe() or {}).menu or {}) do menus[name] = true end
+  local uses, check_names = {}, lint_names.checker(warn, m, registered)
   local function check(file, source)
     check_keys(warn, m.locales_data, file, source)
     note_uses(uses, file, source)
-    if next(menus) then check_menus(warn, menus, file, source) end
+    check_names(file, source)
   end
   check("main.lua", driver.files.main)
   for name, source in pairs(driver.files.lib) do check("lib/" .. name .. ".lua", source) end
-  check_permissions(warn, m, uses, fs.read(dir .. "/manifest.json") or "")
+  check_permissions(warn, m, uses, manifest_text)
   table.sort(out, function(a, b)
     if a.file ~= b.file then return a.file < b.file end
     if a.line ~= b.line then return a.line < b.line end
