@@ -238,8 +238,8 @@ end)]]):format(port), {
 
   it("sends secrets that the plugin never sees", function()
     assert.equal('{"a":1} Bearer hunter2 hunter2 application/json POST', say "/post")
-    assert.equal("http: the operator has not set secrets.unset|http: 'more' is not among \"secrets\" in manifest.json|"
-      .. "http: the header 'Host' is the host's", say "/secrets")
+    assert.equal("http: the operator has not set secrets.unset in conf/parley.lua|"
+      .. "http: 'more' is not among \"secrets\" in manifest.json|http: the header 'Host' is the host's", say "/secrets")
   end)
 
   it("takes no secrets among the settings of a plugin, which the plugin would see", function()
@@ -254,7 +254,9 @@ end)]]):format(port), {
 
   it("counts, and goes to private addresses only for whom the operator allows it", function()
     assert.equal("9 quota", say "/many")
-    assert.matches("^private_address", say "/walled")
+    local refused = say "/walled"
+    assert.matches("^private_address", refused)
+    assert.matches("plugins.walled.allow_private = true in conf/parley.lua", refused, 1, true)
   end)
 
   it("makes the message durable before a request that may have an effect", function()

@@ -65,7 +65,8 @@ local function resolve(invocation, value)
     if declared == name then
       local secret = invocation.config.secrets[name]
       if secret then return secret end
-      return gate.refuse("permission", "http: the operator has not set secrets.%s", name)
+      return gate.refuse("permission", "http: the operator has not set secrets.%s in "
+        .. "conf/parley.lua", name)
     end
   end
   return gate.refuse("permission", "http: '%s' is not among \"secrets\" in manifest.json", name)
@@ -113,6 +114,13 @@ local function body_of(request, headers)
   return body
 end
 
+-- The address is refused by the network below, which does not know who could allow it.
+local function refused(invocation, err)
+  if err.code ~= "private_address" then return nil, err end
+  return gate.refuse(err.code, "http: %s unless the operator sets plugins.%s.allow_private = true "
+    .. "in conf/parley.lua", err.message, invocation.manifest.name)
+end
+
 -- Long JSON does not fit through the door twice: what was decoded stands for the text.
 local function answer(r)
   local kind = (r.headers["content-type"] or ""):lower()
@@ -154,7 +162,7 @@ local function run(invocation, request)
     allow_private = invocation.settings.allow_private,
     once = not SAFE[method], -- an order that is placed twice is worse than an error
   }
-  if not r then return nil, err end
+  if not r then return refused(invocation, err) end
   return answer(r)
 end
 
