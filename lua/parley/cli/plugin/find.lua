@@ -31,8 +31,8 @@ function M.one(home, given)
   if all[given] then return fs.realpath(all[given]) end
   return nil, {
     code = "plugin", retryable = false, op = "plugin",
-    message = ("there is no plugin '%s': neither a folder with a manifest.json nor a name.%s")
-      :format(given, suggest.hint(given, all)),
+    message = ("there is no plugin '%s': neither a folder with a manifest.json nor a name "
+      .. "in %s/plugins.%s"):format(given, home, suggest.hint(given, all)),
   }
 end
 
