@@ -226,6 +226,36 @@ return p
     p:close_stdin()
     assert.same({ code = 0 }, p:wait(60))
   end)
+
+  it("shows its prompt again below what it says by itself", function()
+    write("mine", {
+      ["manifest.json"] = MANIFEST,
+      ["main.lua"] = "local p = parley.plugin()\np.on.command('mine', function(c) c:reply 'one' end)\nreturn p\n",
+    })
+    local p = assert(process.spawn {
+      argv = { "python3", "spec/support/terminal.py", programs.EXE, unpack(words "run mine") }, stdin = "pipe",
+      env = { LC_ALL = "C", NO_COLOR = "1" },
+    })
+    local seen = ""
+    local function await(text)
+      while not seen:find(text, 1, true) do
+        local byte, err = p:read(1, 20)
+        assert(byte, ("'%s' was not shown, but: %s"):format(text, seen) .. (err and err.message or ""))
+        seen = seen .. byte
+      end
+      seen = ""
+    end
+    await "> "
+    assert(p:write("/mine\n", 60)) -- by then it watches the folder
+    await "one\r\n"
+    await "> "
+    assert(fs.write(home .. "/plugins/mine/main.lua",
+      "local p = parley.plugin()\np.on.command('mine', function(c) c:reply 'two' end)\nreturn p\n"))
+    await "mine has changed and is reloaded.\r\n> "
+    assert(p:write("/mine\n", 60))
+    await "two\r\n"
+    p:close()
+  end)
 end)
 
 describe("the test kit", function()

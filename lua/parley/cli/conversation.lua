@@ -51,6 +51,13 @@ function M:note(text)
   io.stderr:write(self.dims and "\27[2m" .. text .. "\27[0m" or text, "\n")
 end
 
+---A line for the person that comes by itself: the prompt is below it again.
+function M:tell(text)
+  if self.terminal then io.stdout:write(CLEAR_LINE) end
+  self:note(text)
+  self:prompt()
+end
+
 -- Whether it says something below which there are no buttons: a question may be it, whose answer is
 -- a number.
 local function has_no_buttons(actions)

@@ -21,7 +21,7 @@ local WORDS = 6 -- that are shown at the beginning
 local function watch(talk, c, dir, name)
   saved.run({ plugins = { dir }, folders = { c.config.home .. "/conf" } }, function()
     local ok, err = c:reload()
-    talk:note(talk.t(ok and "reloaded" or "kept", name) .. (ok and "" or "\n" .. err.message))
+    talk:tell(talk.t(ok and "reloaded" or "kept", name) .. (ok and "" or "\n" .. err.message))
   end, log.write)
 end
 
