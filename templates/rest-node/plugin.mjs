@@ -9,7 +9,10 @@ const TEXTS = {
   uk: (name, n) => `Вітаю, ${name}! Візит номер ${n}.`,
 }
 
-/** InvokeRequestV1 -> InvokeResponseV1. */
+/**
+ * InvokeRequestV1 -> InvokeResponseV1, as docs/rest-plugins.md has them. What was written is event.message.text;
+ * state: { __state: 'name' } has the next message come here, too.
+ */
 function answer({ user, dialog }) {
   const text = TEXTS[user.locale?.slice(0, 2)] ?? TEXTS.en
   const visits = (dialog.state.visits ?? 0) + 1

@@ -15,7 +15,9 @@ TEXTS = {
 
 
 def answer(request):
-    """InvokeRequestV1 -> InvokeResponseV1."""
+    """InvokeRequestV1 -> InvokeResponseV1, as docs/rest-plugins.md has them. What was written is
+    request["event"]["message"].get("text"); "state": {"__state": "name"} has the next message come here, too.
+    """
     user, kept = request["user"], request["dialog"]["state"]
     text = TEXTS.get((user.get("locale") or "en")[:2], TEXTS["en"])
     visits = kept.get("visits", 0) + 1
