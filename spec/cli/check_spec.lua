@@ -117,6 +117,23 @@ return p
     }, "\n"), out)
   end)
 
+  it("warns of globals that are set, wherever they are", function()
+    local dir = plugin("gym", { ["main.lua"] = main("gym", [[
+  local a, s = 1, "text"
+  a, err = a + 1, s
+  local function inner()
+    return function() if a == 3 then total = a end end
+  end
+  c:reply(s .. tostring(inner()))]]), ["lib/more.lua"] = "local M = {}\nfunction helper() return 1 end\nM.x = 2\nreturn M\n" })
+    local _, out = run("plugin", "check", dir)
+    assert.equal(table.concat({
+      dir .. "/lib/more.lua:2: warning: global 'helper' is not declared: use 'local helper'",
+      dir .. "/main.lua:4: warning: global 'err' is not declared: use 'local err'",
+      dir .. "/main.lua:6: warning: global 'total' is not declared: use 'local total'",
+      "",
+    }, "\n"), out)
+  end)
+
   it("warns of intents that have one name in the manifest and another in the code", function()
     local dir = plugin("gym", { ["main.lua"] = "local p = parley.plugin()\np.on.command('gym', function() end)\n"
       .. "p.on.intent('gym.join', function() end)\nreturn p\n" })

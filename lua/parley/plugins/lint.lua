@@ -2,6 +2,7 @@
 -- warn of it.
 
 local fs = require "host.fs"
+local lint_globals = require "parley.plugins.lint_globals"
 local lint_names = require "parley.plugins.lint_names"
 local locales = require "parley.plugins.locales"
 
@@ -157,6 +158,9 @@ function M.warnings(dir, m, driver)
     check_keys(warn, m.locales_data, file, source)
     note_uses(uses, file, source)
     check_names(file, source)
+    lint_globals.each(source, function(line, name)
+      warn(file, line, "global '%s' is not declared: use 'local %s'", name, name)
+    end)
   end
   check("main.lua", driver.files.main)
   for name, source in pairs(driver.files.lib) do check("lib/" .. name .. ".lua", source) end
