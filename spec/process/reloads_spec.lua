@@ -5,7 +5,8 @@ local reloads = require "spec.support.reloads"
 describe("20 reloads while people talk, half of them broken", function()
   for _, ring in ipairs { "trusted", "isolated" } do
     it("fail no turn, make none of two versions, and leave nothing behind: " .. ring, function()
-      local r = reloads.run { reloads = 20, seconds = 4, rate = 300, ring = ring }
+      -- First the compiler of the core comes to rest: what it makes stays.
+      local r = reloads.run { reloads = 20, seconds = 4, rate = 300, ring = ring, quiet = 4 }
       assert.same({}, r.silent)
       assert.same({}, r.refused)
       assert.same({}, r.wrong)

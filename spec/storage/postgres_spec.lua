@@ -252,10 +252,11 @@ describe("closing PostgreSQL", function()
   it("ends what is under way, once each", function()
     for _, wait in ipairs { 0, 0.001, 0.01, 0.05 } do
       local db, place = with_table()
-      local acked, ended, hs = 0, 0, {}
+      local acked, begun, ended, hs = 0, 0, 0, {}
       for i = 1, 60 do
         hs[i] = task.spawn(function()
           local r, err
+          begun = begun + 1
           if i % 3 == 0 then r, err = db:query "SELECT pg_sleep(0.02)" else
             r, err = db:commit { { "INSERT INTO t (id) VALUES ($1)", i } }
             if r then acked = acked + 1 end
@@ -264,12 +265,15 @@ describe("closing PostgreSQL", function()
           ended = ended + 1
         end)
       end
+      while begun < 60 do task.sleep(0) end
       task.sleep(wait)
       db:close()
       for i = 1, 60 do assert(hs[i]:join(60)) end
       assert.equal(60, ended)
       local again = drivers.postgres.open(place)
-      assert.equal(acked, again:first("SELECT count(*) AS n FROM t").n)
+      -- What was told is there. What was on its way may be, though nobody was left to be told.
+      local n = again:first("SELECT count(*) AS n FROM t").n
+      assert.is_true(n >= acked and n <= 40, ("%d rows, %d of them were told"):format(n, acked))
       again:close()
     end
   end)
