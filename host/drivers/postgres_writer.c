@@ -162,11 +162,15 @@ static void count(struct pl_pg_writer *w)
         s->commit_max_ns = took;
 }
 
-/* The list is detached first: whoever is woken may submit more, or close the database. */
+/* The list is detached first: whoever is woken may submit more, or close the database, which would
+ * tell the rest of a group that was committed that nothing came of it. */
 static void finish_all(struct pl_postgres *db, struct pl_list *list, const struct pl_err *err)
 {
-    struct pl_list *link;
-    while ((link = pl_list_shift(list)) != NULL) {
+    struct pl_list detached, *link;
+    pl_list_init(&detached);
+    while ((link = pl_list_shift(list)) != NULL)
+        pl_list_push(&detached, link);
+    while ((link = pl_list_shift(&detached)) != NULL) {
         struct pl_sql_request *r = request_of(link);
         if (err != NULL && r->err.code == NULL)
             r->err = *err;
