@@ -45,6 +45,7 @@ end
 describe("a PostgreSQL", function()
   setup(function() server = postgres.start() end)
   teardown(function() server:stop() end)
+  after_each(function() server:resume() end) -- a case that has failed leaves it to the others
   before_each(function()
     psql(server.url, "DROP TABLE IF EXISTS t; CREATE TABLE t (id BIGINT PRIMARY KEY, n BIGINT)")
   end)

@@ -50,8 +50,13 @@ end
 
 ---All of its processes stay there and say nothing, until resume.
 function M:pause()
-  self.paused = pids(self)
-  programs.kill(self.paused, "STOP")
+  programs.kill({ pids(self)[1] }, "STOP") -- whoever comes now starts no other one
+  local known
+  repeat
+    known = self.paused and #self.paused
+    self.paused = pids(self)
+    programs.kill(self.paused, "STOP")
+  until #self.paused == known
 end
 
 function M:resume()
