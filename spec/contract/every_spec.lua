@@ -33,6 +33,10 @@ p.on.command("many", function(c, n)
   end
   c:reply(tostring(last))
 end)
+p.on.command("crowd", function(c, n)
+  for i = 1, 45 do c:schedule { in_ = 30, job = "tick", id = ("o%s-%d"):format(n, i) } end
+  c:reply "noted"
+end)
 p.on.job("tick", function(c, data)
   c.session.ticks = (c.session.ticks or 0) + 1
   if c.session.last == c.session.ticks then c:unschedule(c.event.id) end
@@ -46,7 +50,7 @@ return p
 
 local function plugins(main, more)
   local manifest = { permissions = { "jobs" }, commands = json.array {} }
-  for name in pairs { clock = 1, at = 1, once = 1, stop = 1, list = 1, many = 1, ["until"] = 1, fail = 1 } do
+  for name in pairs { clock = 1, at = 1, once = 1, stop = 1, list = 1, many = 1, crowd = 1, ["until"] = 1, fail = 1 } do
     manifest.commands[#manifest.commands + 1] = { name = name, description = name }
   end
   for key, value in pairs(more or {}) do manifest[key] = value end
@@ -143,6 +147,13 @@ for _, ring in ipairs { "trusted", "isolated" } do
       pass(60)
       has_ticked(2)
       assert.equal(0, #open())
+    end)
+
+    it("counts those that come again also behind many that come once, and sooner", function()
+      for n = 1, 5 do assert.equal("noted", say("/crowd " .. n)) end
+      assert.equal("20", say "/many 20")
+      assert.equal("fallback", h:say("d", "/clock 60").body.status)
+      assert.equal("every 90", say "/clock 90 j7")
     end)
 
     it("has a least time and a greatest number", function()

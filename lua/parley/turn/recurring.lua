@@ -30,6 +30,10 @@ function M.list(db, dialog_id, plugin)
     dialog_id, plugin, LISTED)
 end
 
+-- There are never more than M.MAX of them, however many there are that come once.
+local COMING_AGAIN = "SELECT name FROM jobs WHERE dialog_id = $1 AND plugin = $2 "
+  .. "AND state = 'open' AND name IS NOT NULL AND every_ms IS NOT NULL"
+
 -- The ids of an answer that come again, and those that do not any more.
 local function changes(actions)
   local begin, over, any = {}, {}, false
@@ -55,12 +59,12 @@ end
 function M.check(db, turn, plugin, actions)
   local begin, over, any = changes(actions)
   if not any then return true end
-  local rows, err = M.list(db, turn.dialog.id, plugin.name)
+  local rows, err = db:query(COMING_AGAIN, turn.dialog.id, plugin.name)
   if not rows then return nil, err end
   local n = 0
   for _ in pairs(begin) do n = n + 1 end
   for _, row in ipairs(rows) do
-    if row.every_ms and not over[row.name] then n = n + 1 end
+    if not over[row.name] then n = n + 1 end
   end
   if n <= M.MAX then return true end
   return nil, {
