@@ -1,4 +1,5 @@
 local certificate = require "spec.support.certificate"
+local certificates = require "parley.ops.certificate"
 local fs = require "host.fs"
 local host = require "spec.support.host"
 local log = require "parley.ops.log"
@@ -72,6 +73,39 @@ describe("the certificate of a host", function()
     h.core.certificate:look()
     assert.is_true(serves(pair.certificate))
     assert.is_nil(h.core:status().certificate.problem)
+  end)
+
+  it("stays while the new one has ended, or does not hold yet", function()
+    local good = certificate.make(h.home .. "/tls", "good")
+    for said, at in pairs { ["has ended: it was valid until 2020%-01%-31T"] = "2020-01-01", ["is valid from 20"] = "+2 days" } do
+      install(good)
+      h.core.certificate:look()
+      lines = {}
+      install(certificate.make(h.home .. "/tls", "late", { at = at }))
+      h.core.certificate:look()
+      assert.equal(1, #lines)
+      assert.matches("own.pem: the certificate " .. said, lines[1][3].error)
+      assert.matches(said, h.core.certificate:status().problem)
+      assert.is_true(serves(good.certificate))
+      local generation, err = h.core:reload()
+      assert.is_nil(generation)
+      assert.matches(said, err.message)
+      assert.is_true(serves(good.certificate))
+    end
+    install(good)
+    assert(h.core:reload())
+    assert.is_nil(h.core.certificate:status().problem)
+  end)
+
+  it("has ended while it served: then it is no reason to refuse a reload", function()
+    install(certificate.make(h.home .. "/tls", "ended", { at = "2020-01-01" }))
+    local cfg = h.core.config
+    h.core.certificate:use(assert(certificates.read(cfg)))
+    assert(h.core:reload())
+    local pair = certificate.make(h.home .. "/tls", "after")
+    install(pair)
+    h.core.certificate:look()
+    assert.is_true(serves(pair.certificate))
   end)
 
   it("warns before it ends, once a day, and when it has ended", function()

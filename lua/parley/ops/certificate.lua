@@ -38,18 +38,36 @@ local function warn(self)
     })
 end
 
+-- Why clients would refuse a certificate today.
+local function out_of_time(info, file)
+  local now = time.now_ms() / 1000
+  if info.not_after <= now then
+    return ("%s: the certificate has ended: it was valid until %s"):format(file,
+      time.rfc3339(info.not_after * 1000))
+  elseif info.not_before > now then
+    return ("%s: the certificate is valid from %s only: is the clock right?"):format(file,
+      time.rfc3339(info.not_before * 1000))
+  end
+end
+
 ---Reads the certificate of a configuration, without using it.
 ---@param cfg table of parley.config, with tls
+---@param serving table|nil the certificate in service: another one that is out of its time does not
+---  take its place. A host without any begins with what it has, and says so
 ---@return table|nil read for use()
 ---@return table|nil err
-function M.read(cfg)
+function M.read(cfg, serving)
   local read = { files = cfg.tls, signature = signature(cfg.tls) }
-  local err
-  read.context, err = tls.load(cfg.tls)
-  if not read.context then
-    meters.tls_reloads:with("failed"):inc()
-    return nil, { code = "config", message = "tls: " .. err.message, retryable = false, op = "tls" }
+  local context, err = tls.load(cfg.tls)
+  local problem = err and err.message
+  if context and serving and context:info().fingerprint ~= serving.info.fingerprint then
+    problem = out_of_time(context:info(), cfg.tls.certificate)
   end
+  if problem then
+    meters.tls_reloads:with("failed"):inc()
+    return nil, { code = "config", message = "tls: " .. problem, retryable = false, op = "tls" }
+  end
+  read.context = context
   return read
 end
 
@@ -90,7 +108,7 @@ end
 function M:look()
   warn(self)
   if signature(self.files) == self.signature and not self.problem then return end
-  local read, err = M.read { tls = self.files }
+  local read, err = M.read({ tls = self.files }, self)
   if read then return self:use(read) end
   if err.message ~= self.problem then
     self.problem = err.message

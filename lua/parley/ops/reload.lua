@@ -46,7 +46,7 @@ function M.run(core)
   local generation, read
   local cfg, err = core.config.again()
   if cfg and core.certificate and cfg.tls.certificate then
-    read, err = certificate.read(cfg)
+    read, err = certificate.read(cfg, core.certificate)
     if not read then cfg = nil end
   end
   if cfg then
