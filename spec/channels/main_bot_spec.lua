@@ -49,6 +49,21 @@ describe("the bot of the settings", function()
     eventually("it is well", function() return not show().problem end)
   end)
 
+  it("greets who comes, and shows what it can do, in the language of each", function()
+    for language, hello in pairs { en = "^Hello!", ru = "^Здравствуйте!", uk = "^Вітаю!" } do
+      local user = s.world:add_user { first_name = "Ann", language_code = language }
+      s:act("send", { bot = "shop_bot", user = user.id, text = "/start" })
+      eventually("she is greeted", function()
+        local messages = s:view("messages", { bot = "shop_bot", chat = user.id }).messages
+        return messages[2] and messages[2].text:find(hello)
+      end)
+      eventually("the commands are published", function() return bot.commands["default||" .. language] end)
+      for _, c in ipairs(bot.commands["default||" .. language]) do
+        assert.equal(language == "en", not c.description:find "[\208\209]", language .. ": " .. c.description)
+      end
+    end
+  end)
+
   it("says what to do for a webhook, and for what else it cannot have", function()
     for _, given in ipairs { { "set-webhook", "--url", "https://me.example" }, { "pause" }, { "remove" } } do
       local out = command(given[1], "main", "--home", h.home, unpack(given, 2))
