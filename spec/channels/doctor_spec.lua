@@ -1,8 +1,11 @@
 -- `parley bot doctor` against the simulated Telegram: each fault is found, and comes with what to do.
 
 local bots = require "parley.store.bots"
+local certificate = require "spec.support.certificate"
+local certificates = require "parley.ops.certificate"
 local doctor = require "parley.channels.telegram.doctor"
 local eventually = require "spec.support.eventually"
+local fs = require "host.fs"
 local host = require "spec.support.host"
 local json = require "host.json"
 local process = require "spec.support.process"
@@ -26,6 +29,7 @@ describe("the doctor of bots", function()
     s:close()
   end)
 
+  local function here() return "http://127.0.0.1:" .. h.port end
   local function examine(more)
     local given = { bot = bot, url = s:url(), db = h.core.db }
     for key, value in pairs(more or {}) do given[key] = value end
@@ -79,14 +83,18 @@ describe("the doctor of bots", function()
     assert.matches("set%-webhook shop", finds("webhook", "problem", "no webhook is set").advice)
     known.webhook = { url = "https://me.example/tg/webhook/bank" }
     finds("webhook", "problem", "leads elsewhere")
-    known.webhook = { url = "https://me.example/tg/webhook/shop" }
-    finds("webhook", "good", "https://me.example/tg/webhook/shop")
+    local url = here() .. "/tg/webhook/shop"
+    known.webhook = { url = url }
+    finds("webhook", "good", url)
+    finds("webhook", "good", "leads to a host of Parley")
     for said, advice in pairs {
       ["SSL error {certificate verify failed}"] = "certificate", ["Connection refused"] = "nothing listens",
       ["Wrong response from the webhook: 404 Not Found"] = "/tg/webhook/NAME", ["Connection timed out"] = "firewall",
       ["Wrong response from the webhook: 502 Bad Gateway"] = "proxy", ["Something new"] = "log",
       ["Wrong response from the webhook: 401 Unauthorized"] = "secret",
-      ["Failed to resolve host: Name or service not known"] = "DNS",
+      ["Failed to resolve host: Name or service not known"] = "DNS", ["Read timeout expired"] = "firewall",
+      ["Wrong response from the webhook: 308 Permanent Redirect"] = "does not follow",
+      ["Wrong response from the webhook: 413 Request Entity Too Large"] = "2 MB",
     } do
       known.webhook.last_error_date, known.webhook.last_error_message = os.time(), said
       known.first, known.last = 1, 1
@@ -100,7 +108,7 @@ describe("the doctor of bots", function()
   it("takes what the host itself answers for a bot that is paused for no problem", function()
     bot.transport, bot.state = "webhook", "paused"
     known.webhook = {
-      url = "https://me.example/tg/webhook/shop", last_error_date = os.time(),
+      url = here() .. "/tg/webhook/shop", last_error_date = os.time(),
       last_error_message = "Wrong response from the webhook: 503 Service Unavailable",
     }
     known.first, known.last = 1, 1
@@ -108,6 +116,104 @@ describe("the doctor of bots", function()
     assert.matches("parley bot resume shop", finds("webhook", "hint", "503").advice)
     known.webhook.last_error_message = "Connection refused"
     finds("webhook", "problem", "Connection refused")
+  end)
+
+  it("finds that the name in the address is wrong, that nobody answers there, or somebody else", function()
+    bot.transport = "webhook"
+    local function at(url) known.webhook = { url = url .. "/tg/webhook/shop" } end
+    at "https://nowhere.invalid"
+    local finding = finds("webhook", "problem", "nowhere.invalid of the webhook is not found")
+    assert.matches("record %(A, AAAA%) for nowhere.invalid", finding.advice)
+    at "https://127.0.0.1:1" -- of a machine that cannot get out and in again, this is no problem
+    finds("webhook", "hint", "nobody answers at the address")
+    known.webhook.last_error_date, known.webhook.last_error_message = os.time(), "Connection refused"
+    known.first, known.last = 1, 1
+    known.updates[1] = { update_id = 1 }
+    assert.matches("https_listen", finds("webhook", "problem", "nobody answers at the address").advice)
+    known.first, known.last = 1, 0
+    at(s:url())
+    assert.matches("forward /tg/webhook/", finds("webhook", "problem", "somebody else answers.-404").advice)
+    at((here():gsub("^http:", "https:")))
+    assert.matches("plain HTTP", finds("webhook", "problem", "TLS fails at the address").advice)
+  end)
+
+  it("finds that the certificate at the address is of another name, has ended, or is trusted by nobody", function()
+    bot.transport = "webhook"
+    assert(fs.mkdir(h.home .. "/tls"))
+    local function serve(name, o)
+      local pair = certificate.make(h.home .. "/tls", name, o)
+      if h.core.tls_server then
+        h.core.certificate:use(assert(certificates.read { tls = pair }))
+        return pair.certificate
+      end
+      h.core.config.tls = pair
+      assert(h.core:listen_tls { host = "127.0.0.1", port = 0 })
+      return pair.certificate
+    end
+    local function at(name, custom)
+      known.webhook = {
+        url = ("https://%s:%d/tg/webhook/shop"):format(name, h.core.tls_server:port()),
+        certificate = custom and "given to Telegram" or nil,
+      }
+    end
+    local pem = serve "own"
+    at "localhost"
+    assert.matches("%-%-certificate FILE", finds("webhook", "problem", "nobody trusts the certificate").advice)
+    at("localhost", true)
+    finds("webhook", "good", "leads to a host of Parley", { certificate = pem })
+    assert.matches("renewed since", finds("webhook", "hint", "not to be seen from here").advice)
+    known.webhook.last_error_date, known.webhook.last_error_message = os.time(), "SSL error {certificate verify failed}"
+    assert.matches("give it that: parley bot set%-webhook shop %-%-certificate", finds("webhook", "hint", "verify failed").advice)
+    pem = serve("other", { names = "DNS:other.example" })
+    assert.matches("get one for localhost", finds("webhook", "problem", "for another name", { certificate = pem }).advice)
+    pem = serve("ended", { at = "2020-01-01" })
+    at("localhost", true)
+    assert.matches("renew it", finds("webhook", "problem", "has ended", { certificate = pem }).advice)
+  end)
+
+  it("says it in the language of whoever asks", function()
+    -- What is put into each text.
+    local function places(language)
+      local out = {}
+      for key, text in pairs(require("parley.channels.telegram.doctor.words." .. language)) do
+        local names = {}
+        for name in text:gmatch "{(%w+)}" do names[#names + 1] = name end
+        table.sort(names)
+        out[key] = table.concat(names, " ")
+      end
+      return out
+    end
+    assert.same(places "en", places "ru")
+    assert.same(places "en", places "uk")
+    local admin = h:client("adm", { "admin" })
+    s.world.by_token[known.token] = nil
+    local r = admin("GET", "/api/v1/admin/bots/shop/doctor", nil, { ["Accept-Language"] = "de, uk-UA;q=0.9, en" })
+    assert.matches("Telegram не знає токена цього бота", json.encode(r.body))
+    local out = process.run({ process.EXE, "bot", "doctor", "shop", "--home", h.home }, {
+      env = { PARLEY_DATABASE_URL = h.core.config.database_url, PARLEY_SECRET_KEY = h.core.master, LC_ALL = "ru_RU.UTF-8" },
+    })
+    assert.matches("PROBLEM  token    getMe: Unauthorized\n +Telegram не знает токена этого бота", out.out)
+  end)
+
+  it("says once that a webhook gets the updates, and that another program does when it is gone", function()
+    known.webhook = { url = "https://other.example/hook" }
+    known.taken:broadcast()
+    local function noted() return bots.open(bots.get(h.core.db, "shop"), vault.new(h.core.master), h.core.master) end
+    local function has(said)
+      eventually("it is noted: " .. said, function()
+        known.poller = known.poller + 1
+        known.taken:broadcast()
+        local problem = noted().problem
+        return problem and problem.message:find(said)
+      end, 30)
+      bot = noted()
+    end
+    has "webhook is active"
+    local findings = examine()
+    for _, f in ipairs(findings) do assert.not_equal("stop the other program", (f.advice or ""):sub(1, 22)) end
+    known.webhook = nil
+    has "terminated by other"
+    finds("updates", "problem", "terminated by other")
   end)
 
   it("finds another program that polls, by what the host has noted", function()

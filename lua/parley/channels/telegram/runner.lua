@@ -52,7 +52,9 @@ local function note(self, err)
   local before, now = self.problem, time.mono()
   if err then
     self.state, self.failed_at = "failing", now
-    if before and before.code == err.code then return end
+    -- Of a conflict its words say with whom: another program, or a webhook.
+    if before and before.code == err.code
+      and (before.message == err.message or not explain[err.code]) then return end
     self.problem = { code = err.code, message = err.message, since = time.now_ms() }
   elseif before then
     -- Two pollers get 409 in turn: one poll that goes well says nothing.

@@ -10,12 +10,14 @@ local orders = require "parley.channels.telegram.orders"
 local output = require "parley.cli.output"
 local secrets = require "parley.plugins.secrets"
 local shared = require "parley.cli.bot.orders"
+local texts = require "parley.cli.texts"
 
 local M = {
   about = [[
-Examines a bot: the way to Telegram (DNS, TLS), its token, its webhook, updates that wait, who else
-gets its updates, which worker works for it. Says of each problem what to do, and changes nothing.
-Exits with 1 when there is a problem.]],
+Examines a bot: the way to Telegram (DNS, TLS), its token, its webhook and where that leads, updates
+that wait, who else gets its updates, which worker works for it. Says of each problem what to do, in
+English, Russian or Ukrainian, as LC_ALL or LANG says, and changes nothing. Exits with 1 when there
+is a problem.]],
   arguments = { shared.name },
   options = shared.common,
 }
@@ -56,6 +58,7 @@ function M.run(o)
     if not bot then return shared.failed(err) end
     local findings, well = doctor.examine {
       bot = bot, url = deps.url, db = deps.db, running = is_running(o, deps.db),
+      certificate = config.https_listen and config.tls.certificate, language = texts.language(),
     }
     if o.output == "json" then
       output.json { name = bot.name, well = well, findings = json.array(findings) }

@@ -10,6 +10,7 @@ local orders = require "parley.channels.telegram.orders"
 local page = require "parley.http.page"
 local schema = require "parley.schema.v1alpha_bots"
 local transport = require "parley.channels.telegram.transport"
+local words = require "parley.channels.telegram.doctor.words"
 
 local M = {}
 
@@ -115,7 +116,12 @@ end
 local function examine(deps, ctx)
   local bot, err = find_bot(deps, ctx.params.bot)
   if not bot then return nil, err end
-  local findings, well = doctor.examine { bot = bot, url = deps.config.telegram.api, db = deps.db }
+  local config = deps.config
+  local findings, well = doctor.examine {
+    bot = bot, url = config.telegram.api, db = deps.db,
+    certificate = config.https_listen and config.tls.certificate,
+    language = words.accepted(ctx.req:header "Accept-Language"),
+  }
   return app.json(ctx, 200, json.encode {
     name = bot.name, well = well, findings = json.array(findings),
   })

@@ -7,12 +7,7 @@ local M = {}
 
 local TIMEOUT_S = 10
 
-local ADVICE = {
-  connect = "a firewall, or no way to the internet from this machine: try curl -v %s",
-  tls = "a proxy that breaks TLS open, certificates that are out of date (ca-certificates), or a "
-    .. "clock that is wrong: try curl -v %s",
-  timeout = "the connection stands and nothing comes: try curl -v %s",
-}
+local ADVICE = { connect = "api_connect_do", tls = "api_tls_do", timeout = "api_timeout_do" }
 
 -- The name in a URL; nil: it is an address.
 local function name_of(url)
@@ -23,15 +18,14 @@ local function name_of(url)
 end
 
 ---@param url string of the Bot API
----@param add fun(check: string, kind: string, message: string, advice: string|nil)
+---@param add fun(check: string, kind: string, key: string, args: table|nil)
 ---@return boolean reached
 function M.examine(url, add)
   local name = name_of(url)
   local found, err = true, nil
   if name then found, err = resolve.addresses(name) end
   if not found then
-    add("api", "problem", ("the name %s is not found: %s"):format(name, err.message),
-      "see to the DNS of this machine (/etc/resolv.conf), or to PARLEY_TELEGRAM_API")
+    add("api", "problem", "api_dns", { host = name, said = err.message })
     return false
   end
   local r
@@ -40,11 +34,12 @@ function M.examine(url, add)
   }
   -- What it answers is no matter: at this path it has nothing to say.
   if r or err.code == "too_large" or err.code == "invalid_response" then
-    add("api", "good", url .. " answers")
+    add("api", "good", "api_good", { url = url })
     return true
   end
-  add("api", "problem", ("%s cannot be reached (%s): %s"):format(url, err.code, err.message),
-    (ADVICE[err.code] or ADVICE.connect):format(url))
+  add("api", "problem", "api_away", {
+    url = url, code = err.code, said = err.message, advice = ADVICE[err.code] or ADVICE.connect,
+  })
   return false
 end
 
