@@ -67,6 +67,15 @@ static int task_sleep(lua_State *L)
     return pl_task_wait(L, &p->op, push_slept);
 }
 
+/* give_way(seconds): all others go first, those that I/O wakes meanwhile included, for at most so
+ * long */
+static int task_give_way(lua_State *L)
+{
+    double seconds = luaL_checknumber(L, 1);
+    luaL_argcheck(L, seconds >= 0 && seconds < 1e9, 1, "seconds expected, 0 or more");
+    return pl_task_give_way(L, (uint64_t)(seconds * 1e9));
+}
+
 /* --- handles -------------------------------------------------------------------------------------
  */
 
@@ -343,9 +352,9 @@ int pl_bind_task(lua_State *L)
         {NULL, NULL},
     };
     static const luaL_Reg functions[] = {
-        {"spawn", task_spawn}, {"child", task_child}, {"sleep", task_sleep},
-        {"cond", task_cond},   {"trace", task_trace}, {"deadline", task_deadline},
-        {"stats", task_stats}, {NULL, NULL},
+        {"spawn", task_spawn}, {"child", task_child},       {"sleep", task_sleep},
+        {"cond", task_cond},   {"trace", task_trace},       {"deadline", task_deadline},
+        {"stats", task_stats}, {"give_way", task_give_way}, {NULL, NULL},
     };
     pl_bind_class(L, HANDLE, handle_methods, handle_gc);
     pl_bind_class(L, COND, cond_methods, cond_gc);

@@ -22,6 +22,20 @@ static void resume_ready(struct pl_engine *engine, uint64_t until)
     }
 }
 
+/* One of those that let all others go first. I/O was looked at since it has begun to, and what came
+ * by that has run when nothing is ready. */
+static void resume_last(struct pl_engine *engine)
+{
+    if (pl_list_empty(&engine->last))
+        return;
+    struct pl_task *task = pl_container_of(engine->last.next, struct pl_task, link);
+    bool others = !pl_list_empty(&engine->ready) || engine->turns < task->way_turn + 2;
+    if (others && pl_now_ns() < task->way_until_ns)
+        return;
+    pl_list_remove(&task->link);
+    pl_task_run(task, task->transfer);
+}
+
 void pl_engine_drain(struct pl_engine *engine)
 {
     if (engine->draining || pl_list_empty(&engine->ready))
@@ -34,10 +48,13 @@ void pl_engine_drain(struct pl_engine *engine)
 void pl_engine_turn(struct pl_engine *engine)
 {
     engine->draining = true;
+    engine->turns++;
     resume_ready(engine, pl_now_ns() + TURN_NS);
     engine->draining = false;
+    resume_last(engine);
     pl_shares_run(engine);
-    if (pl_list_empty(&engine->ready) && !pl_shares_wait(&engine->shares)) {
+    if (pl_list_empty(&engine->ready) && pl_list_empty(&engine->last) &&
+        !pl_shares_wait(&engine->shares)) {
         uv_idle_stop(&engine->idle);
         engine->idle_active = false;
     }
@@ -68,11 +85,20 @@ static void report_uncaught(struct pl_task *task, const char *message)
     pl_log(PL_LOG_ERROR, pl_task_trace(task), "uncaught error in a task: %s", message);
 }
 
+void pl_engine_enqueue_last(struct pl_engine *engine, struct pl_task *task)
+{
+    assert(pl_list_empty(&task->link));
+    task->way_turn = engine->turns;
+    pl_list_push(&engine->last, &task->link);
+    pl_engine_wake(engine);
+}
+
 int pl_engine_init(struct pl_engine *engine, struct pl_loop *loop, struct pl_err *err)
 {
     *engine = (struct pl_engine){.loop = loop, .on_uncaught = report_uncaught};
     pl_list_init(&engine->all);
     pl_list_init(&engine->ready);
+    pl_list_init(&engine->last);
     pl_shares_init(engine);
     uv_idle_init(&loop->uv, &engine->idle);
     engine->idle.data = engine;

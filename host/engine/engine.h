@@ -12,6 +12,8 @@ struct pl_engine {
     struct pl_task *current; /* the innermost task that runs on this thread */
     struct pl_list all;      /* every task that has not ended */
     struct pl_list ready;    /* tasks whose wait has ended */
+    struct pl_list last;     /* those that let all others go first */
+    uint64_t turns;          /* in which `ready` was worked off, with a look at I/O between two */
     struct pl_shares shares; /* sandboxed tasks that wait for a slice */
     uv_idle_t idle;          /* started while something is ready or waits for a slice */
     bool idle_active;

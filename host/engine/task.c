@@ -247,10 +247,21 @@ int pl_task_wait(lua_State *L, struct pl_op *op, pl_task_push push)
     return lua_yield(L, task->kept);
 }
 
-int pl_task_pass(lua_State *L)
+static int pass(lua_State *L, enum pl_request request)
 {
     if (L != pl_current_task->co || !lua_isyieldable(L))
         return luaL_error(L, "cannot wait here");
-    pl_current_task->request = PL_REQ_PASS;
+    pl_current_task->request = request;
     return lua_yield(L, 0);
+}
+
+int pl_task_pass(lua_State *L)
+{
+    return pass(L, PL_REQ_PASS);
+}
+
+int pl_task_give_way(lua_State *L, uint64_t most_ns)
+{
+    pl_current_task->way_until_ns = pl_now_ns() + most_ns;
+    return pass(L, PL_REQ_GIVE_WAY);
 }

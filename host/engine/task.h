@@ -58,6 +58,10 @@ int pl_task_wait(lua_State *L, struct pl_op *op, pl_task_push push);
 /* Lets everything that is ready run first: `return pl_task_pass(L)`; Lua gets true. */
 int pl_task_pass(lua_State *L);
 
+/* The same, and what I/O brings meanwhile runs first, too, and what that makes ready; for
+ * `most_ns`, after which it is this task's turn whatever there is. */
+int pl_task_give_way(lua_State *L, uint64_t most_ns);
+
 /* --- starting, joining, ending ------------------------------------------------------------------
  */
 

@@ -10,6 +10,7 @@ enum pl_request {
     PL_REQ_NONE,      /* a stray coroutine.yield at the bottom of a task: misuse */
     PL_REQ_WAIT,      /* task->waiting is pending */
     PL_REQ_PASS,      /* core: to the end of the run queue */
+    PL_REQ_GIVE_WAY,  /* core: behind that, and behind what I/O brings */
     PL_REQ_PREEMPTED, /* end of a slice */
     PL_REQ_STOPPED,   /* over its budget, deadline or cap: never resumed */
     PL_REQ_DOOR,      /* the arguments of host(...) are on the stack */
@@ -34,13 +35,15 @@ struct pl_task {
     struct pl_op *ended;   /* held: it ended, its results are still to be pushed */
     pl_task_push push;
     int kept;            /* values of the waiting binding, below the results that push adds */
-    struct pl_list link; /* engine->ready, or the tasks of a share */
+    struct pl_list link; /* engine->ready or ->last, or the tasks of a share */
     struct pl_list all;  /* engine->all */
     struct pl_task *parent;
     struct pl_list children, sibling;
     void (*on_end)(struct pl_task *, void *);
     void *on_end_arg;
     uint64_t deadline_ns;
+    uint64_t way_until_ns; /* others go first for as long */
+    uint64_t way_turn;     /* of the engine, in which it has begun to let them */
     char trace[33];
     struct pl_err err;
 
@@ -89,6 +92,9 @@ void pl_task_slice(struct pl_task *task);
 
 /* Lets a task of the core, whose values are on its stack, run as soon as the running one waits. */
 void pl_engine_enqueue(struct pl_engine *engine, struct pl_task *task);
+
+/* Lets a task of the core, whose values are on its stack, run when nothing else is ready. */
+void pl_engine_enqueue_last(struct pl_engine *engine, struct pl_task *task);
 
 /* Something is ready, or waits for a slice: the loop must not sleep. */
 void pl_engine_wake(struct pl_engine *engine);

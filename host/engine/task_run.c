@@ -83,10 +83,11 @@ static bool step(struct pl_task *task, int *nargs)
         task->status = PL_TASK_WAITING;
         return false;
     case PL_REQ_PASS:
+    case PL_REQ_GIVE_WAY:
         lua_settop(co, 0);
         lua_pushboolean(co, 1);
         task->transfer = 1;
-        pl_engine_enqueue(engine, task);
+        (task->request == PL_REQ_PASS ? pl_engine_enqueue : pl_engine_enqueue_last)(engine, task);
         return false;
     case PL_REQ_PREEMPTED:
         preempted(task, 0);

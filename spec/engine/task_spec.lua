@@ -16,6 +16,42 @@ describe("a task", function()
     assert.same({ "fast", "slow" }, seen)
   end)
 
+  it("gives way to all others, as long as they have something to do", function()
+    local seen = {}
+    local h = task.spawn(function()
+      task.give_way(60)
+      seen[#seen + 1] = "last"
+    end)
+    local other = task.spawn(function()
+      for _ = 1, 50 do task.sleep(0) end
+      seen[#seen + 1] = "other"
+    end)
+    assert(other:join() and h:join())
+    assert.same({ "other", "last" }, seen)
+  end)
+
+  it("gives way for as long as it is told to", function()
+    local ran = false
+    local h = task.spawn(function()
+      task.give_way(0)
+      ran = true
+    end)
+    while not ran do task.sleep(0) end -- there is always somebody else
+    assert(h:join())
+  end)
+
+  it("is cancelled while it gives way", function()
+    local ran = false
+    local h = task.spawn(function()
+      task.give_way(60)
+      ran = true
+    end)
+    task.sleep(0)
+    h:cancel()
+    task.give_way(60)
+    assert.is_false(ran)
+  end)
+
   it("waits through pcall and deep calls", function()
     local function deep(n) if n == 0 then task.sleep(0) return "down" end return deep(n - 1) .. "" end
     local ok, v = pcall(function() local _, r = pcall(deep, 50) return r end)
