@@ -42,6 +42,29 @@ describe("a poller", function()
     assert.same({ 100, 20 }, limits)
   end)
 
+  it("asks for a few of a crowd while calm bots have something, and lets them go first", function()
+    local said, q = {}, queue.new { of_one = 200, of_all = 400 }
+    function q.give_way(_, source)
+      said[#said + 1] = source
+      return true
+    end
+    poller.run {
+      bot = { name = "main" }, queue = q, wanted = function() return {} end,
+      lease = { held = function() return #said < 4 end, sleep = function() end },
+      log = function() end, take = function()
+        said[#said + 1] = "taken"
+        return 1
+      end,
+      api = {
+        call = function(_, _, params)
+          said[#said + 1] = params.limit
+          return { { update_id = 1 } }
+        end,
+      },
+    }
+    assert.same({ "tg:main", 5, "tg:main", "taken" }, said)
+  end)
+
   it("confirms all updates of a batch, in whatever order they have come", function()
     local offsets, batches = {}, { { { update_id = 7 }, { update_id = 9 }, { update_id = 8 } }, {} }
     poller.run {

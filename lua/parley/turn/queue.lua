@@ -20,6 +20,11 @@ local SLOTS, SLOTS_OF_ONE, SLOTS_AMONG_OTHERS = 128, 32, 4
 -- A crowd beside calm sources, where turns and commits have one thread each: with more slots it
 -- always has something to compute, and the others wait for that at each of their steps.
 local SLOTS_OF_CROWD = 1
+-- That a crowd lets others go first before it brings more: it has enough at hand for as long.
+local PATIENCE_S = 0.01
+-- Crowds have a turn begun so often whatever the others have; those that they had before count, of
+-- a tenth of a second.
+local EVERY_S, AHEAD_S = 0.002, 0.1
 local AMONG_OTHERS_S = 1 -- since another source than the one before has brought something
 -- A turn that is not done by then waits for somebody else: its slot serves another one.
 local QUICK_S = 0.05
@@ -37,10 +42,13 @@ local SETTLED = { message_failed = true, idempotency_mismatch = true }
 function M.new(deps)
   return setmetatable({
     run = deps.run, log = deps.log, of_one = deps.of_one, of_all = deps.of_all,
-    sources = {}, dialogs = {}, ring = fifo.new(), slots = fifo.new(),
+    sources = {}, dialogs = {}, slots = fifo.new(),
+    ring = fifo.new(), back = fifo.new(), -- sources that have something to start; back: crowds
+    calm = task.cond(), crowd_due = 0, -- calm: nothing of a calm source is to be served
     coming = {}, -- by dialog, how many messages are about to be added
     places = 0,  -- that are taken
-    crowds = 0,  -- sources that have many of them
+    coming_in = 0, -- of them, those of messages that are not added yet
+    crowds = 0, crowd_set = {}, -- sources that have many of them
     ready = 0,   -- dialogs that could be served
     busy = 0,    -- slots that are taken
     mixed_until = 0, calm_until = 0,
@@ -51,7 +59,9 @@ end
 local function source_of(self, name)
   local s = self.sources[name]
   if not s then
-    s = { name = name, places = 0, is_crowd = false, busy = 0, ready = fifo.new() }
+    s = {
+      name = name, places = 0, coming_in = 0, is_crowd = false, busy = 0, ready = fifo.new(),
+    }
     self.sources[name] = s
   end
   return s
@@ -61,6 +71,23 @@ local function slots_of(self, s)
   local now = time.mono()
   if self.yields and s.is_crowd and now < self.calm_until then return SLOTS_OF_CROWD end
   return now < self.mixed_until and SLOTS_AMONG_OTHERS or SLOTS_OF_ONE
+end
+
+-- Whether a calm source has something that is being stored, waits for a slot, or has one. What
+-- waits for somebody else has none.
+local function is_pressed(self)
+  local n = self.coming_in + self.ready + self.busy
+  for s in pairs(self.crowd_set) do n = n - s.coming_in - s.ready:size() - s.busy end
+  return n > 0
+end
+
+local function tell_calm(self)
+  if self.crowds > 0 and not is_pressed(self) then self.calm:broadcast() end
+end
+
+-- Whether what a source has goes behind all that others have.
+local function goes_last(self, s)
+  return s.is_crowd and (time.mono() < self.calm_until or is_pressed(self))
 end
 
 -- A source stands in the ring while it has something to start, and a slot for it.
@@ -107,6 +134,7 @@ local function take_places(self, s, n)
   local is_crowd = s.places > CROWD
   if is_crowd ~= s.is_crowd then
     s.is_crowd, self.crowds = is_crowd, self.crowds + (is_crowd and 1 or -1)
+    self.crowd_set[s] = is_crowd or nil
   end
 end
 
@@ -114,6 +142,10 @@ local function leave(self, s, n)
   take_places(self, s, -n)
   for _ = 1, s.left and n or 0 do s.left:signal() end -- many may wait for one place each
   if s.places == 0 then self.sources[s.name] = nil end
+end
+
+local function come_in(self, s, n)
+  self.coming_in, s.coming_in = self.coming_in + n, s.coming_in + n
 end
 
 local pump
@@ -153,10 +185,50 @@ local function watch(self)
   while not self.closed do
     free_slow(self)
     pump(self)
-    if self.ready == 0 then break end
-    task.sleep(free_slow(self) or 0)
+    local left = self.ready > 0 and free_slow(self)
+    if not left then break end
+    task.sleep(left)
   end
   self.watching = false
+end
+
+local function begin_watch(self)
+  if self.ready == 0 or self.busy == 0 or self.watching or self.closed then return end
+  self.watching = true
+  task.spawn(watch, self)
+end
+
+local function start(self, s)
+  s.listed = false
+  if s.busy >= slots_of(self, s) then return end
+  self.ready = self.ready - 1
+  task.spawn(serve, self, s.ready:shift(), take_slot(self, s))
+  enlist(self, s)
+end
+
+-- Waits until the calm sources have what they wait for, at most until crowds have their turn again.
+local function let_calm(self)
+  task.give_way(EVERY_S)
+  local left = self.crowd_due - time.mono()
+  if left > 0 and is_pressed(self) then
+    self.calm:wait(math.min(left, AHEAD_S))
+    return false
+  end
+  return true
+end
+
+-- Turns of crowds, one after the other, whenever nobody else has anything to do: the thread that
+-- computes them is the others', too, and each of their steps would wait for one.
+local function serve_crowds(self)
+  while self.back:size() > 0 and self.busy < SLOTS and not self.closed do
+    if let_calm(self) and self.busy < SLOTS and not self.closed then
+      local now = time.mono()
+      self.crowd_due = math.min(math.max(self.crowd_due, now) + EVERY_S, now + AHEAD_S)
+      start(self, self.back:shift())
+      begin_watch(self)
+    end
+  end
+  self.serving_crowds = false
 end
 
 -- Gives the free slots out, one to each source in turn.
@@ -164,17 +236,15 @@ function pump(self)
   while self.busy < SLOTS and not self.closed do
     local s = self.ring:shift()
     if not s then break end
-    s.listed = false
-    if s.busy < slots_of(self, s) then
-      self.ready = self.ready - 1
-      task.spawn(serve, self, s.ready:shift(), take_slot(self, s))
-      enlist(self, s)
-    end
+    if goes_last(self, s) then self.back:push(s) else start(self, s) end
   end
-  if self.ready > 0 and not self.watching and not self.closed then
-    self.watching = true
-    task.spawn(watch, self)
+  if self.back:size() > 0 and not self.serving_crowds and self.busy < SLOTS
+    and not self.closed then
+    self.serving_crowds = true
+    task.spawn(serve_crowds, self)
   end
+  tell_calm(self)
+  begin_watch(self)
 end
 
 ---How many places there are for a source.
@@ -200,13 +270,28 @@ end
 ---@return boolean
 function M:is_mixed() return time.mono() < self.mixed_until end
 
+---Lets the others go first, if a source has very much: before it brings more. It waits for as long
+---as they have something to be served, within reason.
+---@param source string
+---@return boolean gave
+function M:give_way(source)
+  local s = self.sources[source]
+  if not s or not goes_last(self, s) then return false end
+  local deadline = time.mono() + PATIENCE_S
+  task.give_way(PATIENCE_S)
+  while is_pressed(self) and time.mono() < deadline do self.calm:wait(deadline - time.mono()) end
+  return true
+end
+
 ---Takes places, for what is about to become durable. More than all of a source come in alone.
 ---@param source string
 ---@param n integer
 ---@return boolean taken false: there are not so many now
 function M:reserve(source, n)
   if n > self:room(source) and self.sources[source] then return false end
-  take_places(self, source_of(self, source), n)
+  local s = source_of(self, source)
+  take_places(self, s, n)
+  come_in(self, s, n)
   return true
 end
 
@@ -214,7 +299,11 @@ end
 ---@param source string
 ---@param n integer
 function M:release(source, n)
-  if n > 0 then leave(self, self.sources[source], n) end
+  if n <= 0 then return end
+  local s = self.sources[source]
+  come_in(self, s, -n)
+  leave(self, s, n)
+  tell_calm(self)
 end
 
 ---Waits until there are places for a source.
@@ -242,10 +331,12 @@ function M:add(rows)
       self.mixed_until = self.last_source and time.mono() + AMONG_OTHERS_S or 0
       self.last_source = row.source
     end
-    if not self.sources[row.source].is_crowd then self.calm_until = time.mono() + AMONG_OTHERS_S end
+    local s = self.sources[row.source]
+    come_in(self, s, -1)
+    if not s.is_crowd then self.calm_until = time.mono() + AMONG_OTHERS_S end
     local d = self.dialogs[row.dialog_id]
     if not d then
-      d = { id = row.dialog_id, source = self.sources[row.source], rows = fifo.new() }
+      d = { id = row.dialog_id, source = s, rows = fifo.new() }
       self.dialogs[d.id] = d
       make_ready(self, d)
     end

@@ -11,6 +11,7 @@ local POLL_S = 25
 local PAUSE_S, PAUSE_MAX_S = 0.5, 30
 local BATCH = 100        -- at most, says Telegram
 local FEW = 20           -- while other bots have something, too: all of a batch goes at once
+local FEWEST = 5         -- of a crowd, beside calm bots
 local CALM_S = 60
 local MANY, ROOM_S = 50, 0.1
 
@@ -38,8 +39,9 @@ local function room(self)
   local source = "tg:" .. self.bot.name
   while self.lease:held() do
     self.queue:wait(source, MANY, ROOM_S)
+    local few = self.queue:give_way(source) and FEWEST or self.queue:is_mixed() and FEW
     local n = self.queue:room(source)
-    if n > 0 then return math.min(n, self.queue:is_mixed() and FEW or BATCH) end
+    if n > 0 then return math.min(n, few or BATCH) end
   end
   return 0
 end
@@ -84,6 +86,7 @@ function M.run(self)
     if updates then
       pause = PAUSE_S
       well(self)
+      if limit == FEWEST then self.queue:give_way("tg:" .. self.bot.name) end
       if #updates > 0 and take(self, updates) then offset = next_offset(updates, offset) end
     else
       failed(self, err)
