@@ -2,6 +2,7 @@
  * one of its workers; or a confined child of one of those. */
 #include "base/buf.h"
 #include "bind/bind.h"
+#include "drivers/crypto.h"
 #include "engine/engine.h"
 #include "engine/isolate_child.h"
 #include "loop/process.h"
@@ -163,6 +164,7 @@ int main(int argc, char **argv)
     struct pl_err err;
     if (argc > 1 && strcmp(argv[1], PL_ISOLATE_ARGUMENT) == 0)
         return pl_isolate_child_main();
+    pl_crypto_stay();
     pl_process_raise_descriptors();
     if (argc > 1 && strcmp(argv[1], "--supervise") == 0)
         return pl_supervisor_main(argc, argv);

@@ -13,6 +13,11 @@
 #include <string.h>
 #include <sys/random.h>
 
+void pl_crypto_stay(void)
+{
+    OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
+}
+
 /* OpenSSL's one-call functions look their algorithm up by name each time, which takes longer than
  * to hash a short text. These are looked up once for each thread, and live as long as the process.
  */

@@ -17,6 +17,11 @@
 #define PL_GCM_NONCE  12
 #define PL_GCM_TAG    16
 
+/* Has OpenSSL leave its memory to the kernel when the process ends: threads of the pool may still
+ * be in it then, connecting to a database that nobody waits for any more. Before anything else uses
+ * it. */
+void pl_crypto_stay(void);
+
 void pl_sha256(const void *data, size_t len, unsigned char out[PL_SHA256_LEN]);
 void pl_hmac_sha256(const void *key, size_t key_len, const void *data, size_t len,
                     unsigned char out[PL_SHA256_LEN]);
