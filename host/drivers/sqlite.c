@@ -146,6 +146,7 @@ static void close_db(struct pl_sql *sql)
     uv_mutex_unlock(&db->mutex);
     for (int i = 0; i < db->config.readers; i++)
         join(&db->readers[i]);
+    pl_sqlite_checkpoint_stop(&db->checkpoint);
     join(&db->writer); /* last: the last connection to close checkpoints the WAL */
     finish_done(db);
     unref(db);
@@ -194,7 +195,8 @@ struct pl_sql *pl_sqlite_open(struct pl_loop *loop, const struct pl_sqlite_confi
     uv_cond_init(&db->read_cond);
     uv_async_init(&loop->uv, &db->async, on_async);
     db->async.data = db;
-    bool ok = start(db, &db->writer, true, err) == 0;
+    bool ok = start(db, &db->writer, true, err) == 0 &&
+              pl_sqlite_checkpoint_start(&db->checkpoint, &db->config, &db->writer.conn, err) == 0;
     for (int i = 0; ok && i < db->config.readers; i++)
         ok = start(db, &db->readers[i], false, err) == 0;
     if (ok)

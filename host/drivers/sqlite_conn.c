@@ -80,8 +80,8 @@ int pl_sqlite_conn_open(struct pl_sqlite_conn *c, const struct pl_sqlite_config 
     sqlite3_extended_result_codes(c->db, 1);
     sqlite3_busy_timeout(c->db, config->busy_ms);
     /* FULL: a commit is on disk when it returns. trusted_schema off: a file that somebody else
-     * wrote may not call functions by its views. The checkpoint threshold keeps the WAL near 16
-     * MiB. */
+     * wrote may not call functions by its views. Checkpoints are not a
+     * commit's: see sqlite_checkpoint.h. */
     static const char pragmas[] = "PRAGMA journal_mode=WAL;"
                                   "PRAGMA synchronous=FULL;"
                                   "PRAGMA foreign_keys=ON;"
@@ -89,7 +89,7 @@ int pl_sqlite_conn_open(struct pl_sqlite_conn *c, const struct pl_sqlite_config 
                                   "PRAGMA cell_size_check=ON;"
                                   "PRAGMA temp_store=MEMORY;"
                                   "PRAGMA cache_size=-8000;"
-                                  "PRAGMA wal_autocheckpoint=4000;";
+                                  "PRAGMA wal_autocheckpoint=0;";
     if (pl_sqlite_conn_exec(c, pragmas, err) < 0)
         goto out;
     if (config->scratch && pl_sqlite_conn_exec(c, "PRAGMA synchronous=OFF;", err) < 0)

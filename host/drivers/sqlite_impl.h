@@ -3,6 +3,7 @@
 #define PL_DRIVERS_SQLITE_IMPL_H
 
 #include "drivers/sqlite.h"
+#include "drivers/sqlite_checkpoint.h"
 #include "drivers/sqlite_conn.h"
 
 #define PL_SQLITE_READERS_MAX 16
@@ -30,6 +31,7 @@ struct pl_sqlite {
     struct pl_sql_stats stats;
 
     struct pl_sqlite_worker writer;
+    struct pl_sqlite_checkpoint checkpoint;
     struct pl_sqlite_worker readers[PL_SQLITE_READERS_MAX];
 };
 

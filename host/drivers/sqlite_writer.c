@@ -188,5 +188,6 @@ void pl_sqlite_writer_main(void *arg)
         else
             commit_group(&group, first, alone);
         give_back(&group, pl_now_ns() - since);
+        pl_sqlite_checkpoint_go_on(&w->db->checkpoint, &w->conn);
     }
 }

@@ -171,3 +171,51 @@ describe("a database", function()
   end)
 
 end)
+
+describe("the log of what is committed", function()
+  -- Two numbers by chance that are new with each beginning (https://www.sqlite.org/fileformat2.html#walformat).
+  local function salts(path)
+    local f = assert(io.open(path .. "-wal", "rb"))
+    local head = f:read(24)
+    f:close()
+    return head:sub(17)
+  end
+
+  it("begins anew while commits go on", function()
+    local db, path = with_table()
+    local first, pages, rows = salts(path), 0, 0
+    while salts(path) == first do
+      assert.is_true(pages < 34000, "it only grows")
+      local row = { "INSERT INTO t (name) VALUES ($1 || ((SELECT count(*) FROM t) + 1))", ("x"):rep(40000) }
+      assert(db:commit { row, row })
+      pages, rows = pages + 20, rows + 2
+    end
+    assert.equal(rows, db:first("SELECT count(*) AS n FROM t").n)
+    db:close()
+    local again = open { path = path }
+    assert.equal("ok", again:first("PRAGMA integrity_check").integrity_check)
+    assert.equal(rows, again:first("SELECT count(*) AS n FROM t").n)
+    again:close()
+  end)
+
+  it("waits for who still reads what was before", function()
+    local db, path = with_table()
+    local first = salts(path)
+    local reader = open { path = path }
+    local reading = task.spawn(function()
+      return reader:first [[
+        WITH RECURSIVE count(i) AS (VALUES (0) UNION ALL SELECT i + 1 FROM count WHERE i < 3000000)
+        SELECT max(i) AS i, (SELECT count(*) FROM t) AS n FROM count]]
+    end)
+    local row = { "INSERT INTO t (name) VALUES ($1 || ((SELECT count(*) FROM t) + 1))", ("x"):rep(40000) }
+    for _ = 1, 300 do assert(db:commit { row, row }) end
+    assert(reading:join(60))
+    for _ = 1, 2000 do
+      if salts(path) ~= first then break end
+      assert(db:commit { row, row })
+    end
+    assert.not_equal(first, salts(path))
+    reader:close()
+    db:close()
+  end)
+end)
