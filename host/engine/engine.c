@@ -105,7 +105,10 @@ int pl_engine_init(struct pl_engine *engine, struct pl_loop *loop, struct pl_err
     if (pl_preempt_init(err) < 0)
         return -1;
     engine->core = pl_state_core(engine, err);
-    return engine->core != NULL ? 0 : -1;
+    if (engine->core == NULL)
+        return -1;
+    pl_collect_init(engine);
+    return 0;
 }
 
 void pl_engine_close(struct pl_engine *engine)
@@ -113,6 +116,7 @@ void pl_engine_close(struct pl_engine *engine)
     while (!pl_list_empty(&engine->all))
         pl_task_cancel(pl_container_of(engine->all.next, struct pl_task, all));
     uv_close((uv_handle_t *)&engine->idle, NULL);
+    pl_turns_when_quiet(&engine->loop->turns, NULL, NULL, NULL);
     pl_state_close(engine->core);
     pl_state_unref(engine->core);
     engine->core = NULL;

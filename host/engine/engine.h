@@ -2,6 +2,7 @@
 #ifndef PL_ENGINE_ENGINE_H
 #define PL_ENGINE_ENGINE_H
 
+#include "engine/collect.h"
 #include "engine/share.h"
 #include "engine/state.h"
 #include "engine/task.h"
@@ -15,7 +16,8 @@ struct pl_engine {
     struct pl_list last;     /* those that let all others go first */
     uint64_t turns;          /* in which `ready` was worked off, with a look at I/O between two */
     struct pl_shares shares; /* sandboxed tasks that wait for a slice */
-    uv_idle_t idle;          /* started while something is ready or waits for a slice */
+    struct pl_collect collect;
+    uv_idle_t idle; /* started while something is ready or waits for a slice */
     bool idle_active;
     bool draining;        /* the run queue is being worked off */
     uint32_t states;      /* open: the core's, and the sandboxed ones */

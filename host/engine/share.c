@@ -4,11 +4,10 @@
 #include "engine/engine.h"
 #include "engine/preempt.h"
 #include "engine/task_impl.h"
+#include "loop/events.h"
 #include "loop/watchdog.h"
 
 #include <assert.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -203,15 +202,6 @@ static struct pl_share *next_in_line(struct pl_shares *shares)
     return pl_container_of(pl_list_shift(&shares->line[busy]), struct pl_share, line);
 }
 
-static bool is_readable(int fd, uint64_t wait_ns)
-{
-    struct pollfd events = {.fd = fd, .events = POLLIN};
-    struct timespec wait = {.tv_nsec = (long)wait_ns};
-    sigset_t all; /* of the timer that was to end the slice, if nothing else */
-    sigfillset(&all);
-    return ppoll(&events, 1, &wait, &all) != 0;
-}
-
 /* Looks for events, for as long as the thread rests. Whoever looks from outside sees the plugin on
  * the CPU meanwhile: it is why nothing else is. */
 static bool has_event(struct pl_engine *engine)
@@ -220,11 +210,11 @@ static bool has_event(struct pl_engine *engine)
     struct pl_share *tired = shares->tired;
     shares->tired = NULL;
     if (tired == NULL || !pl_list_empty(&engine->ready))
-        return is_readable(shares->events, 0);
+        return pl_events_wait(shares->events, 0);
     tired->rests++;
     pl_watchdog_still(tired->name);
     uint64_t began = pl_now_ns();
-    bool event = is_readable(shares->events, REST_NS);
+    bool event = pl_events_wait(shares->events, REST_NS);
     tired->rest_ns -= (int64_t)(pl_now_ns() - began);
     pl_watchdog_running(NULL);
     return event;
