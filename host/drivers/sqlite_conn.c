@@ -1,5 +1,7 @@
 #include "drivers/sqlite_conn.h"
 
+#include "base/clock.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,6 +67,20 @@ int pl_sqlite_conn_exec(struct pl_sqlite_conn *c, const char *sql, struct pl_err
     return rc == SQLITE_OK ? 0 : fail(c, rc, "sqlite.exec", err);
 }
 
+/* SQLite does not wait, as it does elsewhere, for another process that makes a log just then, or
+ * that closes the last connection and removes it. */
+static int set_up(struct pl_sqlite_conn *c, const char *pragmas, int busy_ms, struct pl_err *err)
+{
+    uint64_t until = pl_now_ns() + (uint64_t)busy_ms * PL_NS_PER_MS;
+    while (pl_sqlite_conn_exec(c, pragmas, err) < 0) {
+        if (strcmp(err->code, PL_E_BUSY) != 0 || pl_now_ns() > until)
+            return -1;
+        sqlite3_sleep(1);
+        err->code = NULL;
+    }
+    return 0;
+}
+
 int pl_sqlite_conn_open(struct pl_sqlite_conn *c, const struct pl_sqlite_config *config,
                         bool writer, struct pl_err *err)
 {
@@ -90,7 +106,7 @@ int pl_sqlite_conn_open(struct pl_sqlite_conn *c, const struct pl_sqlite_config 
                                   "PRAGMA temp_store=MEMORY;"
                                   "PRAGMA cache_size=-8000;"
                                   "PRAGMA wal_autocheckpoint=0;";
-    if (pl_sqlite_conn_exec(c, pragmas, err) < 0)
+    if (set_up(c, pragmas, config->busy_ms, err) < 0)
         goto out;
     if (config->scratch && pl_sqlite_conn_exec(c, "PRAGMA synchronous=OFF;", err) < 0)
         goto out;
