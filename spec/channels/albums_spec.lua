@@ -83,7 +83,7 @@ describe("an album", function()
     local window = join.WINDOW_S
     join.WINDOW_S = 4
     finally(function() join.WINDOW_S = window end)
-    local bot_of = h.core.telegram.fleet:get "main"
+    local bot_of = eventually("the bot", function() return h.core.telegram.fleet:get "main" end)
     local function part(id, group)
       return {
         update_id = id, message = {

@@ -7,7 +7,6 @@ local bots = require "parley.store.bots"
 local cluster = require "parley.cluster"
 local content = require "parley.broadcasts.content"
 local crypto = require "host.crypto"
-local fleet = require "parley.channels.telegram.fleet"
 local rows = require "parley.broadcasts.rows"
 local task = require "host.task"
 local time = require "host.time"
@@ -47,12 +46,10 @@ end
 
 ---Whether there is such a bot.
 ---@param db table
----@param config table of parley.config
 ---@param name string
 ---@return boolean|nil ok
 ---@return table|nil err
-function M.check_bot(db, config, name)
-  if name == fleet.MAIN and config.telegram.token then return true end
+function M.check_bot(db, name)
   local row, err = bots.get(db, name)
   if row or err then return row ~= nil or nil, err end
   local message = ("there is no bot '%s'"):format(name)

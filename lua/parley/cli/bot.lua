@@ -1,7 +1,7 @@
 -- parley bot add|list|show|change|token|pause|resume|remove|set-webhook|delete-webhook|doctor
 
 return {
-  about = "The bots of Telegram that a host works for, beside the one of its settings.",
+  about = "The bots of Telegram that a host works for.",
   commands = {
     { "add", "add a bot" },
     { "list", "show what bots there are" },

@@ -123,10 +123,6 @@ M.BotV1 = {
     worker = {
       type = "string", description = "that polls and sends for it: INSTANCE/WORKER",
     },
-    of_settings = {
-      type = "boolean",
-      description = "it is the bot of the setting telegram.token, and changed there",
-    },
     created_at = time, changed_at = time,
   },
 }

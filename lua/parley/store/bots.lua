@@ -21,6 +21,7 @@ local M = {}
 ---@field plugins string[]|nil those that its dialogs may reach; nil: all
 ---@field config table parley.schema.v1alpha_bots.BotConfigV1
 ---@field revision integer
+---@field changed_at integer milliseconds: by an order
 ---@field gone boolean|nil it was removed
 ---@field problem {code: string, message: string, since: integer}|nil
 
@@ -54,6 +55,7 @@ function M.open(row, vault, master)
   return {
     name = row.name, id = row.telegram_id, username = row.username, token = token,
     transport = row.transport, state = row.state, revision = row.revision,
+    changed_at = row.changed_at,
     secret = M.secret(master, row.name, row.secret_version),
     plugins = row.plugins and json.decode(row.plugins), config = json.decode(row.config),
     problem = M.locked(row, vault) or row.problem and json.decode(row.problem),
@@ -147,13 +149,13 @@ function M.update(row, set, vault)
 end
 
 ---What is found out about a bot is no change of it: nobody reads it again for that. Of a bot that
----was changed meanwhile it says nothing any more.
+---was changed meanwhile it says nothing any more; that it has heard its name is no change, either.
 ---@param bot parley.Bot
 ---@param problem table|nil
 ---@return table statement
 function M.note(bot, problem)
   return {
-    "UPDATE bots SET problem = $3 WHERE name = $1 AND revision = $2", bot.name, bot.revision,
+    "UPDATE bots SET problem = $3 WHERE name = $1 AND changed_at = $2", bot.name, bot.changed_at,
     problem and json.encode(problem), n = 3,
   }
 end

@@ -3,7 +3,7 @@
 
 return {
   unauthorized = "Telegram does not know the token of this bot: ask @BotFather for its token, and "
-    .. "give it to the host (parley bot token NAME; TELEGRAM_BOT_TOKEN for 'main')",
+    .. "give it to the host (parley bot token NAME, and TELEGRAM_BOT_TOKEN where that is set)",
   conflict = "somebody else gets the updates of this bot: another program with its token polls, or "
     .. "it has a webhook (parley bot doctor NAME says which)",
   wrong_secret_key = "the token of this bot was stored under another secret_key: give this host "

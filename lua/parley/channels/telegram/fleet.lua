@@ -1,19 +1,15 @@
--- The bots that this worker knows: the one of the configuration, and those of table `bots`. Every
--- worker knows all of them; which of them it polls and sends for is another matter (shards.lua).
+-- The bots that this worker knows: those of table `bots`. Every worker knows all of them; which of
+-- them it polls and sends for is another matter (shards.lua).
 --
 -- A bot stays the same table as long as it is there: who holds one sees its changes.
 
 local api = require "parley.channels.telegram.api"
-local bot_notes = require "parley.store.bot_notes"
 local bots = require "parley.store.bots"
 local terms = require "parley.turn.terms"
 local vaults = require "parley.auth.vault"
 
 local M = {}
 M.__index = M
-
----The name of the bot of the configuration. No other has it.
-M.MAIN = "main"
 
 local PAGE = 500
 local SINGLY = 20 -- changed rows that are read one by one, not with all others
@@ -26,29 +22,10 @@ local SINGLY = 20 -- changed rows that are read one by one, not with all others
 
 ---@param deps {db: table, master: string, config: table} config: telegram of parley.config
 function M.new(deps)
-  local self = setmetatable({
+  return setmetatable({
     db = deps.db, master = deps.master, config = deps.config, vault = vaults.new(deps.master),
     bots = {}, apis = {}, terms_of = {},
   }, M)
-  local token = deps.config.token
-  if token then
-    self.bots[M.MAIN] = {
-      name = M.MAIN, token = token, id = bots.id_of(token), transport = "polling",
-      state = "active", secret = bots.secret(deps.master, M.MAIN, 1), config = {}, revision = 0,
-    }
-  end
-  return self
-end
-
----A bot of the settings with what some worker has found out about it.
----@param db table
----@param main parley.Bot
----@return parley.Bot|nil
----@return table|nil err
-function M.as_noted(db, main)
-  local notes, err = bot_notes.read(db, main.name, main.id)
-  if err then return nil, err end
-  return setmetatable(notes, { __index = main })
 end
 
 ---@param name string
@@ -129,11 +106,11 @@ end
 function M:sync()
   local rows, err = bots.revisions(self.db)
   if not rows then return nil, err end
-  local here, changed, n, changes = { [M.MAIN] = true }, {}, 0, {}
+  local here, changed, n, changes = {}, {}, 0, {}
   for _, row in ipairs(rows) do
     local known = self.bots[row.name]
     here[row.name] = true
-    if row.name ~= M.MAIN and (not known or known.revision ~= row.revision) then
+    if not known or known.revision ~= row.revision then
       changed[row.name], n = true, n + 1
     end
   end

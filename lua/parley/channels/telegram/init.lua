@@ -2,6 +2,7 @@
 -- people stores it, and says so.
 
 local address = require "parley.channels.telegram.address"
+local adopt = require "parley.channels.telegram.adopt"
 local bulkhead = require "parley.util.bulkhead"
 local business = require "parley.channels.telegram.business"
 local chats = require "parley.channels.telegram.sending.chats"
@@ -66,7 +67,7 @@ function M.new(deps)
   }
   self.orders = {
     db = deps.db, vault = self.fleet.vault, url = deps.config.api,
-    master = deps.master, main = deps.config.token,
+    master = deps.master,
   }
   local function api(name) return self.fleet:api(name) end
   self.presses = presses.new { after = deps.config.press_seconds, api = api, log = deps.log }
@@ -122,7 +123,18 @@ local function look(self)
   if not ok then self.log("error", "the outbox cannot be read", { error = err.message }) end
 end
 
+local function adopt_main(self)
+  if self.adopted or not self.config.token then return end
+  local ok, err = adopt.run {
+    db = self.db, vault = self.fleet.vault, master = self.master, token = self.config.token,
+    log = self.log,
+  }
+  if not ok then error(err.message, 0) end
+  self.adopted = true
+end
+
 local function follow_once(self)
+  adopt_main(self)
   local changes, err = self.fleet:sync()
   if not changes then error(err.message, 0) end
   for _, change in ipairs(changes) do self.shards:follow(change) end

@@ -3,11 +3,9 @@
 
 local api = require "parley.channels.telegram.api"
 local audit = require "parley.store.audit"
-local bot_notes = require "parley.store.bot_notes"
 local bots = require "parley.store.bots"
 local check_config = require("parley.schema.compile").compile(
   require("parley.schema.v1alpha_bots").BotConfigV1)
-local fleet = require "parley.channels.telegram.fleet"
 local json = require "host.json"
 local shards = require "parley.channels.telegram.shards"
 local time = require "host.time"
@@ -25,7 +23,6 @@ local M = {}
 ---@field vault parley.Vault
 ---@field url string of the Bot API
 ---@field master string what secrets of webhooks come from
----@field main string|nil the token of the bot of the settings
 
 local function refuse(code, fmt, ...)
   return nil, { code = code, message = fmt:format(...), retryable = false, op = "bots" }
@@ -49,23 +46,6 @@ function M.view(row, vault)
   }
 end
 
----What may be shown of the bot of the settings.
----@param db table
----@param token string
----@return table|nil view BotV1
----@return table|nil err
-function M.main_view(db, token)
-  local id = bots.id_of(token) or 0
-  local notes, err = bot_notes.read(db, fleet.MAIN, id)
-  if err then return nil, err end
-  local problem = notes.problem
-  if problem then problem.since = iso(problem.since) end
-  return {
-    name = fleet.MAIN, telegram_id = id, username = notes.username, problem = problem,
-    transport = "polling", state = "active", config = {}, of_settings = true,
-  }
-end
-
 ---@param db table
 ---@param name string
 ---@return table|nil row
@@ -74,12 +54,6 @@ function M.find(db, name)
   local row, err = bots.get(db, name)
   if err then return nil, err end
   if row then return row end
-  if name == fleet.MAIN then
-    return refuse("conflict", "'%s' is the bot of the setting telegram.token "
-      .. "(TELEGRAM_BOT_TOKEN), and is changed there. One that is to have a webhook, settings of "
-      .. "its own or a pause is added under another name: take the token out of the settings, and "
-      .. "run parley bot add NAME", name)
-  end
   return refuse("bot_not_found", "no bot '%s'", name:sub(1, 40))
 end
 
@@ -154,10 +128,6 @@ end
 ---@return table|nil view BotV1
 ---@return table|nil err bot_token_refused, conflict, unavailable, or of the database
 function M.add(self, given, order)
-  if given.name == fleet.MAIN then
-    return refuse("conflict", "'%s' is the name of the bot of the setting telegram.token",
-      given.name)
-  end
   local ok, err = check(given.config)
   if not ok then return nil, err end
   local me

@@ -1,6 +1,5 @@
 -- One bot at work in the worker that holds its lease: it finds out who it is, sends, and polls.
 
-local bot_notes = require "parley.store.bot_notes"
 local bots = require "parley.store.bots"
 local explain = require "parley.channels.telegram.explain"
 local outgoing = require "parley.channels.telegram.outgoing"
@@ -41,11 +40,6 @@ function M:sleep(seconds)
   if self:held() then self.lease:sleep(seconds) end
 end
 
--- The bot of the settings has no row of its own.
-local function noted(bot, problem)
-  return (bot.revision > 0 and bots.note or bot_notes.write)(bot, problem)
-end
-
 -- What became of a call that says how the bot is. What is the bot's own is kept in its row, what is
 -- the network's is not: it concerns all, and passes.
 local function note(self, err)
@@ -67,7 +61,7 @@ local function note(self, err)
   local is = self.problem and explain[self.problem.code] and self.problem or nil
   if not is and not bot.problem then return end
   bot.problem = is
-  task.spawn(self.db.commit, self.db, { noted(bot, is) })
+  task.spawn(self.db.commit, self.db, { bots.note(bot, is) })
 end
 
 -- Who Telegram says the bot is.
@@ -78,8 +72,7 @@ local function introduce(self)
     note(self, err)
     if me then
       bot.username, bot.id = me.username, me.id
-      self.db:commit(bot.revision > 0 and bots.named(bot.name, me.username)
-        or { bot_notes.write(bot, nil) })
+      self.db:commit(bots.named(bot.name, me.username))
     else
       if told ~= err.code then
         self.log("error", explain[err.code] or "Telegram cannot be asked who a bot is", {
@@ -126,7 +119,15 @@ local function poll(self)
   }
 end
 
+-- What was noted before this worker began may have passed: when it has not, it is soon known again.
+local function forget_problem(self)
+  if not self.bot.problem then return end
+  self.bot.problem = nil
+  self.db:commit { bots.note(self.bot, nil) }
+end
+
 local function run(self)
+  forget_problem(self)
   if not introduce(self) then return end
   if self.bot.transport == "webhook" then
     self.state = "sending"

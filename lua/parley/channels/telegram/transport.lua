@@ -2,11 +2,8 @@
 -- told first: what it has not given away it keeps, and what comes both ways is taken once.
 
 local api = require "parley.channels.telegram.api"
-local audit = require "parley.store.audit"
 local bots = require "parley.store.bots"
 local explain = require "parley.channels.telegram.explain"
-local fleet = require "parley.channels.telegram.fleet"
-local json = require "host.json"
 local kinds = require "parley.channels.telegram.update.kinds"
 local orders = require "parley.channels.telegram.orders"
 
@@ -98,26 +95,6 @@ function M.set_webhook(self, name, given, order)
   return turn(self, name, "webhook", order)
 end
 
--- The bot of the settings polls, always. Somebody else may have set a webhook for it.
-local function free_main(self, given, order)
-  local ok, err = api.new({ token = self.main, url = self.url }):call("deleteWebhook",
-    { drop_pending_updates = given.drop_pending or nil })
-  if not ok then return failed(err) end
-  local view
-  view, err = orders.main_view(self.db, self.main)
-  if not view then return nil, err end
-  local statements = { audit.insert {
-    source = order.by, action = "bot_changed", severity = "info", details = {
-      bot = view.name, telegram_id = view.telegram_id, reason = order.reason,
-      changed = json.array { "transport" },
-    },
-  } }
-  statements[2] = order.more and order.more(view) or nil
-  ok, err = self.db:commit(statements)
-  if ok then return view end
-  return nil, err
-end
-
 ---Has this host poll for the updates of a bot, from now on.
 ---@param self parley.BotOrders
 ---@param name string
@@ -126,7 +103,6 @@ end
 ---@return table|nil view BotV1
 ---@return table|nil err as set_webhook
 function M.delete_webhook(self, name, given, order)
-  if name == fleet.MAIN and self.main then return free_main(self, given, order) end
   local row, err = orders.find(self.db, name)
   if not row then return nil, err end
   local telegram

@@ -3,12 +3,10 @@
 local bots = require "parley.store.bots"
 local doctor = require "parley.channels.telegram.doctor"
 local exit = require "parley.cli.exit"
-local fleet = require "parley.channels.telegram.fleet"
 local home = require "parley.cli.home"
 local json = require "host.json"
 local orders = require "parley.channels.telegram.orders"
 local output = require "parley.cli.output"
-local secrets = require "parley.plugins.secrets"
 local shared = require "parley.cli.bot.orders"
 local texts = require "parley.cli.texts"
 
@@ -31,18 +29,10 @@ local function print_all(findings)
   end
 end
 
-local function find(deps, config, name)
-  local master, err = secrets.master(config)
-  if not master then return nil, err end
-  if name == fleet.MAIN and config.telegram.token then
-    local bot = fleet.new({ db = deps.db, master = master, config = config.telegram }):get(name)
-    return fleet.as_noted(deps.db, bot)
-  end
-  if name == fleet.MAIN then return shared.unknown_main() end
-  local row
-  row, err = orders.find(deps.db, name)
+local function find(deps, name)
+  local row, err = orders.find(deps.db, name)
   if not row then return nil, err end
-  return bots.open(row, deps.vault, master)
+  return bots.open(row, deps.vault, deps.master)
 end
 
 -- With a database in a file it is the host on this home, or none.
@@ -54,7 +44,7 @@ end
 
 function M.run(o)
   return shared.with(o, function(deps, config)
-    local bot, err = find(deps, config, o[1])
+    local bot, err = find(deps, o[1])
     if not bot then return shared.failed(err) end
     local findings, well = doctor.examine {
       bot = bot, url = deps.url, db = deps.db, running = is_running(o, deps.db),

@@ -14,13 +14,9 @@ local M = {
   options = shared.common,
 }
 
-local function read(deps, config)
+local function read(deps)
   local views, after = json.array(), ""
   local rows, err
-  if config.telegram.token then
-    views[1], err = orders.main_view(deps.db, config.telegram.token)
-    if err then return nil, err end
-  end
   repeat
     rows, err = bots.page(deps.db, after, PAGE)
     if not rows then return nil, err end
@@ -31,15 +27,15 @@ local function read(deps, config)
 end
 
 function M.run(o)
-  return shared.with(o, function(deps, config)
-    local views, err = read(deps, config)
+  return shared.with(o, function(deps)
+    local views, err = read(deps)
     if not views then return exit.failed(err) end
     if o.output == "json" then return output.json(views) end
     local cells = {}
     for i, view in ipairs(views) do
       cells[i] = {
         view.name, view.username and "@" .. view.username or "", view.transport, view.state,
-        view.problem and view.problem.code or "", view.created_at or "(settings)",
+        view.problem and view.problem.code or "", view.created_at,
       }
     end
     output.table({ "NAME", "USERNAME", "TRANSPORT", "STATE", "PROBLEM", "CREATED" }, cells)

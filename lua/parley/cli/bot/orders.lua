@@ -13,17 +13,6 @@ local vault = require "parley.auth.vault"
 
 local M = {}
 
----The bot of the settings, where this command has not the host's.
----@return nil
----@return table err
-function M.unknown_main()
-  return nil, {
-    code = "config", retryable = false, op = "bots",
-    message = "the bot 'main' is that of the setting telegram.token, which is not set here: give "
-      .. "this command TELEGRAM_BOT_TOKEN, as the host has it",
-  }
-end
-
 ---Who has ordered it, in the audit.
 M.BY = "cli"
 
@@ -104,7 +93,6 @@ function M.with(o, fn, new)
     if not master then return exit.failed(err) end
     return fn({
       db = db, vault = vault.new(master), url = config.telegram.api, master = master,
-      main = config.telegram.token,
     }, config)
   end)
 end

@@ -1,7 +1,6 @@
 -- parley bot show
 
 local exit = require "parley.cli.exit"
-local fleet = require "parley.channels.telegram.fleet"
 local json = require "host.json"
 local orders = require "parley.channels.telegram.orders"
 local output = require "parley.cli.output"
@@ -34,19 +33,15 @@ local function as_table(view)
   return exit.DONE
 end
 
-local function find(deps, config, name)
-  if name == fleet.MAIN then
-    if not config.telegram.token then return shared.unknown_main() end
-    return orders.main_view(deps.db, config.telegram.token)
-  end
+local function find(deps, name)
   local row, err = orders.find(deps.db, name)
   if not row then return nil, err end
   return orders.view(row, deps.vault)
 end
 
 function M.run(o)
-  return shared.with(o, function(deps, config)
-    local view, err = find(deps, config, o[1])
+  return shared.with(o, function(deps)
+    local view, err = find(deps, o[1])
     if not view then return shared.failed(err) end
     if view.state == "active" then view.worker, err = orders.worker(deps.db, view.name) end
     if err then return shared.failed(err) end

@@ -77,7 +77,7 @@ local function create(db, config, o)
   body.bot, body.label = o.bot or body.bot or "main", o.label or body.label
   body.locale = body.locale or config.locale
   local ok
-  ok, err = broadcasts.check_bot(db, config, body.bot)
+  ok, err = broadcasts.check_bot(db, body.bot)
   if not ok then return nil, err end
   return broadcasts.create(db, body, { by = "cli" })
 end

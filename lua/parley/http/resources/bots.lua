@@ -4,7 +4,6 @@ local admin = require "parley.schema.v1alpha_admin"
 local app = require "parley.http.app"
 local bots = require "parley.store.bots"
 local doctor = require "parley.channels.telegram.doctor"
-local fleet = require "parley.channels.telegram.fleet"
 local json = require "host.json"
 local orders = require "parley.channels.telegram.orders"
 local page = require "parley.http.page"
@@ -71,34 +70,20 @@ local function delete_webhook(deps, ctx)
   end)
 end
 
--- The bot of the settings has no row.
-local function main_view(deps)
-  local bot = deps.telegram.fleet:get(fleet.MAIN)
-  if bot then return orders.main_view(deps.db, bot.token) end
-end
-
 local function list(deps, ctx)
   local limit = ctx.args.limit or 50
   local rows, err = bots.page(deps.db, ctx.args.cursor or "", limit + 1)
   if not rows then return nil, err end
   local next_cursor = page.cut(rows, limit, "name")
   local views = json.array()
-  if not ctx.args.cursor then views[1], err = main_view(deps) end
-  if err then return nil, err end
   for _, row in ipairs(rows) do views[#views + 1] = orders.view(row, deps.telegram.fleet.vault) end
   return app.json(ctx, 200, json.encode { bots = views, next_cursor = next_cursor })
 end
 
 local function show(deps, ctx)
-  local view, err
-  if ctx.params.bot == fleet.MAIN then view, err = main_view(deps) end
-  if err then return nil, err end
-  if not view then
-    local row
-    row, err = orders.find(deps.db, ctx.params.bot)
-    if not row then return nil, err end
-    view = orders.view(row, deps.telegram.fleet.vault)
-  end
+  local row, err = orders.find(deps.db, ctx.params.bot)
+  if not row then return nil, err end
+  local view = orders.view(row, deps.telegram.fleet.vault)
   if view.state == "active" then view.worker, err = orders.worker(deps.db, view.name) end
   if err then return nil, err end
   return app.json(ctx, 200, json.encode(view))
@@ -106,8 +91,6 @@ end
 
 -- As it is in the database, not as this worker has last seen it.
 local function find_bot(deps, name)
-  local main = name == fleet.MAIN and deps.telegram.fleet:get(name)
-  if main then return fleet.as_noted(deps.db, main) end
   local row, err = orders.find(deps.db, name)
   if not row then return nil, err end
   return bots.open(row, deps.telegram.fleet.vault, deps.master)

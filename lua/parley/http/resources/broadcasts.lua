@@ -25,7 +25,7 @@ end
 local function create(core, ctx)
   local body = ctx.body
   body.bot, body.locale = body.bot or "main", body.locale or core.config.locale
-  local ok, err = broadcasts.check_bot(core.db, core.config, body.bot)
+  local ok, err = broadcasts.check_bot(core.db, body.bot)
   if not ok then return nil, err end
   local order = order_of(ctx, 201)
   local view

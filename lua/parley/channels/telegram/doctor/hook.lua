@@ -1,7 +1,6 @@
 -- What Telegram says of a bot's webhook, and of the updates that wait.
 
 local address = require "parley.channels.telegram.doctor.address"
-local fleet = require "parley.channels.telegram.fleet"
 local time = require "host.time"
 
 local M = {}
@@ -33,9 +32,7 @@ end
 local function examine_way(bot, info, add)
   if bot.transport == "polling" then
     if info.url == "" then return add("webhook", "good", "webhook_none_good") end
-    -- The bot of the settings polls, always.
-    local advice = bot.name == fleet.MAIN and "webhook_set_main_do" or nil
-    return add("webhook", "problem", "webhook_set", { url = info.url, advice = advice })
+    return add("webhook", "problem", "webhook_set", { url = info.url })
   elseif info.url == "" then
     return add("webhook", "problem", "webhook_none")
   elseif info.url:match "/tg/webhook/([%w_]+)$" ~= bot.name then

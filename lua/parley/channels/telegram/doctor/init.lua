@@ -1,8 +1,8 @@
 -- What is wrong with a bot, and what to do: asked of the database, of Telegram, and of whoever is
 -- to work for the bot. It changes nothing, and takes no updates.
 
+local adopt = require "parley.channels.telegram.adopt"
 local api_of = require "parley.channels.telegram.api"
-local fleet = require "parley.channels.telegram.fleet"
 local fs = require "host.fs"
 local hook = require "parley.channels.telegram.doctor.hook"
 local reach = require "parley.channels.telegram.doctor.reach"
@@ -115,7 +115,7 @@ end
 -- with _do behind it.
 local function writer(self, findings)
   local say, name = words.of(self.language), self.bot.name
-  local giving = say(name == fleet.MAIN and "giving_main" or "giving", { name = name })
+  local giving = say(name == adopt.NAME and "giving_main" or "giving", { name = name })
   return function(check, kind, key, args)
     args = setmetatable(args or {}, { __index = { name = name, giving = giving } })
     findings[#findings + 1] = {

@@ -28,14 +28,13 @@ return {
   unauthorized_do = "Telegram does not know the token of this bot: it was revoked, or has a "
     .. "mistake. @BotFather shows the one that is good (/mybots); give it to the host: {giving}",
   giving = "parley bot token {name}",
-  giving_main = "TELEGRAM_BOT_TOKEN, and a restart",
+  giving_main = "parley bot token {name}, and in TELEGRAM_BOT_TOKEN where that is set",
 
   webhook_none_good = "none is set",
   webhook_good = "{url}",
   webhook_set = "a webhook is set ({url}) while the host is to poll: it gets 409",
   webhook_set_do = "parley bot delete-webhook {name} polls; parley bot set-webhook {name} has it "
     .. "bring updates here",
-  webhook_set_main_do = "parley bot delete-webhook {name} polls",
   webhook_none = "no webhook is set: no updates come",
   webhook_none_do = "parley bot set-webhook {name}, or delete-webhook to poll",
   webhook_elsewhere = "the webhook leads elsewhere: {url}",
@@ -48,7 +47,7 @@ return {
     .. "--certificate FILE",
   failure_certificate_do = "the certificate of the address is not one that Telegram trusts: "
     .. "renew it, serve it with its whole chain (fullchain.pem), or give a self-signed one along "
-    .. "(parley bot set-webhook {name} --certificate FILE)",
+    .. "(parley bot set-webhook {name} --url URL --certificate FILE)",
   failure_tls_do = "TLS fails at the address: see to its certificate, with all of its chain",
   failure_dns_do = "the name in the address is not found in the DNS: make a record for it, or "
     .. "set the webhook to the right name (parley bot set-webhook {name} --url URL)",

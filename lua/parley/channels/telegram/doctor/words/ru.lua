@@ -28,14 +28,13 @@ return {
   unauthorized_do = "Telegram не знает токена этого бота: он отозван или в нём опечатка. Верный "
     .. "покажет @BotFather (/mybots); задайте его: {giving}",
   giving = "parley bot token {name}",
-  giving_main = "TELEGRAM_BOT_TOKEN и перезапуск",
+  giving_main = "parley bot token {name}, и в TELEGRAM_BOT_TOKEN, если он задан",
 
   webhook_none_good = "не установлен",
   webhook_good = "{url}",
   webhook_set = "установлен вебхук ({url}), а сервер должен опрашивать: он получает 409",
   webhook_set_do = "parley bot delete-webhook {name} — опрашивать; parley bot set-webhook {name} "
     .. "— получать обновления здесь",
-  webhook_set_main_do = "parley bot delete-webhook {name} — опрашивать",
   webhook_none = "вебхук не установлен: обновления не приходят",
   webhook_none_do = "parley bot set-webhook {name}; чтобы опрашивать — delete-webhook",
   webhook_elsewhere = "вебхук ведёт не сюда: {url}",
@@ -48,7 +47,7 @@ return {
     .. "FILE",
   failure_certificate_do = "Telegram не доверяет сертификату по этому адресу: обновите его, "
     .. "отдавайте всю цепочку (fullchain.pem) или передайте самоподписанный (parley bot "
-    .. "set-webhook {name} --certificate FILE)",
+    .. "set-webhook {name} --url URL --certificate FILE)",
   failure_tls_do = "по адресу не проходит TLS: проверьте сертификат и всю его цепочку",
   failure_dns_do = "имени из адреса нет в DNS: создайте запись или укажите верное имя (parley "
     .. "bot set-webhook {name} --url URL)",

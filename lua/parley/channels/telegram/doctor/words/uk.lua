@@ -29,14 +29,13 @@ return {
   unauthorized_do = "Telegram не знає токена цього бота: його відкликано або в ньому помилка. "
     .. "Правильний покаже @BotFather (/mybots); задайте його: {giving}",
   giving = "parley bot token {name}",
-  giving_main = "TELEGRAM_BOT_TOKEN і перезапуск",
+  giving_main = "parley bot token {name}, і в TELEGRAM_BOT_TOKEN, якщо його задано",
 
   webhook_none_good = "не встановлено",
   webhook_good = "{url}",
   webhook_set = "встановлено вебхук ({url}), а сервер має опитувати: він отримує 409",
   webhook_set_do = "parley bot delete-webhook {name} — опитувати; parley bot set-webhook {name} "
     .. "— отримувати оновлення тут",
-  webhook_set_main_do = "parley bot delete-webhook {name} — опитувати",
   webhook_none = "вебхук не встановлено: оновлення не надходять",
   webhook_none_do = "parley bot set-webhook {name}; щоб опитувати — delete-webhook",
   webhook_elsewhere = "вебхук веде не сюди: {url}",
@@ -45,10 +44,11 @@ return {
   failure = "остання помилка, {ago} с тому: {said}",
 
   failure_custom_do = "Telegram довіряє лише тому сертифікату, який отримав разом із вебхуком, а "
-    .. "за адресою інший. Передайте його: parley bot set-webhook {name} --certificate FILE",
+    .. "за адресою інший. Передайте його: parley bot set-webhook {name} --url URL --certificate "
+    .. "FILE",
   failure_certificate_do = "Telegram не довіряє сертифікату за цією адресою: оновіть його, "
     .. "віддавайте весь ланцюжок (fullchain.pem) або передайте самопідписаний (parley bot "
-    .. "set-webhook {name} --certificate FILE)",
+    .. "set-webhook {name} --url URL --certificate FILE)",
   failure_tls_do = "за адресою не проходить TLS: перевірте сертифікат і весь його ланцюжок",
   failure_dns_do = "імені з адреси немає в DNS: створіть запис або вкажіть правильне ім'я "
     .. "(parley bot set-webhook {name} --url URL)",
