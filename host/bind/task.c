@@ -196,6 +196,15 @@ static int task_spawn(lua_State *L)
     return spawn_with(L, NULL);
 }
 
+/* start(fn, ...): like spawn, for whoever neither joins nor cancels the task: a handle has a
+ * finalizer, and the collector goes through all of those in one step that cannot be split. */
+static int task_start(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    pl_task_unref(pl_task_spawn(pl_state_of(L)->engine, L, lua_gettop(L) - 1, NULL));
+    return 0;
+}
+
 /* child(fn, ...) -> handle: like spawn, and cancelled when the calling task ends. */
 static int task_child(lua_State *L)
 {
@@ -352,9 +361,11 @@ int pl_bind_task(lua_State *L)
         {NULL, NULL},
     };
     static const luaL_Reg functions[] = {
-        {"spawn", task_spawn}, {"child", task_child},       {"sleep", task_sleep},
-        {"cond", task_cond},   {"trace", task_trace},       {"deadline", task_deadline},
-        {"stats", task_stats}, {"give_way", task_give_way}, {NULL, NULL},
+        {"spawn", task_spawn},       {"start", task_start},
+        {"child", task_child},       {"sleep", task_sleep},
+        {"cond", task_cond},         {"trace", task_trace},
+        {"deadline", task_deadline}, {"stats", task_stats},
+        {"give_way", task_give_way}, {NULL, NULL},
     };
     pl_bind_class(L, HANDLE, handle_methods, handle_gc);
     pl_bind_class(L, COND, cond_methods, cond_gc);

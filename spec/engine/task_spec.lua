@@ -8,6 +8,21 @@ describe("a task", function()
     assert.same({ true, 5, nil, "x" }, { h:join() })
   end)
 
+  it("needs no handle", function()
+    local seen, c = {}, task.cond()
+    task.start(function(a, b)
+      c:wait(60)
+      seen[1], seen[2] = a, b
+      c:broadcast()
+    end, 1, 2)
+    task.sleep(0)
+    assert.equal(0, #seen)
+    c:broadcast()
+    assert.is_true(c:wait(60))
+    assert.same({ 1, 2 }, seen)
+    assert.has_error(function() task.start(1) end, "bad argument #1 to 'start' (function expected, got number)")
+  end)
+
   it("lets others run while it sleeps", function()
     local seen = {}
     local a = task.spawn(function() task.sleep(0.02) seen[#seen + 1] = "slow" end)

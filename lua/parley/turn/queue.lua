@@ -195,14 +195,14 @@ end
 local function begin_watch(self)
   if self.ready == 0 or self.busy == 0 or self.watching or self.closed then return end
   self.watching = true
-  task.spawn(watch, self)
+  task.start(watch, self)
 end
 
 local function start(self, s)
   s.listed = false
   if s.busy >= slots_of(self, s) then return end
   self.ready = self.ready - 1
-  task.spawn(serve, self, s.ready:shift(), take_slot(self, s))
+  task.start(serve, self, s.ready:shift(), take_slot(self, s))
   enlist(self, s)
 end
 
@@ -241,7 +241,7 @@ function pump(self)
   if self.back:size() > 0 and not self.serving_crowds and self.busy < SLOTS
     and not self.closed then
     self.serving_crowds = true
-    task.spawn(serve_crowds, self)
+    task.start(serve_crowds, self)
   end
   tell_calm(self)
   begin_watch(self)

@@ -115,7 +115,7 @@ function M:start(rank)
     self.pace:take(chat, delivery, now)
     self.at_work, self.outlet.at_work = self.at_work + 1, self.outlet.at_work + 1
     self.under_way = self.under_way + 1
-    task.spawn(work, self, chat, delivery)
+    task.start(work, self, chat, delivery)
   end
   return self.ready[rank] ~= nil
 end

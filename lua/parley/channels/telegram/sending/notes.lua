@@ -61,6 +61,7 @@ local function run(self)
     local good, ok = pcall(write, self, batch)
     batch.ok, batch.done = good and ok, true
     batch.cond:broadcast()
+    self.cond = batch.cond -- for the next one: all who waited are awake
     if not good then
       self.log("error", "notes have failed in the host", { error = tostring(ok) })
     end
@@ -74,13 +75,14 @@ end
 function M:write(statements)
   local batch = self.batches[#self.batches]
   if not batch or batch.full or batch.n + #statements > STATEMENTS then
-    batch = { n = 0, cond = task.cond() }
+    batch = { n = 0, cond = self.cond or task.cond() }
+    self.cond = nil
     self.batches[#self.batches + 1] = batch
   end
   batch[#batch + 1], batch.n = statements, batch.n + #statements
   if not self.running then
     self.running = true
-    task.spawn(run, self)
+    task.start(run, self)
   end
   while not batch.done do batch.cond:wait(60) end
   return batch.ok
