@@ -37,7 +37,7 @@ static bool stretch(struct pl_collect *collect, lua_State *L, bool *event)
 {
     uint64_t until = pl_now_ns() + STRETCH_NS;
     while (!(*event = pl_events_wait(collect->events, 0))) {
-        if (lua_gc(L, LUA_GCSTEP, 0) != 0)
+        if (pl_gc_step(&collect->step, L))
             return true;
         if (pl_now_ns() > until)
             return false;
@@ -87,5 +87,6 @@ static void collect(void *arg)
 void pl_collect_init(struct pl_engine *engine)
 {
     engine->collect = (struct pl_collect){.events = uv_backend_fd(&engine->loop->uv)};
+    pl_gc_step_init(&engine->collect.step, engine->core->L);
     pl_turns_when_quiet(&engine->loop->turns, is_wanted, collect, engine);
 }

@@ -7,6 +7,8 @@
 #ifndef PL_ENGINE_COLLECT_H
 #define PL_ENGINE_COLLECT_H
 
+#include "engine/gc_step.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -16,7 +18,8 @@ struct pl_collect {
     size_t live;    /* bytes, about, that lived after the last cycle */
     size_t due;     /* bytes in use at which a cycle begins as soon as the loop is quiet */
     bool under_way; /* one has begun there, and has not ended there */
-    int events;     /* the loop's descriptor: readable, somebody waits */
+    struct pl_gc_step step;
+    int events; /* the loop's descriptor: readable, somebody waits */
 };
 
 /* Has the engine's loop collect from now on while it is quiet. */
