@@ -29,7 +29,8 @@ static void resume_last(struct pl_engine *engine)
     if (pl_list_empty(&engine->last))
         return;
     struct pl_task *task = pl_container_of(engine->last.next, struct pl_task, link);
-    bool others = !pl_list_empty(&engine->ready) || engine->turns < task->way_turn + 2;
+    bool others = !pl_list_empty(&engine->ready) || engine->turns < task->way_turn + 2 ||
+                  engine->collect.under_way;
     if (others && pl_now_ns() < task->way_until_ns)
         return;
     pl_list_remove(&task->link);
