@@ -71,6 +71,27 @@ function render(text, entities, from, to) {
 
 const KINDS = ["photo", "voice", "audio", "video", "document", "sticker", "animation", "location", "contact", "poll"];
 
+// The file of a message, in its largest size.
+function fileOf(message) {
+  const kind = KINDS.find((k) => message[k]);
+  const value = kind && (Array.isArray(message[kind]) ? message[kind].at(-1) : message[kind]);
+  return value && value.file_id ? { kind, name: value.file_name, href: "sim/file?id=" + encodeURIComponent(value.file_id) } : null;
+}
+
+// A picture as such, what else there is to be downloaded; a picture that the browser cannot show, too.
+function attachment(message, file) {
+  const link = document.createElement("a");
+  link.href = file.href;
+  link.download = file.name || file.kind;
+  link.textContent = describe(message);
+  if (file.kind !== "photo") return link;
+  const image = document.createElement("img");
+  image.src = file.href;
+  image.alt = describe(message);
+  image.addEventListener("error", () => image.replaceWith(link));
+  return image;
+}
+
 function describe(message) {
   const kind = KINDS.find((k) => message[k]);
   if (!kind) return "";
@@ -120,8 +141,8 @@ function show(message, reactions) {
     quote.textContent = message.reply_to_message.text || describe(message.reply_to_message);
     bubble.append(quote);
   }
-  const kind = describe(message);
-  if (kind) bubble.append(kind + " ");
+  const kind = describe(message), file = fileOf(message);
+  if (kind) bubble.append(file ? attachment(message, file) : kind, " ");
   const text = message.text || message.caption || "";
   bubble.append(render(text, message.entities || message.caption_entities || [], 0, text.length));
   element.append(bubble);
@@ -163,6 +184,15 @@ async function refresh() {
   $("log").replaceChildren(...messages.map((m) => show(m, reactions[m.message_id])));
   $("log").scrollTop = $("log").scrollHeight;
   showKeyboard(keyboard);
+}
+
+function base64(file) {
+  return new Promise((done, failed) => {
+    const reader = new FileReader();
+    reader.addEventListener("load", () => done(reader.result.slice(reader.result.indexOf(",") + 1)));
+    reader.addEventListener("error", () => failed(reader.error));
+    reader.readAsDataURL(file);
+  });
 }
 
 function send(what) { return post("send", { ...here(), ...what }); }
@@ -242,10 +272,15 @@ async function watch() {
 $("say").addEventListener("submit", async (event) => {
   event.preventDefault();
   const text = $("text").value.trim();
-  const file = $("photo").files[0];
-  if (file) await send({ photo: { file_name: file.name }, caption: text || undefined });
-  else if (text) await send({ text });
-  $("text").value = $("photo").value = "";
+  const file = $("file").files[0];
+  if (file) {
+    const kind = /^image\/(png|jpeg|gif|webp)$/.test(file.type) ? "photo" : "document";
+    const given = { file_name: file.name, mime_type: file.type || undefined, base64: await base64(file) };
+    await send({ [kind]: given, caption: text || undefined });
+  } else if (text) {
+    await send({ text });
+  }
+  $("text").value = $("file").value = "";
   suggest();
 });
 $("text").addEventListener("input", suggest);

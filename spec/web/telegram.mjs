@@ -74,6 +74,31 @@ try {
   equal((await next()).message.contact.user_id, chat, "the person's own contact");
   await page.getByRole("button", { name: "Here" }).click();
   equal(typeof (await next()).message.location.latitude, "number", "the person's place");
+  const dot = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==", "base64");
+  await page.setInputFiles("#file", { name: "dot.png", mimeType: "image/png", buffer: dot });
+  await page.fill("#text", "look");
+  await page.getByRole("button", { name: "Send", exact: true }).click();
+  const came = (await next()).message;
+  equal(came.caption, "look", "the caption of the person's photo");
+  const { file_path } = await call("getFile", { file_id: came.photo.at(-1).file_id });
+  const bytes = Buffer.from(await (await fetch(`${url}/file/bot${token}/${file_path}`)).arrayBuffer());
+  equal(bytes.equals(dot), true, "the person's photo, as the bot gets it");
+  const shown = await call("sendPhoto", { chat_id: chat, photo: came.photo.at(-1).file_id, caption: "yours" });
+  for (const id of [came.message_id, shown.message_id]) {
+    const image = page.locator(`[data-id="${id}"] img`);
+    await image.waitFor();
+    await page.waitForFunction((element) => element.naturalWidth === 1, await image.elementHandle());
+  }
+  const form = new FormData();
+  form.set("chat_id", String(chat));
+  form.set("document", new Blob(["<b>a list</b>"]), "list.html");
+  const list = (await (await fetch(`${url}/bot${token}/sendDocument`, { method: "POST", body: form })).json()).result;
+  const link = page.locator(`[data-id="${list.message_id}"] a`, { hasText: "list.html" });
+  const got = await page.request.get(new URL(await link.getAttribute("href"), url).href);
+  equal([await got.text(), got.headers()["content-type"]], ["<b>a list</b>", "application/octet-stream"], "the document");
+  await page.setInputFiles("#file", { name: "notes.txt", mimeType: "text/plain", buffer: Buffer.from("notes") });
+  await page.getByRole("button", { name: "Send", exact: true }).click();
+  equal((await next()).message.document.file_name, "notes.txt", "the person's document");
   if (screenshot) await page.screenshot({ path: screenshot });
   await page.getByLabel("blocks the bot").check();
   equal((await next()).my_chat_member.new_chat_member.status, "kicked", "blocked");

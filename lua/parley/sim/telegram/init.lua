@@ -149,6 +149,24 @@ local function send_file(self, req, token, path)
   req:respond(404, JSON, (json.encode { ok = false, error_code = 404, description = "Not Found" }))
 end
 
+-- Pictures that a browser may show. All else is bytes, whatever a bot calls it.
+local PICTURES = {
+  { "^\137PNG", "png" }, { "^\255\216\255", "jpeg" }, { "^GIF8", "gif" },
+  { "^RIFF....WEBP", "webp" },
+}
+
+-- A file for the page.
+local function show_file(self, req, query)
+  local id = (params_of.read(req, query) or {}).id
+  local known = id and self.world.files[id]
+  if not known then return req:respond(404, "Content-Type: text/plain\r\n", "not found\n") end
+  local head = OCTETS
+  for _, picture in ipairs(PICTURES) do
+    if known.content:find(picture[1]) then head = "Content-Type: image/" .. picture[2] .. "\r\n" end
+  end
+  req:respond(200, head .. "X-Content-Type-Options: nosniff\r\n", known.content)
+end
+
 local PAGE = {
   [""] = { "telegram.html", "text/html; charset=utf-8" },
   ["icon.svg"] = { "icon.svg", "image/svg+xml" },
@@ -170,6 +188,7 @@ local function serve(self, req, method, path, query)
   local of, file = path:match "^/file/bot([%w:_-]+)/(.+)$"
   if of then return send_file(self, req, of, file) end
   local steer = path:match "^/sim/(%w+)$"
+  if steer == "file" then return show_file(self, req, query) end
   if steer then return control.serve(self, req, method, steer, query) end
   send_page(req, path:match "^/([%w.]*)$")
 end

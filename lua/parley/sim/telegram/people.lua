@@ -1,5 +1,6 @@
 -- What people do in Telegram, and what bots get to know of it.
 
+local crypto = require "host.crypto"
 local json = require "host.json"
 local world = require "parley.sim.telegram.world"
 
@@ -104,10 +105,11 @@ local function content_of(sim, given)
   for _, key in ipairs(CONTENT) do
     local value = given[key]
     if value ~= nil and FILES[key] then
-      -- { content = base64 or text, ... }, or a file that there is
-      local content = value.content or "a file of the simulator"
-      local file = value.file_id and value or sim.world:add_file(content, value)
-      file.content = nil
+      -- { content = text or base64 = bytes, ... }, or a file that there is
+      local content = value.base64 and crypto.unbase64(value.base64) or value.content
+      local file = value.file_id and value
+        or sim.world:add_file(content or "a file of the simulator", value)
+      file.content, file.base64 = nil, nil
       if key == "photo" then
         file.width, file.height = file.width or 640, file.height or 480
         value = json.array { file }
