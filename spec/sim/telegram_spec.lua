@@ -216,6 +216,33 @@ describe("the simulated Telegram", function()
     assert.equal(200, raw("getMe").status)
   end)
 
+  it("says in Telegram's words why a webhook gets nothing", function()
+    local silent = assert(http_server.listen({ port = 0 }, function() task.sleep(60) end))
+    local plain = "https://127.0.0.1:" .. silent:port()
+    write "one"
+    for url, said in pairs {
+      ["http://127.0.0.1:1/x"] = "^Connection refused$", [plain .. "/x"] = "^SSL error {",
+      ["http://nowhere.invalid/x"] = "^Failed to resolve host: Name or service not known$",
+      ["http://127.0.0.1:" .. silent:port() .. "/x"] = "^Read timeout expired$",
+    } do
+      s.webhooks.timeout = 0.5
+      assert.is_true(call("setWebhook", { url = url }))
+      eventually(said, function() return (call("getWebhookInfo").last_error_message or ""):find(said) end)
+    end
+    call "deleteWebhook"
+    silent:close()
+  end)
+
+  it("names what a fault answers by its status", function()
+    for status, said in pairs {
+      [400] = "Bad Request", [401] = "Unauthorized", [403] = "Forbidden", [429] = "Too Many Requests: retry after 3",
+      [500] = "Internal Server Error", [502] = "Bad Gateway",
+    } do
+      s:act("faults", { kind = "status", status = status, retry_after = status == 429 and 3 or nil, method = "getMe" })
+      assert.equal(said, json.decode(raw("getMe").body).description)
+    end
+  end)
+
   it("brings updates to a webhook with its secret, in order, until it takes them", function()
     local got, refuse = {}, 2
     local server = assert(http_server.listen({ port = 0 }, function(req)
@@ -231,7 +258,7 @@ describe("the simulated Telegram", function()
     write "two"
     eventually("all four", function() return #got == 4 and call("getWebhookInfo").pending_update_count == 0 end)
     assert.same({ { "S-1", "one" }, { "S-1", "one" }, { "S-1", "one" }, { "S-1", "two" } }, got)
-    assert.equal("Wrong response from the webhook: 500", call("getWebhookInfo").last_error_message)
+    assert.equal("Wrong response from the webhook: 500 Internal Server Error", call("getWebhookInfo").last_error_message)
     refused("Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook "
       .. "first", "getUpdates")
     call "deleteWebhook"

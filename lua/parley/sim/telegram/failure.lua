@@ -30,4 +30,20 @@ function M.too_many(seconds)
   }
 end
 
+local TITLES = {
+  [301] = "Moved Permanently", [302] = "Found", [307] = "Temporary Redirect",
+  [308] = "Permanent Redirect", [400] = "Bad Request", [401] = "Unauthorized", [403] = "Forbidden",
+  [404] = "Not Found", [405] = "Method Not Allowed", [409] = "Conflict",
+  [413] = "Request Entity Too Large", [429] = "Too Many Requests",
+  [500] = "Internal Server Error", [502] = "Bad Gateway", [503] = "Service Unavailable",
+  [504] = "Gateway Timeout",
+}
+
+---What a status is called.
+---@param status integer
+---@return string
+function M.title(status)
+  return TITLES[status] or status >= 500 and TITLES[500] or "Bad Request"
+end
+
 return M

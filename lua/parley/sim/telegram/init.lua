@@ -91,9 +91,10 @@ local function misbehave(self, req, bot, rule, method, params, uploads)
   elseif rule.kind == "garbage" then
     req:respond(200, JSON, "<html>\0 502 Bad Gateway \255")
   else
+    local said = failure.title(rule.status)
+    if rule.retry_after then said = ("%s: retry after %d"):format(said, rule.retry_after) end
     req:respond(rule.status, JSON, (json.encode {
-      ok = false, error_code = rule.status,
-      description = rule.description or "Internal Server Error",
+      ok = false, error_code = rule.status, description = rule.description or said,
       parameters = rule.retry_after and { retry_after = rule.retry_after },
     }))
   end

@@ -1,6 +1,7 @@
 -- Brings updates to the webhooks of bots: those of a chat one after the other, chats side by side,
 -- each again and again until the host answers 2xx (Bot API, setWebhook).
 
+local failure = require "parley.sim.telegram.failure"
 local http = require "host.http_client"
 local json = require "host.json"
 local task = require "host.task"
@@ -18,6 +19,17 @@ function M.new(sim, opts)
   return setmetatable({
     sim = sim, timeout = opts.timeout or 60, pause_max = opts.pause_max or PAUSE_MAX_S, tasks = {},
   }, M)
+end
+
+-- Why nobody has answered, in Telegram's words.
+local WORDS = {
+  resolve = "Failed to resolve host: Name or service not known", connect = "Connection refused",
+  timeout = "Read timeout expired",
+}
+
+local function words(err)
+  if err.code == "tls" then return ("SSL error {%s}"):format(err.message) end
+  return WORDS[err.code] or err.message
 end
 
 -- One update is over when the host has it. What it answers may itself be a call of a method.
@@ -39,8 +51,8 @@ local function deliver(self, bot, hook, update)
       return true
     end
     hook.last_error_date = self.sim.world:now()
-    hook.last_error_message = r and ("Wrong response from the webhook: %d"):format(r.status)
-      or err.message
+    hook.last_error_message = r and ("Wrong response from the webhook: %d %s"):format(r.status,
+      failure.title(r.status)) or words(err)
     task.sleep(pause)
     pause = math.min(pause * 2, self.pause_max)
   end
