@@ -337,6 +337,19 @@ function M:listen_tls(where)
   return self.tls_server, err
 end
 
+---Listens for the public API over TLS as soon as there is a certificate.
+---@param where {fd: integer}
+---@param problem table why there is none
+function M:await_tls(where, problem)
+  self.certificate = certificate.await(self.config, problem, function(context)
+    where.tls = context
+    local err
+    self.tls_server, err = listen(self, where, self.config.https_listen)
+    if err then log.write("error", "nobody listens over TLS", { error = err.message }) end
+    return self.tls_server
+  end)
+end
+
 ---Listens for metrics and probes.
 ---@param where {fd: integer}|{host: string, port: integer}|nil default: the configured address
 ---@return table|nil server

@@ -41,8 +41,14 @@ local function listen(c)
   local server, err = c:listen { fd = sockets.public }
   if not server then return nil, err end
   if sockets.secure then
-    server, err = c:listen_tls { fd = sockets.secure }
-    if not server then return nil, err end
+    local where = { fd = sockets.secure }
+    server, err = c:listen_tls(where)
+    -- The first start has found the files good: they are being replaced, or that has gone wrong.
+    if not server and err.op == "tls" then
+      c:await_tls(where, err)
+    elseif not server then
+      return nil, err
+    end
   end
   return c:listen_ops { fd = sockets.ops }
 end

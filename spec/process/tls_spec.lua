@@ -84,6 +84,32 @@ describe("the host over TLS", function()
     assert.matches("'tls.certificate' is missing", s:file "err", 1, true)
   end)
 
+  it("answers all else when a worker begins anew while the files cannot be used, and TLS when they can", function()
+    local s = start()
+    local key = fs.read(s.home .. "/tls/own.key")
+    assert(fs.write(s.home .. "/tls/own.key", "broken"))
+    local pids = programs.children(s.pid)
+    programs.kill(pids, "KILL")
+    eventually("another worker", function()
+      local now = programs.children(s.pid)
+      return #now >= #pids and now[1] ~= pids[1]
+    end)
+    eventually("it answers", function()
+      local ok, r = pcall(s.say, s, "plain", "/echo plain")
+      return ok and r and r.status == 200
+    end)
+    assert.matches("no certificate to serve TLS with", s:file "err")
+    assert.matches("no certificate: tls: .-own.key: holds no private key", select(2, s:run "status"))
+    local code, out = s:run "reload"
+    assert.equal(78, code)
+    assert.matches("holds no private key", out)
+    assert(fs.write(s.home .. "/tls/own.key", key))
+    assert.equal(0, (s:run "reload"))
+    assert.equal(0, ask(s).code)
+    assert.matches("certificate of CN=own: 2%d days left", select(2, s:run "status"))
+    s:close()
+  end)
+
   it("goes on when a worker is killed, and sessions are resumed by any of its successors", function()
     local s = start(database.is_postgres and { PARLEY_WORKERS = "2" } or nil)
     local session = s.home .. "/session"

@@ -57,7 +57,9 @@ local function print_worker(out, w)
   if type(s) ~= "table" then return end
   out(("  %d requests running, %d messages waiting, %d rules\n"):format(s.requests, s.turns_waiting,
     s.rules))
-  if s.certificate then
+  if s.certificate and not s.certificate.subject then
+    out(("  no certificate: %s\n"):format(s.certificate.problem))
+  elseif s.certificate then
     out(("  certificate of %s: %d days left\n"):format(s.certificate.subject, s.certificate.days))
     if s.certificate.problem then
       out(("  the next one cannot be used: %s\n"):format(s.certificate.problem))

@@ -60,7 +60,8 @@ function M.read(cfg, serving)
   local read = { files = cfg.tls, signature = signature(cfg.tls) }
   local context, err = tls.load(cfg.tls)
   local problem = err and err.message
-  if context and serving and context:info().fingerprint ~= serving.info.fingerprint then
+  local before = serving and serving.info
+  if context and before and context:info().fingerprint ~= before.fingerprint then
     problem = out_of_time(context:info(), cfg.tls.certificate)
   end
   if problem then
@@ -79,6 +80,7 @@ function M:use(read)
   self.files, self.signature, self.context = read.files, read.signature, read.context
   self.info, self.problem = info, nil
   if self.server then self.server:use_tls(read.context) end
+  if self.begin then self.server, self.begin = self.begin(read.context), nil end
   meters.tls_expiry:with("https"):set(info.not_after)
   if not known then
     self.warned = nil
@@ -106,7 +108,7 @@ end
 ---Takes up what has changed on the disk. Files that do not fit together are looked at again: they
 ---may have been replaced one after the other.
 function M:look()
-  warn(self)
+  if self.info then warn(self) end
   if signature(self.files) == self.signature and not self.problem then return end
   local read, err = M.read({ tls = self.files }, self)
   if read then return self:use(read) end
@@ -118,8 +120,23 @@ function M:look()
   end
 end
 
+---Waits for a certificate: of a worker that begins anew while the files cannot be used. Whatever
+---else the host does goes on.
+---@param cfg table of parley.config, with tls
+---@param err table of open()
+---@param begin fun(context: userdata): table|nil starts the server, when there is one
+---@return table certificate
+function M.await(cfg, err, begin)
+  local self = setmetatable({ files = cfg.tls, problem = err.message, begin = begin }, M)
+  log.write("error", "there is no certificate to serve TLS with: the files are looked at again", {
+    error = err.message,
+  })
+  self:watch()
+  return self
+end
+
 ---Looks after the certificate of a server from now on, in a task.
----@param server table of host.http_server
+---@param server table|nil of host.http_server; nil: there is none yet
 function M:watch(server)
   self.server = server
   self.task = task.spawn(function()
@@ -135,8 +152,10 @@ function M:close()
 end
 
 ---For `parley status`.
----@return {subject: string, names: string, days: integer, problem: string|nil}
+---@return {subject: string|nil, names: string|nil, days: integer|nil, problem: string|nil} status
+---  without a subject: there is none
 function M:status()
+  if not self.info then return { problem = self.problem } end
   return {
     subject = self.info.subject, names = self.info.names, days = math.floor(days_left(self)),
     problem = self.problem,
