@@ -50,6 +50,17 @@ describe("parley serve", function()
     assert.equal(0, h:exit_code())
   end)
 
+  it("has tools/run take folders as whoever calls it means them", function()
+    if programs.EXE ~= fs.realpath "build/parley" then return pending "tools/run starts the release build" end
+    local dir = programs.run({ "mktemp", "-d" }).out:gsub("%s+$", "")
+    assert(fs.write(dir .. "/wrong.lua", "return { nothing_like_it = 1 }"))
+    local r = programs.run({ "sh", "-c", ("cd '%s' && '%s/tools/run' --home there --config wrong.lua"):format(dir,
+      fs.realpath ".") }, { seconds = 120 })
+    assert.equal(78, r.code, r.err)
+    assert.matches("nothing_like_it", r.err)
+    assert.truthy(fs.exists(dir .. "/there/conf/parley.lua"))
+  end)
+
   it("sets an empty home up, and refuses a second host on it", function()
     local h = start()
     assert.truthy(fs.exists(h.home .. "/conf/parley.lua"))
