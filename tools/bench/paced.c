@@ -1,6 +1,6 @@
 /* HTTP requests at a fixed rate, whether those before are answered or not:
  * paced PORT RATE SECONDS CONNECTIONS FIRST HEAD BODY. HEAD is the request's first line and its
- * headers but Content-Length, lines ended by \n; in BODY, %n is the number of the request, counted
+ * headers but Content-Length, lines ended by \n. In both %n is the number of the request, counted
  * from FIRST, and %c that of one of CHATS. A request goes out when it is due, on a connection on
  * which none is under way; the time of each counts from when it was due. Prints p50 and p99 in ms,
  * how many were not answered with 200, the p99 of how late they were sent, and requests per second.
@@ -72,11 +72,11 @@ static int connected(int port)
     return fd;
 }
 
-/* BODY with its numbers. */
-static size_t fill(char *out, const char *body, long n)
+/* A text with its numbers. */
+static size_t fill(char *out, const char *text, long n)
 {
     size_t len = 0;
-    for (const char *p = body; *p != '\0' && len < MAX_TEXT - 32; p++)
+    for (const char *p = text; *p != '\0' && len < MAX_TEXT - 32; p++)
         if (*p == '%' && (p[1] == 'n' || p[1] == 'c'))
             len += (size_t)sprintf(out + len, "%ld", *++p == 'n' ? n : FIRST_CHAT + n % CHATS);
         else
@@ -87,9 +87,11 @@ static size_t fill(char *out, const char *body, long n)
 
 static void ask(struct conn *c, const char *head, const char *body, long n)
 {
-    char text[MAX_TEXT], request[2 * MAX_TEXT + 64];
+    char start[MAX_TEXT], text[MAX_TEXT], request[2 * MAX_TEXT + 64];
+    fill(start, head, n);
     size_t len = fill(text, body, n);
-    int all = snprintf(request, sizeof request, "%sContent-Length: %zu\r\n\r\n%s", head, len, text);
+    int all =
+        snprintf(request, sizeof request, "%sContent-Length: %zu\r\n\r\n%s", start, len, text);
     if (write(c->fd, request, (size_t)all) != all)
         die("cannot send");
     c->have = 0;

@@ -6,13 +6,14 @@
 local figures = require "tools.bench.plugins.figures"
 local http = require "host.http_client"
 local json = require "host.json"
+local process = require "host.process"
 local task = require "host.task"
 local time = require "host.time"
 
 local url, token, seconds, rounds, rate, plugins, how = ...
 seconds, rounds, rate, plugins = tonumber(seconds), tonumber(rounds), tonumber(rate), tonumber(plugins)
 
-local DIALOGS = 64
+local CHATS = 500 -- of build/tools/bench/paced
 local AT_ONCE = 2 -- messages for a runaway that are always under way
 local GOAL = 1.10
 
@@ -27,23 +28,22 @@ local function say(dialog, text)
   return json.decode(r.body)
 end
 
--- Messages leave at their time, whether the ones before are answered or not, and are late from then on.
-local function echo_load()
-  local took, open, sent, since = {}, 0, 0, time.mono()
-  local function one(due, dialog)
-    assert(say(dialog, "/echo hello").text == "hello")
-    took[#took + 1] = time.mono() - due
-    open = open - 1
-  end
-  while sent < seconds * rate do
-    local due = since + sent / rate
-    local early = due - time.mono()
-    if early > 0 then task.sleep(early) end
-    open, sent = open + 1, sent + 1
-    task.spawn(one, due, "bench-" .. sent % DIALOGS)
-  end
-  while open > 0 do task.sleep(0.001) end
-  return figures.quantile(took, 0.5) * 1000, figures.quantile(took, 0.99) * 1000
+-- Messages leave at their time, whether the ones before are answered or not, and are late from then on. A program in C sends
+-- them: the collector of one in Lua would be among what is measured.
+local sent = 0
+local function echo_load(length)
+  local head = ("POST /api/v1/dialogs/bench-%%c/messages HTTP/1.1\nHost: x\nX-Bot-Token: %s\nContent-Type: application/json\n")
+    :format(token)
+  local body = '{"user":{"external_id":"bench-%c"},"type":"text","text":"/echo hello"}'
+  local p = assert(process.spawn { argv = {
+    "build/tools/bench/paced", url:match ":(%d+)$", tostring(rate), tostring(length), "50", tostring(sent), head, body,
+  } })
+  local out = assert(p:read(nil, length + 60))
+  assert(assert(p:wait(10)).code == 0, "paced has failed")
+  sent = sent + length * rate
+  local p50, p99, failed = out:match "(%S+) (%S+) (%d+)"
+  assert(failed == "0", out)
+  return tonumber(p50), tonumber(p99)
 end
 
 -- Two of three messages end well, or its circuit would open and it were left alone.
@@ -66,13 +66,13 @@ end
 local function round_with(well)
   local runaways = {}
   for i = 1, AT_ONCE * plugins do runaways[i] = task.spawn(run_away, i, well) end
-  local p50, p99 = echo_load()
+  local p50, p99 = echo_load(seconds)
   for _, t in ipairs(runaways) do t:cancel() end
   task.sleep(0.3) -- what was cut off is over by then
   return p50, p99
 end
 
-for i = 1, DIALOGS do say("bench-" .. i % DIALOGS, "/echo hello") end
+echo_load(math.ceil(2 * CHATS / rate)) -- each of its dialogs has been there
 local ratios, alone, beside, p50_ratios = {}, {}, {}, {}
 for round = 1, rounds do
   local busy50, busy = round_with(false)
