@@ -66,22 +66,33 @@ static void end_cycle(struct pl_collect *collect, size_t used)
     collect->due = due > soonest ? due : soonest;
 }
 
+static void leave(struct pl_engine *engine, bool ended)
+{
+    engine->collect.under_way = !ended;
+    if (ended)
+        end_cycle(&engine->collect, engine->core->mem_used);
+    let_alone(engine->core->L, ended ? PAUSE : GRACE);
+}
+
 static void collect(void *arg)
 {
     struct pl_engine *engine = arg;
     struct pl_collect *collect = &engine->collect;
-    lua_State *L = engine->core->L;
     uint64_t until = pl_now_ns() + PIECE_NS;
     bool event = false, ended = false;
     while (!ended && !event && pl_now_ns() < until) {
-        ended = stretch(collect, L, &event);
+        ended = stretch(collect, engine->core->L, &event);
         if (!ended && !event)
             event = pl_events_wait(collect->events, REST_NS);
     }
-    collect->under_way = !ended;
-    if (ended)
-        end_cycle(collect, engine->core->mem_used);
-    let_alone(L, ended ? PAUSE : GRACE);
+    leave(engine, ended);
+}
+
+void pl_collect_beside(struct pl_engine *engine)
+{
+    bool event;
+    if (is_wanted(engine))
+        leave(engine, stretch(&engine->collect, engine->core->L, &event));
 }
 
 void pl_collect_init(struct pl_engine *engine)

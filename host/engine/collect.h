@@ -25,4 +25,8 @@ struct pl_collect {
 /* Has the engine's loop collect from now on while it is quiet. */
 void pl_collect_init(struct pl_engine *engine);
 
+/* A stretch of it, a tenth of a millisecond, if a cycle is due: called where no event is there and
+ * plugins compute, so that the loop is never quiet. */
+void pl_collect_beside(struct pl_engine *engine);
+
 #endif

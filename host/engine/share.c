@@ -238,6 +238,8 @@ void pl_shares_run(struct pl_engine *engine)
     uint64_t owed = due(shares, began);
     shares->running = true;
     while (pl_shares_wait(shares) && (spent < owed || (spent < QUIET_NS && !has_event(engine)))) {
+        if (spent >= owed)
+            pl_collect_beside(engine);
         pl_preempt_give_way(spent < owed ? -1 : shares->events);
         run(next_in_line(shares));
         spent = pl_now_ns() - began;
