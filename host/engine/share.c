@@ -22,8 +22,9 @@
 #define QUIET_NS PL_NS_PER_MS
 
 /* What they are owed whatever happens: a third of the time since their last slice, which is a
- * quarter of all, and not more than so much at once. Before they wait for it they have a slice when
- * no event is there, which ends when one comes. */
+ * quarter of all. A turn pays a slice of it, or a third of what it has taken itself: events wait
+ * behind that. So much may be owed at most. Before they wait for it they have a slice when no event
+ * is there, which ends when one comes. */
 #define OWED_PART   3
 #define OWED_MAX_NS (4 * PL_NS_PER_MS)
 
@@ -226,7 +227,12 @@ static uint64_t due(struct pl_shares *shares, uint64_t now)
     shares->owed_ns += (now - shares->ran_ns) / OWED_PART;
     if (shares->owed_ns > OWED_MAX_NS)
         shares->owed_ns = OWED_MAX_NS;
-    return shares->owed_ns >= PL_SLICE_NS ? shares->owed_ns : 0;
+    if (shares->owed_ns < PL_SLICE_NS)
+        return 0;
+    uint64_t most = (now - shares->ran_ns) / OWED_PART;
+    if (most < PL_SLICE_NS)
+        most = PL_SLICE_NS;
+    return shares->owed_ns < most ? shares->owed_ns : most;
 }
 
 void pl_shares_run(struct pl_engine *engine)
