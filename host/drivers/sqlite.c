@@ -23,15 +23,43 @@ static struct pl_sqlite *of(struct pl_sql *sql)
     return pl_container_of(sql, struct pl_sqlite, sql);
 }
 
+static uint32_t reads_waiting(struct pl_sqlite *db)
+{
+    uv_mutex_lock(&db->read_mutex);
+    uint32_t len = db->reads_len;
+    uv_mutex_unlock(&db->read_mutex);
+    return len;
+}
+
+static void submit_read(struct pl_sqlite *db, struct pl_sql_request *r)
+{
+    uv_mutex_lock(&db->read_mutex);
+    pl_list_push(&db->reads, &r->link);
+    db->reads_len++;
+    uv_mutex_unlock(&db->read_mutex);
+    uv_cond_signal(&db->read_cond); /* whoever wakes finds the mutex free */
+}
+
+static void wake_writer(struct pl_sqlite *db)
+{
+    if (atomic_exchange(&db->writer_sleeps, false))
+        uv_sem_post(&db->write_sem);
+}
+
+static void submit_write(struct pl_sqlite *db, struct pl_sql_request *r)
+{
+    db->writes_len++;
+    pl_handoff_put(&db->writes, &r->link);
+    wake_writer(db);
+}
+
 static int submit(struct pl_sql_request *r, struct pl_owner *owner, uint64_t deadline_ns,
                   struct pl_err *err)
 {
     struct pl_sqlite *db = of(r->db);
     bool write = r->write;
-    uv_mutex_lock(&db->mutex);
     bool closing = db->closing;
-    uint32_t len = write ? db->writes_len : db->reads_len;
-    uv_mutex_unlock(&db->mutex);
+    uint32_t len = write ? db->writes_len : reads_waiting(db);
     if (closing || len >= db->config.queue_max) {
         pl_sql_discard(r);
         if (closing)
@@ -42,11 +70,10 @@ static int submit(struct pl_sql_request *r, struct pl_owner *owner, uint64_t dea
                 &request_class);
     pl_op_ref(&r->op); /* the worker's */
     db->refs++;
-    uv_mutex_lock(&db->mutex);
-    pl_list_push(!write ? &db->reads : r->urgent ? &db->urgent : &db->writes, &r->link);
-    (*(write ? &db->writes_len : &db->reads_len))++;
-    uv_cond_signal(write ? &db->write_cond : &db->read_cond);
-    uv_mutex_unlock(&db->mutex);
+    if (write)
+        submit_write(db, r);
+    else
+        submit_read(db, r);
     return 0;
 }
 
@@ -58,22 +85,22 @@ static void reader_main(void *arg)
     struct pl_sqlite_worker *w = arg;
     struct pl_sqlite *db = w->db;
     for (;;) {
-        uv_mutex_lock(&db->mutex);
+        uv_mutex_lock(&db->read_mutex);
         while (pl_list_empty(&db->reads) && !db->closing)
-            uv_cond_wait(&db->read_cond, &db->mutex);
+            uv_cond_wait(&db->read_cond, &db->read_mutex);
         struct pl_list *link = pl_list_shift(&db->reads);
         if (link != NULL)
             db->reads_len--;
-        uv_mutex_unlock(&db->mutex);
+        uv_mutex_unlock(&db->read_mutex);
         if (link == NULL)
             return;
         struct pl_sql_request *r = pl_container_of(link, struct pl_sql_request, link);
         pl_sqlite_run_statements(&w->conn, r);
-        uv_mutex_lock(&db->mutex);
+        uv_mutex_lock(&db->stats_mutex);
         db->stats.reads++;
-        pl_list_push(&db->done, &r->link);
+        uv_mutex_unlock(&db->stats_mutex);
+        pl_handoff_put(&db->done, &r->link);
         uv_async_send(&db->async);
-        uv_mutex_unlock(&db->mutex);
     }
 }
 
@@ -83,9 +110,10 @@ static void reader_main(void *arg)
 static void on_async_closed(uv_handle_t *handle)
 {
     struct pl_sqlite *db = handle->data;
-    uv_mutex_destroy(&db->mutex);
-    uv_cond_destroy(&db->write_cond);
+    uv_mutex_destroy(&db->read_mutex);
     uv_cond_destroy(&db->read_cond);
+    uv_mutex_destroy(&db->stats_mutex);
+    uv_sem_destroy(&db->write_sem);
     free(db->path);
     free(db);
 }
@@ -99,11 +127,12 @@ static void unref(struct pl_sqlite *db)
 
 static struct pl_sql_request *next_done(struct pl_sqlite *db)
 {
-    uv_mutex_lock(&db->mutex);
-    struct pl_list *link = pl_list_shift(&db->done_urgent);
+    pl_handoff_take(&db->done_urgent, &db->finish_urgent);
+    struct pl_list *link = pl_list_shift(&db->finish_urgent);
+    if (link == NULL && pl_list_empty(&db->finish))
+        pl_handoff_take(&db->done, &db->finish);
     if (link == NULL)
-        link = pl_list_shift(&db->done);
-    uv_mutex_unlock(&db->mutex);
+        link = pl_list_shift(&db->finish);
     return link != NULL ? pl_container_of(link, struct pl_sql_request, link) : NULL;
 }
 
@@ -139,11 +168,11 @@ static void join(struct pl_sqlite_worker *w)
 static void close_db(struct pl_sql *sql)
 {
     struct pl_sqlite *db = of(sql);
-    uv_mutex_lock(&db->mutex);
+    uv_mutex_lock(&db->read_mutex);
     db->closing = true;
-    uv_cond_broadcast(&db->write_cond);
     uv_cond_broadcast(&db->read_cond);
-    uv_mutex_unlock(&db->mutex);
+    uv_mutex_unlock(&db->read_mutex);
+    wake_writer(db);
     for (int i = 0; i < db->config.readers; i++)
         join(&db->readers[i]);
     pl_sqlite_checkpoint_stop(&db->checkpoint);
@@ -155,11 +184,11 @@ static void close_db(struct pl_sql *sql)
 static void stats(struct pl_sql *sql, struct pl_sql_stats *out)
 {
     struct pl_sqlite *db = of(sql);
-    uv_mutex_lock(&db->mutex);
+    uv_mutex_lock(&db->stats_mutex);
     *out = db->stats;
+    uv_mutex_unlock(&db->stats_mutex);
     out->queued = db->writes_len;
-    out->reads_queued = db->reads_len;
-    uv_mutex_unlock(&db->mutex);
+    out->reads_queued = reads_waiting(db);
 }
 
 static const struct pl_sql_driver driver = {"sqlite", submit, stats, close_db};
@@ -187,12 +216,13 @@ struct pl_sql *pl_sqlite_open(struct pl_loop *loop, const struct pl_sqlite_confi
     if (db->config.readers > PL_SQLITE_READERS_MAX)
         db->config.readers = PL_SQLITE_READERS_MAX;
     db->refs = 1;
-    struct pl_list *lists[] = {&db->urgent, &db->writes, &db->reads, &db->done_urgent, &db->done};
-    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
-        pl_list_init(lists[i]);
-    uv_mutex_init(&db->mutex);
-    uv_cond_init(&db->write_cond);
+    pl_list_init(&db->finish_urgent);
+    pl_list_init(&db->finish);
+    pl_list_init(&db->reads);
+    uv_mutex_init(&db->read_mutex);
     uv_cond_init(&db->read_cond);
+    uv_mutex_init(&db->stats_mutex);
+    uv_sem_init(&db->write_sem, 0);
     uv_async_init(&loop->uv, &db->async, on_async);
     db->async.data = db;
     bool ok = start(db, &db->writer, true, err) == 0 &&

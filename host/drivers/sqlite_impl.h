@@ -2,6 +2,7 @@
 #ifndef PL_DRIVERS_SQLITE_IMPL_H
 #define PL_DRIVERS_SQLITE_IMPL_H
 
+#include "base/handoff.h"
 #include "drivers/sqlite.h"
 #include "drivers/sqlite_checkpoint.h"
 #include "drivers/sqlite_conn.h"
@@ -20,14 +21,23 @@ struct pl_sqlite {
     struct pl_sqlite_config config;
     char *path;
     uv_async_t async; /* work is done: finish the ops on the loop */
-    uint32_t refs;    /* the handle, and each request that the workers hold; loop's thread only */
+    /* The loop's thread only. */
+    uint32_t refs;                        /* the handle, and each request that the workers hold */
+    struct pl_list finish_urgent, finish; /* done, to be told so */
 
-    uv_mutex_t mutex; /* all below */
-    uv_cond_t write_cond, read_cond;
-    struct pl_list urgent, writes, reads; /* that wait */
-    struct pl_list done_urgent, done;
-    uint32_t writes_len, reads_len; /* writes_len: with the urgent ones */
-    bool closing;
+    /* Requests go to the writer and come back without a lock: see base/handoff.h. */
+    struct pl_handoff writes, done, done_urgent;
+    _Atomic uint32_t writes_len; /* that wait */
+    atomic_bool writer_sleeps;   /* until write_sem is posted, by whoever takes this back */
+    uv_sem_t write_sem;
+    atomic_bool closing;
+
+    uv_mutex_t read_mutex; /* these three */
+    uv_cond_t read_cond;
+    struct pl_list reads;
+    uint32_t reads_len;
+
+    uv_mutex_t stats_mutex; /* these; seldom asked for */
     struct pl_sql_stats stats;
 
     struct pl_sqlite_worker writer;

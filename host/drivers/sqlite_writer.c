@@ -9,11 +9,12 @@
 struct group {
     struct pl_sqlite *db;
     struct pl_sqlite_conn *conn;
+    struct pl_list urgent, writes; /* that wait, in order */
     struct pl_list members;
-    uint32_t n, urgent; /* members, and how many of them are urgent */
-    uint32_t others;    /* that may still join: they were there when it began */
-    uint64_t others_ns; /* that those who are not urgent took */
-    uint64_t commit_ns; /* that the commit of the group before took */
+    uint32_t n, urgent_n; /* members, and how many of them are urgent */
+    uint32_t others;      /* that may still join: they were there when it began */
+    uint64_t others_ns;   /* that those who are not urgent took */
+    uint64_t commit_ns;   /* that the commit of the group before took */
 };
 
 int pl_sqlite_run_statements(struct pl_sqlite_conn *c, struct pl_sql_request *r)
@@ -53,13 +54,28 @@ static int run_member(struct pl_sqlite_conn *c, struct pl_sql_request *r, bool a
     return pl_sqlite_conn_exec(c, "ROLLBACK TO member; RELEASE member", &ignored);
 }
 
-/* Takes the next one, the urgent first; a script is alone in its group. Called with the mutex held.
- */
+/* What has been handed over since; behind those that wait. */
+static void gather(struct group *g)
+{
+    struct pl_list fresh, *link;
+    pl_list_init(&fresh);
+    pl_handoff_take(&g->db->writes, &fresh);
+    while ((link = pl_list_shift(&fresh)) != NULL) {
+        struct pl_sql_request *r = pl_container_of(link, struct pl_sql_request, link);
+        pl_list_push(r->urgent ? &g->urgent : &g->writes, link);
+    }
+}
+
+static bool none_waits(const struct group *g)
+{
+    return pl_list_empty(&g->urgent) && pl_list_empty(&g->writes);
+}
+
+/* Takes the next one, the urgent first; a script is alone in its group. */
 static struct pl_sql_request *take(struct group *g)
 {
-    struct pl_sqlite *db = g->db;
-    bool urgent = !pl_list_empty(&db->urgent);
-    struct pl_list *from = urgent ? &db->urgent : &db->writes;
+    bool urgent = !pl_list_empty(&g->urgent);
+    struct pl_list *from = urgent ? &g->urgent : &g->writes;
     if (pl_list_empty(from))
         return NULL;
     struct pl_sql_request *r = pl_container_of(from->next, struct pl_sql_request, link);
@@ -67,27 +83,42 @@ static struct pl_sql_request *take(struct group *g)
         return NULL;
     pl_list_remove(&r->link);
     pl_list_push(&g->members, &r->link);
-    db->writes_len--;
+    g->db->writes_len--;
     g->n++;
-    g->urgent += urgent;
+    g->urgent_n += urgent;
     g->others -= !urgent;
     return r;
+}
+
+/* Sleeps until something waits. False: the database closes, and nothing does. */
+static bool await(struct group *g)
+{
+    struct pl_sqlite *db = g->db;
+    for (;;) {
+        bool closing = db->closing; /* whatever was handed over before is seen */
+        gather(g);
+        if (!none_waits(g))
+            return true;
+        if (closing)
+            return false;
+        db->writer_sleeps = true;
+        if (pl_handoff_empty(&db->writes) && !db->closing)
+            uv_sem_wait(&db->write_sem);
+        db->writer_sleeps = false;
+    }
 }
 
 /* The first member of the next group; NULL: the database closes, and nothing is left. `alone`:
  * nothing else waits. */
 static struct pl_sql_request *begin(struct group *g, bool *alone)
 {
-    struct pl_sqlite *db = g->db;
-    uv_mutex_lock(&db->mutex);
-    while (db->writes_len == 0 && !db->closing)
-        uv_cond_wait(&db->write_cond, &db->mutex);
-    g->n = g->urgent = 0;
-    g->others = db->writes_len;
+    if (!await(g))
+        return NULL;
+    g->n = g->urgent_n = 0;
+    g->others = g->db->writes_len;
     g->others_ns = 0;
     struct pl_sql_request *r = take(g);
-    *alone = db->writes_len == 0;
-    uv_mutex_unlock(&db->mutex);
+    *alone = none_waits(g);
     return r;
 }
 
@@ -95,15 +126,12 @@ static struct pl_sql_request *begin(struct group *g, bool *alone)
  * taken along however late it comes. */
 static struct pl_sql_request *join(struct group *g)
 {
-    struct pl_sqlite *db = g->db;
     uint64_t share = g->commit_ns > SHARE_NS ? g->commit_ns : SHARE_NS;
-    struct pl_sql_request *r = NULL;
-    uv_mutex_lock(&db->mutex);
-    bool others = g->others > 0 && (g->urgent == 0 || g->others_ns < share);
-    if (g->n < db->config.group_max && (others || !pl_list_empty(&db->urgent)))
-        r = take(g);
-    uv_mutex_unlock(&db->mutex);
-    return r;
+    gather(g);
+    bool others = g->others > 0 && (g->urgent_n == 0 || g->others_ns < share);
+    if (g->n < g->db->config.group_max && (others || !pl_list_empty(&g->urgent)))
+        return take(g);
+    return NULL;
 }
 
 /* Runs members until the group is complete. -1 with `err` when all of it is lost. */
@@ -158,20 +186,21 @@ static void give_back(struct group *g, uint64_t took)
 {
     struct pl_sqlite *db = g->db;
     struct pl_list *link;
-    uv_mutex_lock(&db->mutex);
+    uint32_t failed = 0;
     while ((link = pl_list_shift(&g->members)) != NULL) {
         struct pl_sql_request *r = pl_container_of(link, struct pl_sql_request, link);
-        if (r->err.code != NULL)
-            db->stats.failed++;
-        pl_list_push(r->urgent ? &db->done_urgent : &db->done, link);
+        failed += r->err.code != NULL;
+        pl_handoff_put(r->urgent ? &db->done_urgent : &db->done, link);
     }
+    uv_async_send(&db->async);
+    uv_mutex_lock(&db->stats_mutex);
+    db->stats.failed += failed;
     db->stats.groups++;
     db->stats.transactions += g->n;
     db->stats.commit_ns += took;
     if (took > db->stats.commit_max_ns)
         db->stats.commit_max_ns = took;
-    uv_async_send(&db->async);
-    uv_mutex_unlock(&db->mutex);
+    uv_mutex_unlock(&db->stats_mutex);
 }
 
 void pl_sqlite_writer_main(void *arg)
@@ -180,6 +209,8 @@ void pl_sqlite_writer_main(void *arg)
     struct group group = {.db = w->db, .conn = &w->conn};
     struct pl_sql_request *first;
     bool alone;
+    pl_list_init(&group.urgent);
+    pl_list_init(&group.writes);
     pl_list_init(&group.members);
     while ((first = begin(&group, &alone)) != NULL) {
         uint64_t since = pl_now_ns();
