@@ -1,10 +1,12 @@
 -- How a bot's updates come: from polling to a webhook and back, by command and over HTTP, over TLS of the host itself.
 
+local bots = require "parley.store.bots"
 local certificate = require "spec.support.certificate"
 local eventually = require "spec.support.eventually"
 local fs = require "host.fs"
 local host = require "spec.support.host"
 local json = require "host.json"
+local meters = require "parley.ops.meters"
 local programs = require "spec.support.process"
 local sim = require "parley.sim.telegram"
 local transport = require "parley.channels.telegram.transport"
@@ -132,6 +134,22 @@ describe("the transport of a bot", function()
     r = admin("POST", "/api/v1/admin/bots/shop/webhook", { url = base, certificate = fs.read(pair.certificate) })
     assert.equal(200, r.status)
     told(3)
+  end)
+
+  it("is told to Telegram before it is told to the host, whose poll is refused meanwhile: no conflict", function()
+    local said = "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first"
+    local function failures()
+      return meters.registry:render():match 'parley_telegram_poll_failures_total{[^\n]*conflict[^\n]*} (%d+)'
+    end
+    local before = failures()
+    local refused = { kind = "status", status = 409, description = said, method = "getUpdates" }
+    s:act("faults", refused)
+    write "/count" -- ends the poll that waits
+    eventually("it is refused", function() return #s.faults.rules == 0 end)
+    write "/count"
+    told(2)
+    assert.is_nil(bots.get(h.core.db, "shop").problem)
+    assert.equal(before, failures())
   end)
 
   it("forgets what waits at Telegram when it is told to", function()

@@ -13,6 +13,7 @@ M.__index = M
 
 local RETRY_S, RETRY_MAX_S = 5, 300
 local CALM_S = 60
+local ORDER_S = 2 -- until an order has reached every worker, amply
 
 ---@class parley.BotRunner
 ---@field bot parley.Bot
@@ -87,13 +88,24 @@ local function introduce(self)
   return bot.username ~= nil
 end
 
+-- A webhook is told to Telegram first, then to this host, whose poll is refused in between: only
+-- when it is refused once more has somebody else set it.
+local function ask(self, ...)
+  local result, err = self.api:call(...)
+  if err and err.code == "conflict" and err.message:find "[Ww]ebhook" and not self.problem then
+    self:sleep(ORDER_S)
+    if self:held() then return self.api:call(...) end
+  end
+  return result, err
+end
+
 -- The client as the poller has it: what it hears is noted, and a token that Telegram does not know
 -- is not tried again and again.
 local function watched(self)
   local pause = RETRY_S
   return {
     call = function(_, ...)
-      local result, err = self.api:call(...)
+      local result, err = ask(self, ...)
       note(self, err)
       if not err then
         self.state, pause = "polling", RETRY_S
