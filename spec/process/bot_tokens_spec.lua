@@ -89,7 +89,7 @@ describe("the tokens of bots", function()
     said[#said + 1] = h:file "out" .. h:file "err"
     if fs.exists(home .. "/data/parley.db") then
       local db = assert(sqlite.open { path = home .. "/data/parley.db" })
-      assert.equal(2, db:first("SELECT count(*) AS n FROM bots WHERE token LIKE 'v1.%'").n)
+      assert.equal(3, db:first("SELECT count(*) AS n FROM bots WHERE token LIKE 'v1.%'").n)
       db:close()
     end
     local everything = table.concat(said, "\n")
@@ -105,13 +105,16 @@ describe("the tokens of bots", function()
     s:close()
   end)
 
-  it("that stand in the settings are asked for where a command has not got them", function()
+  it("that stand in the settings of the host are no command's business", function()
     s, secrets, said, home = assert(sim.start { limits = false }), {}, {}, support.temp_dir()
-    for _, order in ipairs { "doctor", "show" } do
-      local r = parley(nil, "bot", order, "main", "--home=" .. home)
-      assert.equal(78, r.code)
-      assert.matches("which is not set here: give this command TELEGRAM_BOT_TOKEN, as the host has it", r.err)
-    end
+    local main = s.world:add_bot { token = token_of(7000001), username = "main_bot" }
+    h = serve.start { home = home, env = { TELEGRAM_BOT_TOKEN = main.token, PARLEY_TELEGRAM_API = s:url() } }
+    eventually("it polls", function() return main.poller end)
+    local r = parley(nil, "bot", "show", "main", "--home=" .. home)
+    assert.equal(0, r.code, r.err)
+    assert.matches("main_bot", r.out)
+    assert.is_nil((r.out .. r.err):find(main.token, 1, true))
+    h:close()
     s:close()
   end)
 end)
