@@ -44,7 +44,8 @@ function M.new(deps)
     run = deps.run, log = deps.log, of_one = deps.of_one, of_all = deps.of_all,
     sources = {}, dialogs = {}, slots = fifo.new(),
     ring = fifo.new(), back = fifo.new(), -- sources that have something to start; back: crowds
-    calm = task.cond(), crowd_due = 0, -- calm: nothing of a calm source is to be served
+    calm = task.cond(), patient = 0, -- calm: nothing of a calm source is to be served; who waits
+    crowd_due = 0, -- when the next turn of a crowd is begun, whatever there is
     coming = {}, -- by dialog, how many messages are about to be added
     places = 0,  -- that are taken
     coming_in = 0, -- of them, those of messages that are not added yet
@@ -82,7 +83,13 @@ local function is_pressed(self)
 end
 
 local function tell_calm(self)
-  if self.crowds > 0 and not is_pressed(self) then self.calm:broadcast() end
+  if self.patient > 0 and not is_pressed(self) then self.calm:broadcast() end
+end
+
+local function await_calm(self, seconds)
+  self.patient = self.patient + 1
+  self.calm:wait(seconds)
+  self.patient = self.patient - 1
 end
 
 -- Whether what a source has goes behind all that others have.
@@ -211,7 +218,7 @@ local function let_calm(self)
   task.give_way(EVERY_S)
   local left = self.crowd_due - time.mono()
   if left > 0 and is_pressed(self) then
-    self.calm:wait(math.min(left, AHEAD_S))
+    await_calm(self, math.min(left, AHEAD_S))
     return false
   end
   return true
@@ -279,7 +286,7 @@ function M:give_way(source)
   if not s or not goes_last(self, s) then return false end
   local deadline = time.mono() + PATIENCE_S
   task.give_way(PATIENCE_S)
-  while is_pressed(self) and time.mono() < deadline do self.calm:wait(deadline - time.mono()) end
+  while is_pressed(self) and time.mono() < deadline do await_calm(self, deadline - time.mono()) end
   return true
 end
 
