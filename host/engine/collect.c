@@ -9,8 +9,8 @@
 
 /* In percent of what lived after the last cycle: LuaJIT begins one by itself at PAUSE, in the
  * middle of a turn; it is begun at DUE while the loop is quiet. */
-#define PAUSE 200
-#define DUE   160
+#define PAUSE 240
+#define DUE   180
 
 /* In percent of what is in use: while a cycle is under way turns allocate so much before they have
  * to collect again themselves. The loop is quiet before that, or never. */
@@ -20,8 +20,11 @@
  * of itself with a cycle, in percent, and falls at once. */
 #define GROWTH 112
 
-/* After so long the thread sleeps, unless an event comes: work of the kernel and of others waits on
- * this core behind a thread that computes (see share.c). After PIECE_NS timers are looked at. */
+/* A step takes 2 to 20 microseconds, a look for events nearly one, so that there is one for several
+ * steps. After a stretch the thread sleeps, unless an event comes: work of the kernel and of others
+ * waits on this core behind a thread that computes (see share.c). After PIECE_NS timers are looked
+ * at. */
+#define LOOK_NS    (15 * 1000)
 #define STRETCH_NS (PL_NS_PER_MS / 10)
 #define REST_NS    (50 * 1000)
 #define PIECE_NS   PL_NS_PER_MS
@@ -35,12 +38,13 @@ static bool is_wanted(void *arg)
 /* Steps for a stretch. Returns whether the cycle has ended; *event: somebody waits. */
 static bool stretch(struct pl_collect *collect, lua_State *L, bool *event)
 {
-    uint64_t until = pl_now_ns() + STRETCH_NS;
-    while (!(*event = pl_events_wait(collect->events, 0))) {
-        if (pl_gc_step(&collect->step, L))
-            return true;
-        if (pl_now_ns() > until)
-            return false;
+    uint64_t now = pl_now_ns(), until = now + STRETCH_NS;
+    while (now < until && !(*event = pl_events_wait(collect->events, 0))) {
+        uint64_t look = now + LOOK_NS;
+        do {
+            if (pl_gc_step(&collect->step, L))
+                return true;
+        } while ((now = pl_now_ns()) < look);
     }
     return false;
 }
