@@ -117,4 +117,14 @@ describe("the tokens of bots", function()
     h:close()
     s:close()
   end)
+
+  it("that stand in the settings add a bot when the host starts, which is said to who asks before", function()
+    s, secrets, said, home = assert(sim.start { limits = false }), {}, {}, support.temp_dir()
+    for _, order in ipairs { "doctor", "show" } do
+      local r = parley(nil, "bot", order, "main", "--home=" .. home)
+      assert.equal(1, r.code)
+      assert.matches("no bot 'main': a host that is started with TELEGRAM_BOT_TOKEN adds it", r.err)
+    end
+    s:close()
+  end)
 end)

@@ -1,6 +1,7 @@
 -- What an operator orders about bots, over HTTP and by the command line alike: each is one
 -- transaction with its audit row, and every worker follows.
 
+local adopt = require "parley.channels.telegram.adopt"
 local api = require "parley.channels.telegram.api"
 local audit = require "parley.store.audit"
 local bots = require "parley.store.bots"
@@ -54,7 +55,8 @@ function M.find(db, name)
   local row, err = bots.get(db, name)
   if err then return nil, err end
   if row then return row end
-  return refuse("bot_not_found", "no bot '%s'", name:sub(1, 40))
+  return refuse("bot_not_found", "no bot '%s'%s", name:sub(1, 40), name == adopt.NAME
+    and ": a host that is started with TELEGRAM_BOT_TOKEN adds it" or "")
 end
 
 ---Which worker polls and sends for a bot.
