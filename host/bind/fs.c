@@ -2,6 +2,7 @@
 #include "bind/bind.h"
 #include "drivers/files.h"
 #include "engine/task.h"
+#include "loop/process.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -137,6 +138,25 @@ static int fs_getenv(lua_State *L)
     return 1;
 }
 
+/* hold(path) -> true | nil, err: takes a lock file until this process ends, whatever it executes
+ * meanwhile: serve becomes the supervisor. "busy", with err.pid: another process has it. */
+static int fs_hold(lua_State *L)
+{
+    const char *path = luaL_checkstring(L, 1);
+    pid_t owner = 0;
+    struct pl_err err = {0};
+    int fd = pl_process_lock(path, &owner, &err);
+    if (fd < 0) {
+        int n = pl_lua_push_fail(L, &err);
+        lua_pushinteger(L, (lua_Integer)owner);
+        lua_setfield(L, -2, "pid");
+        return n;
+    }
+    pl_process_cloexec(fd, false);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
 /* data_dir() -> where lua/, plugins/, conf/ and migrations/ of the program lie */
 static int fs_data_dir(lua_State *L)
 {
@@ -174,7 +194,8 @@ int pl_bind_fs(lua_State *L)
         {"stat", fs_stat},     {"exists", fs_exists},     {"mkdir", fs_mkdir},
         {"remove", fs_remove}, {"realpath", fs_realpath}, {"isatty", fs_isatty},
         {"getenv", fs_getenv}, {"data_dir", fs_data_dir}, {"version", fs_version},
-        {"cores", fs_cores},   {"hostname", fs_hostname}, {NULL, NULL},
+        {"cores", fs_cores},   {"hostname", fs_hostname}, {"hold", fs_hold},
+        {NULL, NULL},
     };
     lua_newtable(L);
     luaL_register(L, NULL, functions);

@@ -1,3 +1,4 @@
+local database = require "spec.support.database"
 local fs = require "host.fs"
 local json = require "host.json"
 local programs = require "spec.support.process"
@@ -69,6 +70,22 @@ describe("parley serve", function()
     assert.equal(75, code)
     assert.matches("another parley serve %(pid " .. h.pid .. "%) runs on this home", out)
     assert.equal(200, h:say("d", "/echo still here").status)
+  end)
+
+  it("refuses a database in a file with which the host of another home works", function()
+    if database.is_postgres then return pending "PostgreSQL is for several" end
+    local path = serve.start { wait = false }
+    path:close()
+    local url = "sqlite:" .. path.home .. "/shared/one.db"
+    local first = start { env = { PARLEY_DATABASE_URL = url } }
+    local second = start { env = { PARLEY_DATABASE_URL = url }, wait = false }
+    assert.equal(75, second:exit_code())
+    assert.matches("another parley serve %(pid " .. first.pid .. "%) works with the database", second:file "err")
+    assert.equal(200, first:say("d", "/echo still here").status)
+    first:signal "TERM"
+    assert.equal(0, first:exit_code())
+    local third = start { env = { PARLEY_DATABASE_URL = url } }
+    assert.equal(200, third:say("d", "/echo after it").status)
   end)
 
   it("shows its status, and says when no host runs", function()

@@ -43,6 +43,7 @@ or from a terminal:
 
 local DATABASE_S = 15 -- a server that is started together with this host
 
+local PRIVATE = tonumber("700", 8)
 local DEV_SCOPES = { "dialogs:read", "dialogs:write", "users:write" }
 
 -- Whether the token of the file is one of this database. Its secret is not checked: that takes the
@@ -94,6 +95,25 @@ local function prepare(cfg)
   return greeting, err
 end
 
+-- A database in a file is for one host: two, of different homes, would each take the work of the
+-- other for left over. What runs on this home the supervisor finds out, and says.
+local function take_database(cfg, dir)
+  local path = cfg.database_url:match "^sqlite:(.+)$"
+  if not path then return true end
+  local folder = path:match "^(.*)/[^/]*$"
+  if folder then
+    local ok, err = fs.mkdir(folder, PRIVATE)
+    if not ok then return nil, err end
+  end
+  local ok, err = fs.hold(path .. "-host")
+  if ok or err.code ~= "busy" then return ok, err end
+  local here = tonumber((fs.read(dir .. "/run/parley.pid", 32) or ""):match "^%d+")
+  if here == err.pid then return true end
+  err.message = ("another parley serve (pid %d) works with the database %s: SQLite is for one "
+    .. "host, PostgreSQL for several"):format(err.pid, path)
+  return nil, err
+end
+
 local function worker_arguments(o, dir)
   local argv = { "--worker", "--home", dir }
   if o.config then argv[4], argv[5] = "--config", fs.realpath(o.config) or o.config end
@@ -114,6 +134,8 @@ function M.run(o)
     ok, err = certificate.read(cfg)
     if not ok then return exit.failed(err) end
   end
+  ok, err = take_database(cfg, dir)
+  if not ok then return exit.failed(err) end
   local greeting
   greeting, err = prepare(cfg)
   if not greeting then return exit.failed(err) end
