@@ -193,6 +193,23 @@ describe("the queue of turns", function()
     assert.equal(1, crowd())
   end)
 
+  it("does not hold back a crowd that is alone, and has had few messages before", function()
+    local most = 0
+    new(function()
+      while most < 2 and not q.closed do
+        task.sleep(0)
+        most = math.max(most, q.sources.many.busy)
+      end
+      return true
+    end)
+    q.yields = true
+    local rows = {}
+    for i = 1, 100 do rows[i] = row("many", "m" .. i, i) end
+    add("many", { row("many", "m", 0) })
+    add("many", rows)
+    done()
+  end)
+
   it("begins nothing of a crowd while a calm source has something that is to be served", function()
     new(function(r)
       ran[#ran + 1] = r.source

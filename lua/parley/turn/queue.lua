@@ -52,7 +52,8 @@ function M.new(deps)
     crowds = 0, crowd_set = {}, -- sources that have many of them
     ready = 0,   -- dialogs that could be served
     busy = 0,    -- slots that are taken
-    mixed_until = 0, calm_until = 0,
+    mixed_until = 0,
+    calm_until = 0, others_calm_until = 0, -- others: than the one that was calm last
     yields = deps.yields,
   }, M)
 end
@@ -68,9 +69,21 @@ local function source_of(self, name)
   return s
 end
 
+-- Until when another source counts as one that writes, and is calm. A crowd was none itself before.
+local function calm_beside(self, s)
+  return self.calm_source == s.name and self.others_calm_until or self.calm_until
+end
+
+local function note_calm(self, s)
+  if s.name ~= self.calm_source then
+    self.calm_source, self.others_calm_until = s.name, self.calm_until
+  end
+  self.calm_until = time.mono() + AMONG_OTHERS_S
+end
+
 local function slots_of(self, s)
   local now = time.mono()
-  if self.yields and s.is_crowd and now < self.calm_until then return SLOTS_OF_CROWD end
+  if self.yields and s.is_crowd and now < calm_beside(self, s) then return SLOTS_OF_CROWD end
   return now < self.mixed_until and SLOTS_AMONG_OTHERS or SLOTS_OF_ONE
 end
 
@@ -94,7 +107,7 @@ end
 
 -- Whether what a source has goes behind all that others have.
 local function goes_last(self, s)
-  return s.is_crowd and (time.mono() < self.calm_until or is_pressed(self))
+  return s.is_crowd and (time.mono() < calm_beside(self, s) or is_pressed(self))
 end
 
 -- A source stands in the ring while it has something to start, and a slot for it.
@@ -340,7 +353,7 @@ function M:add(rows)
     end
     local s = self.sources[row.source]
     come_in(self, s, -1)
-    if not s.is_crowd then self.calm_until = time.mono() + AMONG_OTHERS_S end
+    if not s.is_crowd then note_calm(self, s) end
     local d = self.dialogs[row.dialog_id]
     if not d then
       d = { id = row.dialog_id, source = s, rows = fifo.new() }
