@@ -96,9 +96,7 @@ static void reader_main(void *arg)
             return;
         struct pl_sql_request *r = pl_container_of(link, struct pl_sql_request, link);
         pl_sqlite_run_statements(&w->conn, r);
-        uv_mutex_lock(&db->stats_mutex);
-        db->stats.reads++;
-        uv_mutex_unlock(&db->stats_mutex);
+        db->reads_done++;
         pl_handoff_put(&db->done, &r->link);
         uv_async_send(&db->async);
     }
@@ -187,6 +185,7 @@ static void stats(struct pl_sql *sql, struct pl_sql_stats *out)
     uv_mutex_lock(&db->stats_mutex);
     *out = db->stats;
     uv_mutex_unlock(&db->stats_mutex);
+    out->reads = db->reads_done;
     out->queued = db->writes_len;
     out->reads_queued = reads_waiting(db);
 }

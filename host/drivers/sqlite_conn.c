@@ -96,8 +96,8 @@ int pl_sqlite_conn_open(struct pl_sqlite_conn *c, const struct pl_sqlite_config 
     sqlite3_extended_result_codes(c->db, 1);
     sqlite3_busy_timeout(c->db, config->busy_ms);
     /* FULL: a commit is on disk when it returns. trusted_schema off: a file that somebody else
-     * wrote may not call functions by its views. Checkpoints are not a
-     * commit's: see sqlite_checkpoint.h. */
+     * wrote may not call functions by its views. No commit makes a checkpoint: see
+     * sqlite_checkpoint.h. */
     static const char pragmas[] = "PRAGMA journal_mode=WAL;"
                                   "PRAGMA synchronous=FULL;"
                                   "PRAGMA foreign_keys=ON;"

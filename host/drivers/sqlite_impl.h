@@ -1,4 +1,4 @@
-/* The inside of the SQLite driver, shared by its two files only. */
+/* The inside of the SQLite driver, shared by its files only. */
 #ifndef PL_DRIVERS_SQLITE_IMPL_H
 #define PL_DRIVERS_SQLITE_IMPL_H
 
@@ -37,7 +37,8 @@ struct pl_sqlite {
     struct pl_list reads;
     uint32_t reads_len;
 
-    uv_mutex_t stats_mutex; /* these; seldom asked for */
+    _Atomic uint64_t reads_done;
+    uv_mutex_t stats_mutex; /* the next; between the writer and who asks, seldom */
     struct pl_sql_stats stats;
 
     struct pl_sqlite_worker writer;

@@ -48,7 +48,7 @@ static void on_prepare(uv_prepare_t *handle)
     uint64_t now = pl_now_ns(), waited = uv_metrics_idle_time(handle->loop);
     uint64_t took = now - turns->began_ns, idle = waited - turns->waited_ns;
     took = took > idle ? took - idle : 0;
-    if (turns->looking && took < EMPTY_NS) {
+    if (turns->looking && turns->wanted != NULL && took < EMPTY_NS) {
         turns->work(turns->work_arg);
         now = pl_now_ns();
     } else {

@@ -30,7 +30,7 @@ void pl_turns_init(struct pl_turns *turns, uv_loop_t *uv);
 
 /* What is done while the loop has nothing else to do: `wanted` tells before each wait whether there
  * is any, and then the loop does not wait. When it has looked for events and has found none, `work`
- * does a piece, and returns as soon as an event is there. Its time is no turn's. */
+ * does a piece, and returns as soon as an event is there. Its time is no turn's. NULL: no more. */
 void pl_turns_when_quiet(struct pl_turns *turns, bool (*wanted)(void *arg), void (*work)(void *arg),
                          void *arg);
 
