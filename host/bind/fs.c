@@ -29,18 +29,31 @@ static int push_true(lua_State *L)
     return 1;
 }
 
-/* read(path[, max]) -> text | nil, err */
-static int fs_read(lua_State *L)
+static int push_file(lua_State *L, int (*read_file)(const char *path, size_t max,
+                                                    struct pl_buf *out, struct pl_err *err))
 {
     const char *path = luaL_checkstring(L, 1);
     size_t max = (size_t)luaL_optnumber(L, 2, READ_MAX);
     struct pl_buf out = {0};
     struct pl_err err;
-    int rc = pl_file_read(path, max, &out, &err);
+    int rc = read_file(path, max, &out, &err);
     if (rc == 0)
         lua_pushlstring(L, out.len > 0 ? out.data : "", out.len);
     pl_buf_free(&out);
     return rc == 0 ? 1 : pl_lua_push_fail(L, &err);
+}
+
+/* read(path[, max]) -> text | nil, err. Of regular files only: nothing else may be waited for. */
+static int fs_read(lua_State *L)
+{
+    return push_file(L, pl_file_read);
+}
+
+/* read_any(path[, max]) -> text | nil, err. For commands: also of a pipe, whose end it waits for.
+ */
+static int fs_read_any(lua_State *L)
+{
+    return push_file(L, pl_file_read_any);
 }
 
 /* write(path, text[, mode = 0644]) -> true | nil, err. Replaced in one step, on disk on return. */
@@ -190,11 +203,22 @@ static int fs_version(lua_State *L)
 int pl_bind_fs(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"read", fs_read},     {"write", fs_write},       {"list", fs_list},
-        {"stat", fs_stat},     {"exists", fs_exists},     {"mkdir", fs_mkdir},
-        {"remove", fs_remove}, {"realpath", fs_realpath}, {"isatty", fs_isatty},
-        {"getenv", fs_getenv}, {"data_dir", fs_data_dir}, {"version", fs_version},
-        {"cores", fs_cores},   {"hostname", fs_hostname}, {"hold", fs_hold},
+        {"read", fs_read},
+        {"write", fs_write},
+        {"list", fs_list},
+        {"stat", fs_stat},
+        {"exists", fs_exists},
+        {"mkdir", fs_mkdir},
+        {"remove", fs_remove},
+        {"realpath", fs_realpath},
+        {"isatty", fs_isatty},
+        {"getenv", fs_getenv},
+        {"data_dir", fs_data_dir},
+        {"version", fs_version},
+        {"cores", fs_cores},
+        {"hostname", fs_hostname},
+        {"hold", fs_hold},
+        {"read_any", fs_read_any},
         {NULL, NULL},
     };
     lua_newtable(L);

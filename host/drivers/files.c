@@ -8,31 +8,54 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-int pl_file_read(const char *path, size_t max, struct pl_buf *out, struct pl_err *err)
+/* Appends what is to be read until its end. */
+static int read_all(int fd, const char *path, size_t max, struct pl_buf *out, struct pl_err *err)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return pl_fail_errno(err, errno, "file.read", path);
-    int rc = 0;
     size_t begin = out->len;
     for (;;) {
         pl_buf_reserve(out, 65536);
         ssize_t n = read(fd, out->data + out->len, out->cap - out->len);
         if (n == 0)
-            break;
+            return 0;
         if (n < 0 && errno == EINTR)
             continue;
-        if (n < 0) {
-            rc = pl_fail_errno(err, errno, "file.read", path);
-            break;
-        }
+        if (n < 0)
+            return pl_fail_errno(err, errno, "file.read", path);
         out->len += (size_t)n;
-        if (out->len - begin > max) {
-            rc = pl_fail(err, PL_E_TOO_LARGE, false, "file.read", "%s has more than %zu bytes",
-                         path, max);
-            break;
-        }
+        if (out->len - begin > max)
+            return pl_fail(err, PL_E_TOO_LARGE, false, "file.read", "%s has more than %zu bytes",
+                           path, max);
     }
+}
+
+static int check_regular(int fd, const char *path, struct pl_err *err)
+{
+    struct stat st;
+    if (fstat(fd, &st) < 0)
+        return pl_fail_errno(err, errno, "file.read", path);
+    if (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)) /* of a folder, reading says what it is */
+        return 0;
+    return pl_fail(err, PL_E_INVALID, false, "file.read", "%s: not a regular file", path);
+}
+
+int pl_file_read(const char *path, size_t max, struct pl_buf *out, struct pl_err *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); /* a FIFO must not block */
+    if (fd < 0)
+        return pl_fail_errno(err, errno, "file.read", path);
+    int rc = check_regular(fd, path, err);
+    if (rc == 0)
+        rc = read_all(fd, path, max, out, err);
+    close(fd);
+    return rc;
+}
+
+int pl_file_read_any(const char *path, size_t max, struct pl_buf *out, struct pl_err *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0)
+        return pl_fail_errno(err, errno, "file.read", path);
+    int rc = read_all(fd, path, max, out, err);
     close(fd);
     return rc;
 }

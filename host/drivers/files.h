@@ -8,8 +8,13 @@
 
 #include <stdint.h>
 
-/* Appends the file to `out`. "too_large" beyond `max` bytes. */
+/* Appends the file to `out`. "too_large" beyond `max` bytes. "invalid" for a FIFO, a device and the
+ * like, whose reading might never end. */
 int pl_file_read(const char *path, size_t max, struct pl_buf *out, struct pl_err *err);
+
+/* The same of whatever the user of a command has named, such as the pipe of a shell's <(command):
+ * waits for its end. */
+int pl_file_read_any(const char *path, size_t max, struct pl_buf *out, struct pl_err *err);
 
 /* Replaces the file in one step: a temporary file beside it, fsync, rename, fsync of the folder. */
 int pl_file_write(const char *path, const char *data, size_t len, int mode, struct pl_err *err);

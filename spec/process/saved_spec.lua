@@ -2,6 +2,7 @@
 
 local fs = require "host.fs"
 local json = require "host.json"
+local programs = require "spec.support.process"
 local serve = require "spec.support.serve"
 local saved = require "parley.ops.saved"
 local task = require "host.task"
@@ -80,6 +81,27 @@ describe("a running host of a developer", function()
     plugin("shop", "mended")
     says("/shop", "mended")
   end)
+
+  -- A FIFO that nobody writes to is never read to its end.
+  for _, file in ipairs { "manifest.json", "main.lua", "lib/words.lua", "locales/en.json" } do
+    it("says of a FIFO in the place of " .. file .. " that it is none, and goes on with what was well", function()
+      plugin("shop", "fine")
+      write("plugins/shop/lib/words.lua", "return {}")
+      write("plugins/shop/locales/en.json", "{}")
+      says("/shop", "fine")
+      local path = s.home .. "/plugins/shop/" .. file
+      assert.equal(0, programs.run({ "mkfifo", s.home .. "/fifo" }).code)
+      assert(os.rename(s.home .. "/fifo", path)) -- in one step: the watch is to see no plugin without the file
+      finally(function() os.remove(path) end) -- before anything else would write there, and wait
+      local code, out = s:run "reload"
+      assert.equal(78, code, out)
+      assert.matches(path .. ": not a regular file", out, 1, true)
+      assert.equal("fine", s:say("d", "/shop").body.text)
+      assert(os.remove(path))
+      plugin("shop", "mended")
+      says("/shop", "mended")
+    end)
+  end
 
   it("reloads by hand all the same, also while it reloads by itself", function()
     for i = 1, 5 do

@@ -46,7 +46,7 @@ local function wrong(fmt, ...) return exit.usage("conformance: " .. fmt:format(.
 ---@return table|nil settings
 ---@return string|nil problem
 local function read_settings(path)
-  local text, err = fs.read(path, 1048576)
+  local text, err = fs.read_any(path, 1048576)
   if not text then return nil, err.message end
   local settings, problem = json.decode(text)
   if settings == nil then return nil, ("%s: %s"):format(path, problem.message) end

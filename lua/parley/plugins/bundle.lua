@@ -21,12 +21,12 @@ local function read_all(dir, ext)
   local out = {}
   if not fs.exists(dir) then return out end
   local names, err = fs.list(dir)
-  if not names then return nil, err end
+  if not names then return fail("%s", err.message) end
   for _, file in ipairs(names) do
     local name = file:match("^([%w_-]+)%." .. ext .. "$")
     if name then
       out[name], err = fs.read(dir .. "/" .. file, SOURCE_MAX)
-      if not out[name] then return nil, err end
+      if not out[name] then return fail("%s", err.message) end
     end
   end
   return out
@@ -84,7 +84,7 @@ function M.read(dir, name)
   end
   local main, lib, texts, err
   main, err = fs.read(dir .. "/main.lua", SOURCE_MAX)
-  if not main then return nil, err end
+  if not main then return fail("%s", err.message) end
   lib, err = read_all(dir .. "/lib", "lua")
   if not lib then return nil, err end
   texts, err = read_all(dir .. "/locales", "json")

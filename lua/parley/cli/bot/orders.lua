@@ -36,7 +36,7 @@ local function check_list(text)
 end
 
 local function check_object(path)
-  local text, err = fs.read(path, FILE_MAX)
+  local text, err = fs.read_any(path, FILE_MAX)
   if not text then return nil, err.message end
   local value, problem = json.decode(text)
   if type(value) ~= "table" or json.is_array(value) then
@@ -65,7 +65,7 @@ M.settings = {
 function M.token(o)
   local text, err
   if o.token_file then
-    text, err = fs.read(o.token_file, FILE_MAX)
+    text, err = fs.read_any(o.token_file, FILE_MAX)
   else
     text = fs.getenv(ENV)
     if not text then

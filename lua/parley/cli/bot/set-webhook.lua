@@ -8,7 +8,7 @@ local transport = require "parley.channels.telegram.transport"
 local CERTIFICATE_MAX = 64 * 1024
 
 local function check_certificate(path)
-  local text, err = fs.read(path, CERTIFICATE_MAX)
+  local text, err = fs.read_any(path, CERTIFICATE_MAX)
   if not text then return nil, err.message end
   if not text:find("-----BEGIN CERTIFICATE-----", 1, true) then
     return nil, path .. ": a certificate in PEM expected"

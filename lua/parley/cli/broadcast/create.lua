@@ -36,7 +36,7 @@ end
 local function read_body(o)
   if (o.file ~= nil) == (o.text ~= nil) then return wrong "either --file or --text is needed" end
   if o.text then return { actions = json.array { { type = "send", text = o.text } } } end
-  local text, err = fs.read(o.file, FILE_MAX)
+  local text, err = fs.read_any(o.file, FILE_MAX)
   if not text then return nil, err end
   local body
   body, err = json.decode(text)
@@ -48,7 +48,7 @@ local function read_body(o)
 end
 
 local function read_list(path)
-  local text, err = fs.read(path, LIST_MAX)
+  local text, err = fs.read_any(path, LIST_MAX)
   if not text then return nil, err end
   local audience, line = { dialogs = {}, telegram_ids = {} }, 0
   for word in text:gmatch "([^\n]*)\n?" do
