@@ -23,6 +23,10 @@ local cases = {
   log = function(c) c.log:info(setmetatable({}, { __tostring = function() return {} end })) end,
   named = function(c) c:t("hello", { name = setmetatable({}, { __tostring = error }) }) end,
   session = function(c) c.session.key = { a = { 1, function() end } } end,
+  history = function(c) c:history(setmetatable({}, { __tostring = function() return 1 end })) end,
+  member = function(c) return c.kv[setmetatable({}, { __tostring = error })] end,
+  field = function(c) c:reply { text = "x", [setmetatable({}, { __tostring = function() return {} end })] = 1 } end,
+  address = function() parley.text():link("x", setmetatable({}, { __tostring = function() end })) end,
   schema = function(c) return c.llm:chat { messages = { { role = "user", content = "x" } },
     json_schema = { type = "string", pattern = "(" } } end,
   bytes = function(c) return c.llm:chat { messages = { { role = "user", content = "\255" } } } end,
@@ -67,6 +71,10 @@ describe("misuse", function()
     more = "text:reply: a table expected, got number",
     log = "log: the __tostring of the message fails", named = "t: the __tostring of 'name' fails",
     session = "session.key.a.2 is a function, which cannot be kept in a session",
+    history = "history: a positive whole number expected, got table", member = "c.kv has no 'table'",
+    address = "text:link: a URL with http:// or https:// expected, got 'table'",
+    field = "reply: there is no field 'table'; there are: album, audio, buttons, contact, document, entities, format, "
+      .. "keyboard, lane, location, photo, poll, reply_to, silent, sticker, text, video, voice",
   } do
     it("of the SDK is an error at the author's line: " .. name, function()
       assert.equal(("wrong/main.lua:%d: %s"):format(line_of(name), message), h:say("d", "/try " .. name).body.text)

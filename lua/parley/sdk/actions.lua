@@ -155,7 +155,8 @@ end
 function C:set_locale(locale)
   mine(self, "set_locale")
   if locale ~= nil and (type(locale) ~= "string" or not locale:find "^%a%a%a?[%-_%w]*$") then
-    misuse("set_locale: a locale like 'uk' or 'uk-UA' expected, or nil, got '%s'", tostring(locale))
+    misuse("set_locale: a locale like 'uk' or 'uk-UA' expected, or nil, got '%s'",
+      check.show(locale))
   end
   add(self, { type = "set_locale", locale = locale })
   if locale then self.locale = locale end

@@ -34,6 +34,14 @@ end
 ---@return boolean
 function M.is_placed(text) return text:find("^" .. plugin .. "/[^:]+:%d+: ") ~= nil end
 
+---What an author has given, as text: a __tostring of theirs may fail, or give none.
+---@param v any
+---@return string
+function M.show(v)
+  local good, text = pcall(tostring, v)
+  return good and text or type(v)
+end
+
 ---Raises at the author's line.
 function M.misuse(fmt, ...) error(M.position() .. fmt:format(...), 0) end
 
@@ -89,10 +97,10 @@ function M.fields(what, given, known)
     if not kind then
       -- Of several the same one each time.
       for other in pairs(given) do
-        if not known[other] and tostring(other) < tostring(key) then key = other end
+        if not known[other] and M.show(other) < M.show(key) then key = other end
       end
       local hint = M.hint(key, known)
-      M.misuse("%s: there is no field '%s'%s", what, tostring(key),
+      M.misuse("%s: there is no field '%s'%s", what, M.show(key),
         hint ~= "" and hint or "; there are: " .. M.list(known))
     elseif kind ~= "any" and type(value) ~= kind then
       M.misuse("%s: %s: a %s expected, got a %s", what, key, kind, type(value))

@@ -85,7 +85,7 @@ end
 function M.register(name, options, fn)
   if fn == nil then options, fn = {}, options end
   if type(name) ~= "string" or not name:find "^[%w_.]+$" or #name > 64 then
-    misuse("conversation: a name like 'book' expected, got '%s'", tostring(name))
+    misuse("conversation: a name like 'book' expected, got '%s'", check.show(name))
   end
   if type(options) ~= "table" then
     misuse("conversation '%s': a table of options expected, got %s", name, type(options))
@@ -114,7 +114,7 @@ end
 local function session_of(c, player)
   return setmetatable({}, {
     __index = function(_, key)
-      return (player:record("session " .. tostring(key), function() return c.session[key] end))
+      return (player:record("session " .. check.show(key), function() return c.session[key] end))
     end,
     __newindex = function(_, key, value)
       if player:is_live() then c.session[key] = journal.copy(value) end

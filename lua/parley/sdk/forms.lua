@@ -122,7 +122,7 @@ local function check_options(what, o)
   if type(o) ~= "table" then misuse("%s: a table of options expected, got %s", what, type(o)) end
   for key, value in pairs(o) do
     if not OPTIONS[key] then
-      misuse("%s: there is no option '%s'%s", what, tostring(key), check.hint(key, OPTIONS))
+      misuse("%s: there is no option '%s'%s", what, check.show(key), check.hint(key, OPTIONS))
     end
     if type(value) ~= OPTIONS[key] then
       misuse("%s: option '%s': a %s expected, got %s", what, key, OPTIONS[key], type(value))

@@ -40,7 +40,7 @@ local WORDS = {
 local function by_name(kind, pattern)
   on[kind] = function(key, given, fn)
     if type(key) ~= "string" or not key:find(pattern) then
-      misuse("on.%s: %s, expected, got '%s'", kind, WORDS[kind], tostring(key))
+      misuse("on.%s: %s, expected, got '%s'", kind, WORDS[kind], check.show(key))
     end
     if handlers[kind][key] then misuse("on.%s '%s' is registered twice", kind, key) end
     handlers[kind][key] = handler(kind, ("on.%s '%s'"):format(kind, key), key, given, fn)
@@ -86,7 +86,7 @@ local function check_spec(spec)
   end
   for field, kind in pairs(spec) do
     if type(field) ~= "string" or type(kind) ~= "string" then
-      misuse("on.callback: the type of '%s' is no text", tostring(field))
+      misuse("on.callback: the type of '%s' is no text", check.show(field))
     end
     if not TYPES[kind] and not kind:find "^enum%(.*[^,%s].*%)$" then
       misuse("on.callback: %s: string, int, number, bool or enum(a,b) expected, got '%s'%s", field,
@@ -120,7 +120,7 @@ function on.error(fn)
 end
 
 setmetatable(on, { __index = function(_, key)
-  misuse("p.on has no '%s'%s", tostring(key), check.hint(key, on))
+  misuse("p.on has no '%s'%s", check.show(key), check.hint(key, on))
 end })
 M.on = freeze("on", on)
 

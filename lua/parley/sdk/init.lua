@@ -119,7 +119,7 @@ export("self_check", function(config)
   if ok then return true end
   -- The table of an error says no line: then it is that of p.self_check.
   if type(err) == "table" then err = err.message or err.code end
-  local text = tostring(err)
+  local text = check.show(err)
   local where, what = text:match("^(" .. name .. "/[^:]+:%d+: )(.*)$")
   error((where or check_at) .. "the self check failed: " .. (what or text), 0)
 end)
@@ -129,7 +129,7 @@ end)
 local function migrate(from, fn)
   if type(from) ~= "number" or from < 1 or from % 1 ~= 0 then
     misuse("migrate: the version of the data that it begins from expected, like 1, got %s",
-      tostring(from))
+      check.show(from))
   end
   if type(fn) ~= "function" then misuse("migrate: a function expected, got %s", type(fn)) end
   if steps[from] then misuse("migrate: a step from version %d is there", from) end

@@ -15,7 +15,7 @@ for name, kind in pairs(FIELDS) do EVERY[name] = kind end
 local function check_id(what, id)
   if type(id) == "string" and #id <= 64 and id:find "^[%w_.:%-]+$" then return id end
   misuse("%s: an id of letters, digits and _ . : - expected, at most 64, got '%s'", what,
-    tostring(id))
+    check.show(id))
 end
 
 local function action_of(name, what, known)

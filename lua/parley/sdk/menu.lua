@@ -18,7 +18,7 @@ local VIEW = {
 ---p.menu("main", function(c, args) return { text = ..., rows = ... } end)
 local function menu(name, fn)
   if type(name) ~= "string" or not name:find "^[%w_.]+$" or #name > 32 then
-    misuse("menu: a name like 'main' expected, got '%s'", tostring(name))
+    misuse("menu: a name like 'main' expected, got '%s'", check.show(name))
   end
   if type(fn) ~= "function" then
     misuse("menu '%s': a function expected, got %s", name, fn == nil and "nothing" or type(fn))
@@ -39,7 +39,7 @@ local function check_button(name, b)
   for key, value in pairs(b) do
     local kind = BUTTON[key]
     if not kind then
-      wrong(name, "the button '%s' has no field '%s'%s", b.text, tostring(key),
+      wrong(name, "the button '%s' has no field '%s'%s", b.text, check.show(key),
         check.hint(key, BUTTON))
     elseif kind ~= "any" and type(value) ~= kind then
       wrong(name, "the button '%s': %s: a %s expected, got a %s", b.text, key, kind, type(value))
@@ -76,7 +76,7 @@ local function check_view(name, what)
   for key, value in pairs(what) do
     local kind = VIEW[key]
     if not kind then
-      wrong(name, "there is no field '%s'%s", tostring(key), check.hint(key, VIEW))
+      wrong(name, "there is no field '%s'%s", check.show(key), check.hint(key, VIEW))
     elseif kind ~= "any" and type(value) ~= kind then
       wrong(name, "%s: a %s expected, got a %s", key, kind, type(value))
     end
@@ -118,7 +118,7 @@ function C:menu(name, args)
     name, args = open.name, open.args
   end
   if not menus[name] then
-    misuse("menu: there is no p.menu(\"%s\", ...)%s", tostring(name), check.hint(name, menus))
+    misuse("menu: there is no p.menu(\"%s\", ...)%s", check.show(name), check.hint(name, menus))
   end
   if args ~= nil and type(args) ~= "table" then
     misuse("menu: a table of arguments expected, got %s", type(args))

@@ -44,7 +44,7 @@ local function check_press(what, b)
   if b.data.__talk ~= nil or check.registered.takes(b.data) then return end
   local fields = {}
   for name, value in pairs(b.data) do
-    fields[#fields + 1] = ("%s = %s"):format(tostring(name), type(value))
+    fields[#fields + 1] = ("%s = %s"):format(check.show(name), type(value))
   end
   table.sort(fields)
   misuse("%s: nobody takes the press of the button '%s': there is no p.on.callback for { %s }",

@@ -24,7 +24,7 @@ local function roles_of(what, role)
   for _, one in ipairs(list) do
     if not ROLES[one] then
       misuse("%s: role: user, operator or admin expected, or a list of them, got '%s'%s", what,
-        tostring(one), check.hint(one, ROLES))
+        check.show(one), check.hint(one, ROLES))
     end
     out[one] = true
   end

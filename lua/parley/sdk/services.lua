@@ -18,7 +18,7 @@ end
 local function library(name, functions)
   setmetatable(functions, {
     __index = function(_, key)
-      misuse("c.%s has no '%s'%s", name, tostring(key), check.hint(key, functions))
+      misuse("c.%s has no '%s'%s", name, check.show(key), check.hint(key, functions))
     end,
   })
   C[name] = freeze(name, functions)
@@ -140,7 +140,7 @@ parley.log = C.log
 function C:history(n)
   mine(self, "history")
   if n ~= nil and (type(n) ~= "number" or n < 1 or n % 1 ~= 0) then
-    misuse("history: a positive whole number expected, got %s", tostring(n))
+    misuse("history: a positive whole number expected, got %s", check.show(n))
   end
   return host("history", n or 20)
 end

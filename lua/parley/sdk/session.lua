@@ -1,6 +1,6 @@
 -- c.session: what the plugin keeps between events, read and written like a table.
 
-local misuse = parley.check.misuse
+local misuse, show = parley.check.misuse, parley.check.show
 
 -- What may be kept: JSON. Checked where it is written, so that the error is at the author's line;
 -- returns what is wrong.
@@ -15,7 +15,7 @@ local function check_json(v, path, depth)
   if getmetatable(v) then return path .. " has a metatable, which cannot be kept in a session" end
   if depth == 16 then return path .. " is nested too deep, or is a cycle" end
   for k, item in pairs(v) do
-    local problem = check_json(item, path .. "." .. tostring(k), depth + 1)
+    local problem = check_json(item, path .. "." .. show(k), depth + 1)
     if problem then return problem end
   end
 end

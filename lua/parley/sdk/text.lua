@@ -2,7 +2,7 @@
 -- they are, and what is bold or a link stands beside the text as entities (offsets and lengths in
 -- UTF-16 code units, as the Bot API has them).
 
-local misuse = parley.check.misuse
+local misuse, show = parley.check.misuse, parley.check.show
 
 local T = {}
 local meta = { __index = T, __metatable = false } -- not T itself: a text would lead to it
@@ -43,7 +43,7 @@ end
 function T:pre(s, language) return piece(self, s, { type = "pre", language = language }) end
 function T:link(s, url)
   if type(url) ~= "string" or not url:find "^https?://" then
-    misuse("text:link: a URL with http:// or https:// expected, got '%s'", tostring(url))
+    misuse("text:link: a URL with http:// or https:// expected, got '%s'", show(url))
   end
   return piece(self, s, { type = "text_link", url = url })
 end
