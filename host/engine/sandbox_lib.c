@@ -28,9 +28,10 @@ void pl_sandbox_push_slots(lua_State *L)
 /* slot(name) -> function | nil */
 static int raw_slot(lua_State *L)
 {
-    const char *name = luaL_checkstring(L, 1);
+    luaL_checkstring(L, 1);
     pl_sandbox_push_slots(L);
-    lua_getfield(L, -1, name);
+    lua_pushvalue(L, 1); /* all of it: a zero in a name does not end it */
+    lua_rawget(L, -2);
     return 1;
 }
 

@@ -48,7 +48,8 @@ end
 local function invalid(level, at) misuse(level + 1, "invalid UTF-8 at byte %d", at) end
 
 local function codes_next(s, i)
-  local at = i + 1
+  check(s, "string", 1, "codes")
+  local at = check(i, "number", 2, "codes") + 1
   if i > 0 then
     local _, n = decode(s, i)
     if not n then invalid(2, i) end

@@ -34,6 +34,8 @@ return {
     must = { raises = "main.lua:1: no module '../../etc/passwd': require finds the files of this plugin's lib/ only" } },
   { name = "requires another slot of its own state", source = "local m = require 'x\\0:seal'", lib = { y = "return 1" },
     must = { raises = "main.lua:1: no module 'x" } },
+  { name = "requires a module anew by longer names, with a zero in them", lib = { x = "return {}" },
+    source = "local a, m = require 'x', require 'x\\0 again' return a == m", must = { raises = "main.lua:1: no module 'x" } },
   { name = "requires a table, to be told its address", source = "local m = require({})",
     must = { raises = "main.lua:1: bad argument #1 to 'require' (string expected, got table)" } },
   { name = "makes userdata with newproxy", source = "return newproxy(true)", must = { raises = absent "newproxy" } },

@@ -43,6 +43,12 @@ return {
     source = "for _ in utf8.codes('a\\255') do end" },
   { name = "walks a text from a place that is none", must = { gives = { false, false } },
     source = "local f = utf8.codes('абв') return (pcall(f, 'абв', 2)), (pcall(f, 'абв', 0/0))" },
+  { name = "goes on with a walk from a text that is a place, and from none", must = { gives = {
+      "main.lua:2: bad argument #2 to 'codes' (number expected, got string)",
+      "main.lua:2: bad argument #1 to 'codes' (string expected, got number)" } }, source = [[
+    local f = utf8.codes('abc')
+    local function at(s, i) return select(2, pcall(function() local _, c = f(s, i) return c end)) end
+    return at('abc', '1'), at(7, 0)]] },
   { name = "walks what is no text", source = "for _ in utf8.codes(nil) do end", must = { raises =
     "main.lua:1: bad argument #1 to 'codes' (string expected, got nil)" } },
   { name = "takes overlong and half characters for characters", must = { gives = {}, n = 4 }, source = [[
