@@ -18,6 +18,7 @@ void pl_process_harden(void)
     prctl(PR_SET_DUMPABLE, 0);
 #endif
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a write beyond the limit of files fails, as on a full disk */
 }
 
 void pl_process_raise_descriptors(void)

@@ -210,6 +210,18 @@ describe("parley serve", function()
     assert.equal(3, h:status().workers[1].restarts)
   end)
 
+  it("stores nothing beyond the limit of a file's size, says so, and lives", function()
+    local h = start()
+    local pid = h:status().workers[1].pid
+    local function limit(bytes) programs.run { "prlimit", "--pid", tostring(pid), "--fsize=" .. bytes } end
+    limit "1:"
+    local r = h:say("d", "/echo x")
+    assert.equal(503, r.status, r.text)
+    limit "unlimited:"
+    assert.equal("x", h:say("d", "/echo x").body.text)
+    assert.equal(pid, h:status().workers[1].pid)
+  end)
+
   it("disables the plugin that has hung it, until an operator reloads", function()
     local h = start { prepare = function(home)
       write_plugin(home, "stuck", "p.on.command('stuck', function(c) while true do end end)",
