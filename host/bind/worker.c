@@ -260,6 +260,8 @@ int pl_bind_worker(lua_State *L)
         lua_setfield(L, -2, "index");
         lua_pushinteger(L, (lua_Integer)info->count);
         lua_setfield(L, -2, "count");
+        lua_pushboolean(L, info->replaces);
+        lua_setfield(L, -2, "replaces");
     }
     return 1;
 }

@@ -149,6 +149,8 @@ static void describe(struct worker *w, int channel, struct pl_buf *out)
                   (unsigned long long)(c->hang_ns / 8 / PL_NS_PER_MS));
     for (uint32_t i = 0; i < c->listeners_len; i++)
         pl_buf_printf(out, ";listen.%s=%d", c->listeners[i].name, c->listeners[i].fd);
+    if (w->s->announced)
+        pl_buf_printf(out, ";replaces=1");
     if (w->suspect.plugin[0] != '\0')
         pl_buf_printf(out, ";suspect=%s;suspect_signal=%d;suspect_trace=%s", w->suspect.plugin,
                       w->suspect.signal, w->suspect.trace);

@@ -75,6 +75,8 @@ static void read_description(char *text, struct inherited *in)
             in->shelf = n;
         else if (strcmp(item, "beat_ms") == 0)
             in->beat_ms = n;
+        else if (strcmp(item, "replaces") == 0)
+            W.info.replaces = n != 0;
         else if (strncmp(item, "listen.", 7) == 0)
             add_listener(item + 7, n);
         else if (strcmp(item, "suspect") == 0)

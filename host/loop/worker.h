@@ -9,6 +9,7 @@
 
 struct pl_worker_info {
     uint32_t index, count;
+    bool replaces; /* another worker, of a host that has served */
     uint32_t listeners_len;
     struct {
         char name[PL_LISTENER_NAME_MAX];

@@ -293,14 +293,23 @@ local function environment(dir, getenv, load_file)
 end
 
 ---Evaluates a file of the configuration. Raises with file and line.
-local function evaluate(path, getenv)
-  local source, err = fs.read(path, 1024 * 1024)
+---@param texts table<string, string> gets the text; has it when it is `known`
+local function evaluate(path, getenv, texts, known)
+  local source, err
+  if known then
+    source, err = texts[path], { message = path .. " was not kept" }
+  else
+    source, err = fs.read(path, 1024 * 1024)
+  end
   if not source then error(err.message, 0) end
+  texts[path] = source
   local chunk, syntax = loadstring(source, "@" .. problems.chunk(path))
   if not chunk then error(problems.unfold(path, syntax), 0) end
   if source:byte(1) == 27 then error(path .. ": bytecode is not accepted", 0) end
   local dir = path:match "^(.*)/[^/]*$" or "."
-  setfenv(chunk, environment(dir, getenv, function(p) return (evaluate(p, getenv)) end))
+  setfenv(chunk, environment(dir, getenv, function(p)
+    return (evaluate(p, getenv, texts, known))
+  end))
   local ok, value = pcall(chunk)
   if not ok then error(type(value) == "string" and problems.unfold(path, value) or value, 0) end
   return value, source
@@ -352,17 +361,25 @@ end
 
 ---Loads and checks the configuration of a home.
 ---@param home string
----@param opts {file: string|nil, getenv: function|nil}|nil
----@return table|nil config `again()` loads it anew; `evaluate(file)` gives what another file
----  returns and its text, behind pcall's boolean
+---@param opts {file: string|nil, getenv: function|nil, texts: table<string, string>|nil}|nil texts:
+---  of the files, by path, instead of what is on the disk
+---@return table|nil config `again()` loads it anew from the disk; `evaluate(file)` gives what
+---  another file returns and its text, behind pcall's boolean, and `exists(file)` whether there is
+---  one; `texts` are those of all files that were read
 ---@return table|nil err {code = "config", message with file, line, key, expected, got}
 function M.load(home, opts)
   opts = opts or {}
   local getenv = opts.getenv or fs.getenv
   local path = opts.file or home .. "/conf/parley.lua"
   local given, source = {}, ""
-  if fs.exists(path) or opts.file then
-    local ok, value, text = pcall(evaluate, path, getenv)
+  local known, texts = opts.texts ~= nil, {}
+  for name, text in pairs(opts.texts or {}) do texts[name] = text end
+  local function exists(file)
+    if known then return texts[file] ~= nil end
+    return fs.exists(file)
+  end
+  if exists(path) or opts.file then
+    local ok, value, text = pcall(evaluate, path, getenv, texts, known)
     if not ok then return fail("%s", tostring(value)) end
     if type(value) ~= "table" then
       return fail("%s:1: the file must return a table, got %s", path, type(value))
@@ -370,8 +387,9 @@ function M.load(home, opts)
     given, source = value, text
   end
   local config = {
-    home = home, file = path, again = function() return M.load(home, opts) end,
-    evaluate = function(other) return pcall(evaluate, other, getenv) end,
+    home = home, file = path, texts = texts, exists = exists,
+    again = function() return M.load(home, { file = opts.file, getenv = opts.getenv }) end,
+    evaluate = function(other) return pcall(evaluate, other, getenv, texts, known) end,
     place = function(key) return ("%s:%d"):format(path, line_of(source, key)) end,
   }
   local ok, err = fill(config, given, KEYS, "", path, source, getenv)

@@ -199,10 +199,13 @@ function M.open(cfg, opts)
 end
 
 ---Builds the first generation. On failure the core is closed.
+---@param last parley.Last|nil what has served, instead of what the folders say
 ---@return boolean|nil ok
 ---@return table|nil err
-function M:load()
-  local generation, err = self.manager:reload(self.config)
+function M:load(last)
+  local generation, err = self.manager:reload(self.config, {
+    edit = function(given) given.last = last end,
+  })
   if generation then return true end
   self:close()
   return nil, err

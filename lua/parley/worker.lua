@@ -9,11 +9,13 @@ local everywhere = require "parley.cluster.everywhere"
 local exit = require "parley.cli.exit"
 local fs = require "host.fs"
 local home = require "parley.cli.home"
+local last = require "parley.plugins.last"
 local log = require "parley.ops.log"
 local meters = require "parley.ops.meters"
 local operate = require "parley.plugins.operate"
 local options = require "parley.cli.options"
 local profile = require "parley.plugins.profile"
+local reload = require "parley.ops.reload"
 local saved = require "parley.ops.saved"
 local switch = require "parley.plugins.switch"
 local task = require "host.task"
@@ -63,26 +65,52 @@ local function logs(c, kept, request)
   return found
 end
 
-return function(_, ...)
-  local o = assert(options.parse({ options = { options.home, options.config } }, { ... }))
-  local cfg, err = config.load(o.home, { file = o.config })
-  if not cfg then return refuse(err) end
+-- A core with its first generation: of what the folders say, or of what has served last.
+local function build(o, suspect, serving)
+  local cfg, err = config.load(o.home, { file = o.config, texts = serving and serving.texts })
+  if not cfg then return nil, err end
   log.setup {
     level = cfg.log_level, form = cfg.log_format,
     process = worker.count > 1 and "worker " .. worker.index or nil,
   }
-  local kept = log.keep()
-  local c
+  local c, ok
   -- `serve` has brought the schema up to date. A worker that comes back while PostgreSQL is away
   -- waits for it.
   c, err = core.open(cfg, { index = worker.index, migrate = false, patience = math.huge })
-  if not c then return refuse(err) end
-  local suspect = worker.suspect()
+  if not c then return nil, err end
   blame.spare(c, suspect)
-  local ok
-  ok, err = c:load()
-  if not ok then return refuse(err) end
+  ok, err = c:load(serving)
+  if not ok then return nil, err end
+  return c
+end
+
+-- Where the folders hold what cannot serve, the worker that takes another one's place takes what
+-- has: a reload would have been refused as well.
+local function rebuild(o, suspect, err)
+  local serving = worker.replaces and last.read(o.home)
+  if not serving then return nil, err end
+  local c, problem = build(o, suspect, serving)
+  if not c then
+    log.write("error", "what has served last cannot serve", { error = problem.message })
+    return nil, err
+  end
+  log.write("error", "settings, rules or plugins are wrong: what has served last goes on", {
+    code = err.code, error = err.message,
+  })
+  reload.note(c, "error", { code = err.code, message = err.message })
+  return c
+end
+
+return function(_, ...)
+  local o = assert(options.parse({ options = { options.home, options.config } }, { ... }))
+  local kept, suspect = log.keep(), worker.suspect()
+  if not worker.replaces then last.forget(o.home) end
+  local c, err = build(o, suspect)
+  if not c then c, err = rebuild(o, suspect, err) end
+  if not c then return refuse(err) end
+  local cfg = c.config
   blame.tell(c, suspect)
+  local ok
   ok, err = c:begin()
   if not ok then return refuse(err) end
   ok, err = listen(c)

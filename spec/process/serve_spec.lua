@@ -210,6 +210,48 @@ describe("parley serve", function()
     assert.equal(3, h:status().workers[1].restarts)
   end)
 
+  -- What is half written when a worker is lost is no order to take it up, and no reason to be away.
+  local broken = {
+    ["a plugin"] = function(home) assert(fs.write(home .. "/plugins/greet/main.lua", "oh no(")) end,
+    ["a manifest"] = function(home) assert(fs.write(home .. "/plugins/greet/manifest.json", "{")) end,
+    ["the rules"] = function(home) assert(fs.write(home .. "/conf/rules.lua", "return {")) end,
+    ["the triggers"] = function(home) assert(fs.write(home .. "/conf/triggers.lua", "return { {} }")) end,
+    ["the settings"] = function(home) assert(fs.write(home .. "/conf/parley.lua", "return { oh = 'no' }")) end,
+    ["a file of the settings"] = function(home) assert(fs.remove(home .. "/conf/more.lua")) end,
+  }
+  for what, break_it in pairs(broken) do
+    it("goes on with what has served when a worker is lost while " .. what .. " is wrong", function()
+      local h = start { prepare = function(home)
+        greeter(home, "hello")
+        assert(fs.mkdir(home .. "/conf"))
+        assert(fs.write(home .. "/conf/more.lua", "return 'text_reply'"))
+        assert(fs.write(home .. "/conf/parley.lua", "return { fallback_plugin = include 'more.lua' }"))
+        assert(fs.write(home .. "/conf/rules.lua", "return { { match = { text = 'hi' }, route = { reply = 'by rule' } } }"))
+      end }
+      assert.equal("hello", h:say("d", "/greet").body.text)
+      serve.eventually("it is kept", function() return fs.exists(h.home .. "/data/serving.json") end)
+      break_it(h.home)
+      assert.equal(78, (h:run "reload"))
+      programs.kill(h:status().workers[1].pid, "KILL")
+      serve.eventually("the next worker", function()
+        local s = h:status()
+        return s and s.workers[1].restarts == 1
+      end)
+      assert.equal("hello", h:say("d", "/greet").body.text)
+      assert.equal("by rule", h:say("d", "hi").body.text)
+      assert.matches("what has served last goes on", h:file "err", 1, true)
+      assert.equal(78, (h:run "reload"))
+      greeter(h.home, "mended")
+      assert(fs.write(h.home .. "/conf/more.lua", "return 'text_reply'"))
+      assert(fs.write(h.home .. "/conf/parley.lua", "return { fallback_plugin = include 'more.lua' }"))
+      assert(fs.write(h.home .. "/conf/rules.lua", "return {}"))
+      assert(fs.write(h.home .. "/conf/triggers.lua", "return {}"))
+      local code, out = h:run "reload"
+      assert.equal(0, code, out)
+      assert.equal("mended", h:say("d", "/greet").body.text)
+    end)
+  end
+
   it("stores nothing beyond the limit of a file's size, says so, and lives", function()
     local h = start()
     local pid = h:status().workers[1].pid

@@ -15,7 +15,11 @@ local time = require "host.time"
 
 local M = {}
 
-local function note_reload(core, severity, details)
+---Leaves a row in the audit.
+---@param core table parley.core
+---@param severity string
+---@param details table
+function M.note(core, severity, details)
   local ok, err = core.db:commit {
     audit.insert { source = "host", action = "reload", severity = severity, details = details },
   }
@@ -57,7 +61,7 @@ function M.run(core)
     log.write("error", "reload refused, the generation before goes on", {
       code = err.code, error = err.message,
     })
-    note_reload(core, "error", { code = err.code, message = err.message })
+    M.note(core, "error", { code = err.code, message = err.message })
     return nil, err
   end
   local result = {
@@ -74,7 +78,7 @@ function M.run(core)
   forgive(core)
   core.served:record()
   log.write("info", "reloaded", result)
-  note_reload(core, "info", result)
+  M.note(core, "info", result)
   return result
 end
 

@@ -8,6 +8,7 @@ local circuit = require "parley.plugins.circuit"
 local copies = require "parley.deployments.copies"
 local deployments = require "parley.deployments.rows"
 local json = require "host.json"
+local last = require "parley.plugins.last"
 local given_schema = require "parley.schema.given"
 local llm = require "parley.llm.router"
 local log = require "parley.ops.log"
@@ -108,6 +109,7 @@ local function bundle_of(place, name, config, given)
   end
   local follows = given.keep and before and not before.pinned
   if serves and (pin or follows) then return serves, before.origin, problem end
+  if given.last then return last.bundle(given.last, config.home, name) end
   local b, err = bundle.read(place.dir, name)
   if not b then return nil, err end
   return b, place.origin, problem
@@ -234,15 +236,20 @@ local function schema_problem(schema, value)
   return errors and errors[1].path .. ": " .. errors[1].message
 end
 
--- The rules, and the triggers, of the files; or as they serve.
+-- The rules, and the triggers, of the files; or as they serve, or have served.
 local function load_rules(self, keep, given)
   local err, other
+  local kept = given.last and given.last.rules
   if keep then
     self.triggers = keep.triggers
     self.rules, err = rules.new(keep.rules.source, keep.rules.name, given.precompile)
     return not self.rules and err or nil
   end
-  self.rules, err = rules.load(self.config.home .. "/conf/rules.lua", given.precompile)
+  if kept then
+    self.rules, err = rules.new(kept.source, kept.name, given.precompile)
+  else
+    self.rules, err = rules.load(self.config.home .. "/conf/rules.lua", given.precompile)
+  end
   self.triggers, other = triggers.load(self.config)
   return problems.both(not self.rules and err or nil, not self.triggers and other or nil)
 end
@@ -251,6 +258,7 @@ local function build(self, given)
   local keep = given.keep and given.before or nil
   local found, err, ok
   if keep then found = places.kept(keep) else found, err = places.find(self.config) end
+  if given.last then found = last.places(given.last, self.config, found or {}) end
   if not found then return nil, err end
   places.add_pinned(found, self.config, given.pins)
   ok, err = check_settings(self.config, found, given.rows)
@@ -284,6 +292,7 @@ end
 ---@field disabled? table<string, string> plugins that are not to be chosen, and why
 ---@field before? parley.Generation that serves
 ---@field keep? boolean take plugins, rules and triggers as `before` has them, not from the disk
+---@field last? parley.Last take them as they have served
 
 ---Builds a generation; it waits when a plugin's main chunk is preempted.
 ---@param config table from parley.config

@@ -1,8 +1,9 @@
 -- What is in service is kept: its bundles in the store of this instance, its hashes in the
--- database. Beside the turns, which have it already; a host that goes down before that has lost
--- nothing but a version to go back to.
+-- database, and all of it for a worker that takes the place of one. Beside the turns, which have it
+-- already; a host that goes down before that has lost nothing but a version to go back to.
 
 local bundles = require "parley.plugins.bundles"
+local last = require "parley.plugins.last"
 local task = require "host.task"
 local versions = require "parley.plugins.versions"
 
@@ -67,12 +68,25 @@ local function record(self, generation)
   return ok and failed == nil, err or failed
 end
 
+-- For a worker that takes the place of one of this host.
+local function note(self, generation)
+  if generation.config.database_scratch or generation ~= self.core.manager.current then return end
+  local text = last.text(generation)
+  if text == self.noted then return end
+  local ok, err = last.write(generation.config.home, text)
+  self.noted = ok and text or nil
+  if ok then return end
+  self.log("error", "what serves could not be kept for a worker that takes this one's place",
+    { error = err.message })
+end
+
 -- Every generation in the order in which they came into service, however short one has served.
 local function record_all(self)
   local ok, err
   repeat
     local generation = table.remove(self.queue, 1) or self.core.manager.current
     ok, err = record(self, generation)
+    if ok then note(self, generation) end
   until #self.queue == 0
   return ok, err
 end

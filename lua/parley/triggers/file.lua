@@ -205,7 +205,7 @@ end
 ---@return table|nil err
 function M.load(config)
   local file = config.home .. "/conf/triggers.lua"
-  if not fs.exists(file) then file = fs.data_dir() .. "/conf/triggers.lua" end
+  if not config.exists(file) then file = fs.data_dir() .. "/conf/triggers.lua" end
   local good, given, source = config.evaluate(file)
   if not good then
     return nil, { code = "triggers", message = tostring(given), retryable = false, op = "triggers" }
