@@ -1,5 +1,7 @@
 /* host.worker: what a worker knows of its supervisor, and what it is asked. */
 #include "loop/worker.h"
+#include "base/buf.h"
+#include "base/utf8.h"
 #include "bind/bind.h"
 #include "bind/json.h"
 #include "bind/supervise.h"
@@ -29,8 +31,28 @@ struct question {
     bool drain;
 };
 
+/* The message of an error may quote a name or a text that is no UTF-8. */
+static void repair_message(lua_State *L)
+{
+    size_t len;
+    if (!lua_istable(L, -1))
+        return;
+    lua_getfield(L, -1, "message");
+    const char *text = lua_tolstring(L, -1, &len);
+    if (text != NULL) {
+        char *copy = pl_xmemdup(text, len);
+        pl_utf8_repair(copy, len);
+        lua_pushlstring(L, copy, len);
+        free(copy);
+        lua_setfield(L, -3, "message");
+    }
+    lua_pop(L, 1);
+}
+
 static void answer(uint64_t id, lua_State *L, bool ok)
 {
+    if (!ok)
+        repair_message(L);
     if (pl_bind_json_encode(L) != 1) {
         ok = false;
         lua_remove(L, -2); /* the nil before the error table */

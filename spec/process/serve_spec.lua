@@ -138,6 +138,10 @@ describe("parley serve", function()
     code, out = h:run "reload"
     assert.equal(78, code)
     assert.matches("conf/parley.lua:2: unknown key 'locales'%. Did you mean 'locale'%?", out)
+    assert(fs.write(h.home .. "/conf/parley.lua", "return {\n  \239\240 = 'in another encoding',\n}\n"))
+    code, out = h:run "reload"
+    assert.equal(78, code)
+    assert.matches("unknown key '??'", out, 1, true)
     h:signal "HUP"
     serve.eventually("the log line", function() return h:file("err"):find "reload failed in 1 of 1" end)
     assert.equal("fine", h:say("d", "/greet").body.text)
@@ -145,7 +149,7 @@ describe("parley serve", function()
     local db = assert(sqlite.open { path = h.home .. "/data/parley.db" })
     local rows = db:query("SELECT severity FROM audit_logs WHERE source = 'host' AND action = 'reload'")
     db:close()
-    assert.equal(4, #rows)
+    assert.equal(5, #rows)
     assert.equal("error", rows[1].severity)
   end)
 
@@ -226,7 +230,8 @@ describe("parley serve", function()
         assert(fs.mkdir(home .. "/conf"))
         assert(fs.write(home .. "/conf/more.lua", "return 'text_reply'"))
         assert(fs.write(home .. "/conf/parley.lua", "return { fallback_plugin = include 'more.lua' }"))
-        assert(fs.write(home .. "/conf/rules.lua", "return { { match = { text = 'hi' }, route = { reply = 'by rule' } } }"))
+        assert(fs.write(home .. "/conf/rules.lua", "-- \239\240, in another encoding\n"
+          .. "return { { match = { text = 'hi' }, route = { reply = 'by rule' } } }"))
       end }
       assert.equal("hello", h:say("d", "/greet").body.text)
       serve.eventually("it is kept", function() return fs.exists(h.home .. "/data/serving.json") end)

@@ -3,6 +3,7 @@
 -- the rules and the triggers, and which bundles. HOME/data/serving.json
 
 local bundles = require "parley.plugins.bundles"
+local crypto = require "host.crypto"
 local fs = require "host.fs"
 local json = require "host.json"
 
@@ -17,8 +18,24 @@ local PRIVATE = tonumber("600", 8) -- settings may have secrets in them
 
 local function path_of(home) return home .. "/data/serving.json" end
 
+-- Files and paths may be of bytes that are no UTF-8.
+local function pack_texts(texts)
+  local out = json.array()
+  for path, text in pairs(texts) do
+    out[#out + 1] = { path = crypto.base64(path), text = crypto.base64(text) }
+  end
+  table.sort(out, function(a, b) return a.path < b.path end)
+  return out
+end
+
+local function unpack_texts(list)
+  local out = {}
+  for _, file in ipairs(list) do out[crypto.unbase64(file.path)] = crypto.unbase64(file.text) end
+  return out
+end
+
 ---@param generation parley.Generation
----@return string
+---@return string the same for what is the same
 function M.text(generation)
   local plugins = {}
   for _, p in ipairs(generation.plugins) do
@@ -27,10 +44,11 @@ function M.text(generation)
       plugins[p.name] = { hash = p.bundle.hash, origin = p.origin }
     end
   end
-  return json.encode {
-    texts = generation.config.texts, plugins = plugins,
-    rules = { name = generation.rules.name, source = generation.rules.source },
-  }
+  local rules = generation.rules
+  return assert(json.encode({
+    texts = pack_texts(generation.config.texts), plugins = plugins,
+    rules = { name = crypto.base64(rules.name), source = crypto.base64(rules.source) },
+  }, { sorted = true }))
 end
 
 ---Its bundles are in the store. When it cannot be written there is none: an older one is no better.
@@ -48,7 +66,12 @@ end
 ---@return parley.Last|nil last nil: nothing was kept
 function M.read(home)
   local text = fs.read(path_of(home))
-  return text and json.decode(text) or nil
+  local last = text and json.decode(text)
+  if not last then return nil end
+  last.texts = unpack_texts(last.texts)
+  last.rules.name = crypto.unbase64(last.rules.name)
+  last.rules.source = crypto.unbase64(last.rules.source)
+  return last
 end
 
 ---Of another run of the host nothing counts.
