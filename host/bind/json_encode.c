@@ -1,19 +1,21 @@
 #include "bind/json_encode.h"
 
 #include "base/json.h"
+#include "base/utf8.h"
 #include "bind/bind.h"
 #include "engine/task.h"
 
 #include <assert.h>
 #include <lauxlib.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct writer {
     struct pl_buf out;
     uint32_t nodes;
     int depth;
-    bool sorted;
+    bool sorted, repair;
     int indent;
     const char *member;          /* of a shape: in which member it is; NULL: in none */
     int step[PL_JSON_DEPTH_MAX]; /* per level, for the path: an index, or minus where the key is */
@@ -77,6 +79,19 @@ static int write_array(lua_State *L, struct writer *w, int at)
     return 0;
 }
 
+static int put_text(struct writer *w, const char *s, size_t len)
+{
+    if (pl_json_put_string(&w->out, s, len) == 0)
+        return 0;
+    if (!w->repair)
+        return -1;
+    char *copy = pl_xmemdup(s, len);
+    pl_utf8_repair(copy, len);
+    int rc = pl_json_put_string(&w->out, copy, len);
+    free(copy);
+    return rc;
+}
+
 /* Writes the pair whose key is at `at` and whose value is above it. */
 static int write_pair(lua_State *L, struct writer *w, int at, bool first)
 {
@@ -89,7 +104,7 @@ static int write_pair(lua_State *L, struct writer *w, int at, bool first)
     if (!first)
         pl_buf_putc(&w->out, ',');
     newline(w);
-    if (pl_json_put_string(&w->out, key, len) < 0)
+    if (put_text(w, key, len) < 0)
         return refuse(L, w, "a key is not valid UTF-8");
     pl_buf_putc(&w->out, ':');
     if (w->indent > 0)
@@ -200,8 +215,7 @@ static int write_value(lua_State *L, struct writer *w, int at)
     case LUA_TSTRING: {
         size_t len;
         const char *s = lua_tolstring(L, at, &len);
-        return pl_json_put_string(&w->out, s, len) < 0 ? refuse(L, w, "a string is not valid UTF-8")
-                                                       : 0;
+        return put_text(w, s, len) < 0 ? refuse(L, w, "a string is not valid UTF-8") : 0;
     }
     case LUA_TTABLE:
         return write_table(L, w, at);
@@ -220,6 +234,7 @@ int pl_json_encode(lua_State *L)
     struct writer w = {.depth = 0};
     if (!lua_isnoneornil(L, 2)) {
         w.sorted = pl_lua_opt_boolean(L, 2, "sorted", 0);
+        w.repair = pl_lua_opt_boolean(L, 2, "repair", 0);
         w.indent = (int)pl_lua_opt_number(L, 2, "indent", 0);
     }
     lua_settop(L, 1);

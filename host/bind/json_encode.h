@@ -4,7 +4,8 @@
 
 #include <lua.h>
 
-/* encode(value[, {sorted=, indent=}]) -> text | nil, err */
+/* encode(value[, {sorted=, indent=, repair=}]) -> text | nil, err. repair: what is no UTF-8 becomes
+ * '?', instead of an error */
 int pl_json_encode(lua_State *L);
 
 /* shape(names[, texts]) -> function(value...) -> text | nil, err. Writes an object whose members

@@ -123,6 +123,13 @@ describe("parley plugin", function()
     end
   end)
 
+  it("checks, as JSON, a folder whose name is no UTF-8", function()
+    write("mine\239", { ["manifest.json"] = MANIFEST })
+    local code, out, err = run "check -o json"
+    assert.equal(78, code, err)
+    assert.matches("name: the folder is 'mine?', the name 'mine'", json.decode(out)[1].message, 1, true)
+  end)
+
   it("checks: every problem with its file and line", function()
     write("mine", {
       ["manifest.json"] = MANIFEST, ["main.lua"] = "local p = parley.plugin()\n\np.on.command('mine' function() end)\nreturn p\n",

@@ -7,7 +7,8 @@ local M = {}
 ---@param value any
 ---@return integer exit code 0
 function M.json(value)
-  io.stdout:write(json.encode(value, { sorted = true }), "\n")
+  -- Names of files, and what is quoted of them, may be of any bytes.
+  io.stdout:write(json.encode(value, { sorted = true, repair = true }), "\n")
   return 0
 end
 
