@@ -61,6 +61,17 @@ describe("a stored bundle", function()
     fresh "the folder of a file"
   end)
 
+  it("is refused when there is too much of it", function()
+    local text = ("-"):rep(256 * 1024)
+    for i = 1, 64 do assert(fs.write(("%s/lib/m%d.lua"):format(dir, i), text)) end
+    local none, err = bundle.read(dir)
+    assert.is_nil(none)
+    assert.equal("plugin", err.code)
+    assert.matches(dir .. "/lib: the files of a plugin have at most 16 MiB together", err.message, 1, true)
+    assert(fs.remove(dir .. "/lib/m1.lua"))
+    assert(bundle.read(dir))
+  end)
+
   it("is put once, however often and from wherever it comes", function()
     local b = assert(bundle.read(dir))
     local tasks = {}

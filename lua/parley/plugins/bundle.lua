@@ -9,6 +9,7 @@ local manifest = require "parley.plugins.manifest"
 local M = {}
 
 local SOURCE_MAX = 256 * 1024
+local BUNDLE_MAX_MIB = 16 -- the core holds them all, in each worker, and the store each version
 
 local function fail(fmt, ...)
   return nil, {
@@ -16,8 +17,9 @@ local function fail(fmt, ...)
   }
 end
 
--- Every `*.ext` of a folder that may be missing, by name without the extension.
-local function read_all(dir, ext)
+-- Every `*.ext` of a folder that may be missing, by name without the extension. `room.left` is what
+-- they may have together.
+local function read_all(dir, ext, room)
   local out = {}
   if not fs.exists(dir) then return out end
   local names, err = fs.list(dir)
@@ -27,6 +29,10 @@ local function read_all(dir, ext)
     if name then
       out[name], err = fs.read(dir .. "/" .. file, SOURCE_MAX)
       if not out[name] then return fail("%s", err.message) end
+      room.left = room.left - #out[name]
+      if room.left < 0 then
+        return fail("%s: the files of a plugin have at most %d MiB together", dir, BUNDLE_MAX_MIB)
+      end
     end
   end
   return out
@@ -85,9 +91,10 @@ function M.read(dir, name)
   local main, lib, texts, err
   main, err = fs.read(dir .. "/main.lua", SOURCE_MAX)
   if not main then return fail("%s", err.message) end
-  lib, err = read_all(dir .. "/lib", "lua")
+  local room = { left = BUNDLE_MAX_MIB * 2 ^ 20 - #main }
+  lib, err = read_all(dir .. "/lib", "lua", room)
   if not lib then return nil, err end
-  texts, err = read_all(dir .. "/locales", "json")
+  texts, err = read_all(dir .. "/locales", "json", room)
   if not texts then return nil, err end
   m.locales_data, err = read_locales(dir, texts)
   if not m.locales_data then return nil, err end
