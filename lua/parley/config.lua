@@ -293,23 +293,26 @@ local function environment(dir, getenv, load_file)
 end
 
 ---Evaluates a file of the configuration. Raises with file and line.
----@param texts table<string, string> gets the text; has it when it is `known`
-local function evaluate(path, getenv, texts, known)
+---@param from {getenv: function, texts: table<string, string>, known: boolean, try: function|nil}
+---  `texts` gets the text, or has it when all are known; `try`: of M.load
+local function evaluate(path, from)
   local source, err
-  if known then
-    source, err = texts[path], { message = path .. " was not kept" }
+  if from.known then
+    source, err = from.texts[path], { message = path .. " was not kept" }
   else
     source, err = fs.read(path, 1024 * 1024)
   end
+  if source and from.try then
+    local ok, problem = from.try(path, source)
+    if not ok then source, err = nil, problem end
+  end
   if not source then error(err.message, 0) end
-  texts[path] = source
+  from.texts[path] = source
   local chunk, syntax = loadstring(source, "@" .. problems.chunk(path))
   if not chunk then error(problems.unfold(path, syntax), 0) end
   if source:byte(1) == 27 then error(path .. ": bytecode is not accepted", 0) end
   local dir = path:match "^(.*)/[^/]*$" or "."
-  setfenv(chunk, environment(dir, getenv, function(p)
-    return (evaluate(p, getenv, texts, known))
-  end))
+  setfenv(chunk, environment(dir, from.getenv, function(p) return (evaluate(p, from)) end))
   local ok, value = pcall(chunk)
   if not ok then error(type(value) == "string" and problems.unfold(path, value) or value, 0) end
   return value, source
@@ -361,8 +364,9 @@ end
 
 ---Loads and checks the configuration of a home.
 ---@param home string
----@param opts {file: string|nil, getenv: function|nil, texts: table<string, string>|nil}|nil texts:
----  of the files, by path, instead of what is on the disk
+---@param opts {file: string|nil, getenv: function|nil, texts: table<string, string>|nil,
+---  try: (fun(path: string, text: string): boolean|nil, table|nil)|nil}|nil texts: of the files, by
+---  path, instead of what is on the disk; try: asked before a text is compiled
 ---@return table|nil config `again()` loads it anew from the disk; `evaluate(file)` gives what
 ---  another file returns and its text, behind pcall's boolean, and `exists(file)` whether there is
 ---  one; `texts` are those of all files that were read
@@ -372,14 +376,14 @@ function M.load(home, opts)
   local getenv = opts.getenv or fs.getenv
   local path = opts.file or home .. "/conf/parley.lua"
   local given, source = {}, ""
-  local known, texts = opts.texts ~= nil, {}
-  for name, text in pairs(opts.texts or {}) do texts[name] = text end
+  local from = { getenv = getenv, texts = {}, known = opts.texts ~= nil, try = opts.try }
+  for name, text in pairs(opts.texts or {}) do from.texts[name] = text end
   local function exists(file)
-    if known then return texts[file] ~= nil end
+    if from.known then return from.texts[file] ~= nil end
     return fs.exists(file)
   end
   if exists(path) or opts.file then
-    local ok, value, text = pcall(evaluate, path, getenv, texts, known)
+    local ok, value, text = pcall(evaluate, path, from)
     if not ok then return fail("%s", tostring(value)) end
     if type(value) ~= "table" then
       return fail("%s:1: the file must return a table, got %s", path, type(value))
@@ -387,9 +391,11 @@ function M.load(home, opts)
     given, source = value, text
   end
   local config = {
-    home = home, file = path, texts = texts, exists = exists,
-    again = function() return M.load(home, { file = opts.file, getenv = opts.getenv }) end,
-    evaluate = function(other) return pcall(evaluate, other, getenv, texts, known) end,
+    home = home, file = path, texts = from.texts, exists = exists,
+    again = function()
+      return M.load(home, { file = opts.file, getenv = opts.getenv, try = opts.try })
+    end,
+    evaluate = function(other) return pcall(evaluate, other, from) end,
     place = function(key) return ("%s:%d"):format(path, line_of(source, key)) end,
   }
   local ok, err = fill(config, given, KEYS, "", path, source, getenv)

@@ -14,6 +14,7 @@ local log = require "parley.ops.log"
 local meters = require "parley.ops.meters"
 local operate = require "parley.plugins.operate"
 local options = require "parley.cli.options"
+local precompile = require "parley.plugins.precompile"
 local profile = require "parley.plugins.profile"
 local reload = require "parley.ops.reload"
 local saved = require "parley.ops.saved"
@@ -67,7 +68,9 @@ end
 
 -- A core with its first generation: of what the folders say, or of what has served last.
 local function build(o, suspect, serving)
-  local cfg, err = config.load(o.home, { file = o.config, texts = serving and serving.texts })
+  local cfg, err = config.load(o.home, {
+    file = o.config, texts = serving and serving.texts, try = precompile.survives,
+  })
   if not cfg then return nil, err end
   log.setup {
     level = cfg.log_level, form = cfg.log_format,

@@ -222,6 +222,13 @@ describe("parley serve", function()
     ["the triggers"] = function(home) assert(fs.write(home .. "/conf/triggers.lua", "return { {} }")) end,
     ["the settings"] = function(home) assert(fs.write(home .. "/conf/parley.lua", "return { oh = 'no' }")) end,
     ["a file of the settings"] = function(home) assert(fs.remove(home .. "/conf/more.lua")) end,
+    -- It would crash LuaJIT's compiler, and with it one worker after the other.
+    ["the text of the triggers"] = function(home)
+      assert(fs.write(home .. "/conf/triggers.lua", "local _\nfor _ in (nil):foo() do end"))
+    end,
+    ["the text of the settings"] = function(home)
+      assert(fs.write(home .. "/conf/more.lua", "local _\nfor _ in (nil):foo() do end"))
+    end,
   }
   for what, break_it in pairs(broken) do
     it("goes on with what has served when a worker is lost while " .. what .. " is wrong", function()

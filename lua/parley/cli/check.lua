@@ -10,6 +10,7 @@ local json = require "host.json"
 local lint = require "parley.plugins.lint"
 local options = require "parley.cli.options"
 local output = require "parley.cli.output"
+local precompile = require "parley.plugins.precompile"
 local registry = require "parley.plugins.registry"
 local secrets = require "parley.plugins.secrets"
 local store = require "parley.store"
@@ -59,7 +60,7 @@ local function stored(cfg)
 end
 
 function M.run(o)
-  local cfg, err = config.load(o.home, { file = o.config })
+  local cfg, err = config.load(o.home, { file = o.config, try = precompile.survives })
   if not cfg then return exit.failed(err) end
   local g
   g, err = generation.build(cfg, stored(cfg))

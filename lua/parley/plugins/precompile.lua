@@ -13,6 +13,8 @@ M.__index = M
 local MAX = 10000
 local passed, count = {}, 0
 
+local SOURCE_MAX = 256 * 1024 -- of a file, host/engine/sandbox.h
+
 local MEMORY = 64 * 1024 * 1024 -- 256 KiB of the densest source take less than half of it
 
 -- What says that the host cannot isolate anything, not that something is wrong with the source.
@@ -35,8 +37,10 @@ local function open(self)
   return self.state, err
 end
 
+local DEADLY = { crashed = true, timeout = true }
+
 local function problem_of(name, err)
-  if err.code ~= "crashed" and err.code ~= "timeout" then return err.message end
+  if not DEADLY[err.code] then return err.message end
   return ("%s:1: this source cannot be compiled safely, LuaJIT itself fails on it: %s")
     :format(name, err.message)
 end
@@ -66,6 +70,26 @@ function M:compile(name, text)
   local ok, err = try(self, name, text)
   if ok then pass(hash) end
   return ok, err
+end
+
+---Whether the compiler survives a text that is the operator's own, and may be longer than a
+---plugin's: of what it says the operator is told by whoever compiles it next. It waits.
+---@param name string the file, for messages
+---@param text string
+---@return boolean|nil ok
+---@return table|nil err its message begins with the file and a line
+function M.survives(name, text)
+  local hash = crypto.sha256(text)
+  if passed[hash] or #text > SOURCE_MAX then return true end
+  local self = M.new()
+  local ok, err = open(self)
+  if ok then ok, err = self.state:compile("source", text, "@" .. name) end
+  self:close()
+  if not ok and DEADLY[err.code] then
+    return nil, { code = "syntax", message = problem_of(name, err), retryable = false }
+  end
+  if ok or not UNABLE[err.code] then pass(hash) end
+  return true
 end
 
 ---Throws the process away.
