@@ -151,7 +151,7 @@ local function is_free(self, delivery, now)
     return false
   end
   local chat = self.chats[queue.key(delivery)]
-  return not chat or (chat.n == 0 and chat.state == "idle"
+  return not chat or (chat.n == 0 and (chat.state == "idle" or chat.is_noting)
     and self.pace:chat_wait(chat, delivery, now) == 0)
 end
 

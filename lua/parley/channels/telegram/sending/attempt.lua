@@ -158,7 +158,9 @@ local function succeed(self, chat, delivery, result)
       details = { sender = self.sender, dialog_id = delivery.dialog_id, method = delivery.method },
     }
   end
+  chat.is_noting = true
   self.outlet.notes:write(statements)
+  chat.is_noting = false
 end
 
 local function refused(self, chat, delivery, err)
