@@ -16,9 +16,9 @@
 /* The pass of the thread is made of small pieces: after so many pages it sleeps for REST_US, and
  * after so many it waits for the disk. What the kernel does on its core for a commit's flush would
  * wait for all of its 3 ms, and the flush itself for all that the disk has to write. */
-#define REST_PAGES 16
+#define REST_PAGES 8
 #define REST_US    50
-#define SYNC_PAGES 64
+#define SYNC_PAGES 16
 
 static int write_gently(sqlite3_file *file, const void *data, int len, sqlite3_int64 at)
 {
