@@ -19,10 +19,10 @@ uint64_t pl_now_ns(void)
 #define STILL_NS   (1 * PL_NS_PER_S)
 #define CPU_AGE_NS (100 * PL_NS_PER_MS) /* so old may `cpu_ns` be: reading it is a system call */
 
-static struct {
-    uint64_t seen_ns;  /* when the process was last known to run */
-    uint64_t until_ns; /* the same, or the end of the wait that began then */
-    uint64_t still_ns; /* so long it has stood still, in all */
+static _Thread_local struct { /* of each thread that has a loop */
+    uint64_t seen_ns;         /* when the process was last known to run */
+    uint64_t until_ns;        /* the same, or the end of the wait that began then */
+    uint64_t still_ns;        /* so long it has stood still, in all */
     uint64_t cpu_at_ns, cpu_ns;
 } live;
 

@@ -18,6 +18,7 @@
     X(fs)                                                                                          \
     X(http_client)                                                                                 \
     X(http_server)                                                                                 \
+    X(intake)                                                                                      \
     X(isolate)                                                                                     \
     X(json)                                                                                        \
     X(log)                                                                                         \

@@ -6,6 +6,7 @@
  * The task goes on when the client leaves: a message that was received is not taken back. */
 #include "drivers/http_server.h"
 #include "bind/bind.h"
+#include "bind/http_server.h"
 #include "bind/tls.h"
 #include "engine/engine.h"
 
@@ -264,9 +265,16 @@ static struct server *check_server(lua_State *L)
     return s;
 }
 
-static void read_config(lua_State *L, struct pl_http_config *c)
+struct pl_http_server *pl_lua_check_http_server(lua_State *L, int idx)
 {
-#define OPTION(field, name) c->field = (uint32_t)pl_lua_opt_number(L, 1, name, c->field)
+    struct server *s = luaL_checkudata(L, idx, SERVER);
+    luaL_argcheck(L, s->http != NULL, idx, "the server is closed");
+    return s->http;
+}
+
+void pl_lua_read_http_config(lua_State *L, int idx, struct pl_http_config *c)
+{
+#define OPTION(field, name) c->field = (uint32_t)pl_lua_opt_number(L, idx, name, c->field)
     OPTION(limits.line_bytes, "line_bytes");
     OPTION(limits.head_bytes, "head_bytes");
     OPTION(limits.head_lines, "head_lines");
@@ -282,7 +290,7 @@ static void read_config(lua_State *L, struct pl_http_config *c)
     OPTION(high_water, "high_water");
 #undef OPTION
     c->limits.body_bytes =
-        (uint64_t)pl_lua_opt_number(L, 1, "body_bytes", (double)c->limits.body_bytes);
+        (uint64_t)pl_lua_opt_number(L, idx, "body_bytes", (double)c->limits.body_bytes);
     if (c->limits.head_lines > 100)
         c->limits.head_lines = 100;
 }
@@ -293,7 +301,7 @@ static int listen_on(lua_State *L)
     luaL_checktype(L, 1, LUA_TTABLE);
     luaL_checktype(L, 2, LUA_TFUNCTION);
     struct pl_http_config config = PL_HTTP_CONFIG_DEFAULT;
-    read_config(L, &config);
+    pl_lua_read_http_config(L, 1, &config);
     int fd = (int)pl_lua_opt_number(L, 1, "fd", -1);
     int port = (int)pl_lua_opt_number(L, 1, "port", 0);
     const char *host = pl_lua_opt_string(L, 1, "host", NULL);
@@ -335,13 +343,11 @@ static int server_drain(lua_State *L)
     return 0;
 }
 
-static int server_stats(lua_State *L)
+void pl_lua_push_http_stats(lua_State *L, const struct pl_http_stats *s)
 {
-    struct pl_http_stats s;
-    pl_http_server_stats(check_server(L)->http, &s);
     lua_createtable(L, 0, 15);
 #define FIELD(name)                                                                                \
-    lua_pushnumber(L, (double)s.name);                                                             \
+    lua_pushnumber(L, (double)s->name);                                                            \
     lua_setfield(L, -2, #name)
     FIELD(accepted);
     FIELD(refused);
@@ -359,6 +365,13 @@ static int server_stats(lua_State *L)
     FIELD(open);
     FIELD(busy);
 #undef FIELD
+}
+
+static int server_stats(lua_State *L)
+{
+    struct pl_http_stats s;
+    pl_http_server_stats(check_server(L)->http, &s);
+    pl_lua_push_http_stats(L, &s);
     return 1;
 }
 

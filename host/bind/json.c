@@ -1,6 +1,7 @@
 /* host.json: strict JSON straight into Lua values, and back. */
 #include "base/json.h"
 #include "bind/bind.h"
+#include "bind/json_decode.h"
 #include "bind/json_encode.h"
 #include "engine/task.h"
 
@@ -78,9 +79,25 @@ static int build(lua_State *L, struct pl_json_reader *r, enum pl_json_token toke
     }
 }
 
-/* decode(text[, {max_depth=, max_nodes=}]) -> value | nil, err. A raise out of memory would leave
- * the scratch buffer of the reader behind: the core state has no cap, so it is the process that
- * ends. */
+int pl_lua_push_json(lua_State *L, const char *text, size_t len,
+                     const struct pl_json_limits *limits, struct pl_err *err)
+{
+    int top = lua_gettop(L);
+    struct pl_json_reader r;
+    pl_json_open(&r, text, len, limits);
+    enum pl_json_token token = pl_json_next(&r);
+    int rc = token == PL_JSON_ERROR ? -1 : build(L, &r, token);
+    if (rc == 0 && pl_json_next(&r) != PL_JSON_END)
+        rc = -1;
+    pl_json_close(&r);
+    if (rc == 0)
+        return 0;
+    *err = r.err;
+    lua_settop(L, top);
+    return -1;
+}
+
+/* decode(text[, {max_depth=, max_nodes=}]) -> value | nil, err */
 static int json_decode(lua_State *L)
 {
     size_t len;
@@ -91,17 +108,9 @@ static int json_decode(lua_State *L)
         limits.nodes = (uint32_t)pl_lua_opt_number(L, 2, "max_nodes", limits.nodes);
     }
     lua_settop(L, 1);
-    struct pl_json_reader r;
-    pl_json_open(&r, text, len, &limits);
-    enum pl_json_token token = pl_json_next(&r);
-    int rc = token == PL_JSON_ERROR ? -1 : build(L, &r, token);
-    if (rc == 0 && pl_json_next(&r) != PL_JSON_END)
-        rc = -1;
-    pl_json_close(&r);
-    if (rc < 0) {
-        lua_settop(L, 1);
-        return pl_lua_push_fail(L, &r.err);
-    }
+    struct pl_err err;
+    if (pl_lua_push_json(L, text, len, &limits, &err) < 0)
+        return pl_lua_push_fail(L, &err);
     return 1;
 }
 

@@ -151,8 +151,8 @@ void pl_hex(const void *data, size_t len, char *out)
 /* Random bytes for identifiers come from a pool: one system call for 64 of them. */
 static void id_random(unsigned char *out, size_t len)
 {
-    static unsigned char pool[512];
-    static size_t left;
+    static _Thread_local unsigned char pool[512];
+    static _Thread_local size_t left;
     if (left < len) {
         pl_random(pool, sizeof pool);
         left = sizeof pool;

@@ -7,7 +7,7 @@
 /* Who has been idle for so long makes room for a newcomer when the server is full. */
 #define SPARED_NS PL_NS_PER_S
 
-static void name_peer(struct pl_http_conn *conn)
+void pl_http_conn_name_peer(struct pl_http_conn *conn)
 {
     struct sockaddr_storage ss = {.ss_family = AF_UNSPEC};
     int len = sizeof ss;
@@ -28,7 +28,7 @@ static bool make_room(struct pl_http_server *server)
     struct pl_list *pos, *tmp;
     pl_list_each (pos, tmp, &server->connections) {
         struct pl_http_conn *conn = pl_container_of(pos, struct pl_http_conn, link);
-        if (conn->phase != PL_HTTP_IDLE || pl_http_conn_unsent(conn) > 0)
+        if (conn->phase != PL_HTTP_IDLE || pl_http_conn_unsent(conn) > 0 || conn->home != server)
             continue;
         if (pl_now_ns() - conn->idle_since < SPARED_NS)
             return false; /* so are all behind it */
@@ -36,6 +36,11 @@ static bool make_room(struct pl_http_server *server)
         return true;
     }
     return false;
+}
+
+static bool is_full(struct pl_http_server *server)
+{
+    return server->stats.open >= server->config.connections && !make_room(server);
 }
 
 /* Why there is no place for the connection, NULL when there is. */
@@ -49,26 +54,29 @@ static const char *refusal(struct pl_http_server *server, const struct pl_http_c
         server->stats.refused_address++;
         return "too many connections from this address";
     }
-    if (server->stats.open >= c->connections && !make_room(server))
+    if (is_full(server))
         return "too many connections";
     return NULL;
 }
 
-void pl_http_conn_accept(struct pl_http_server *server)
+struct pl_http_conn *pl_http_conn_new(struct pl_http_server *server)
 {
     struct pl_http_conn *conn = pl_xcalloc(1, sizeof *conn);
-    conn->server = server;
+    conn->server = conn->home = server;
     pl_list_init(&conn->link);
     uv_tcp_init(&server->loop->uv, &conn->tcp);
     conn->tcp.data = conn;
-    server->handles++;
+    server->refs++;
     pl_http_request_init(&conn->request, &server->config.limits);
-    if (uv_accept((uv_stream_t *)&server->tcp, (uv_stream_t *)&conn->tcp) < 0) {
-        conn->closing = true;
-        uv_close((uv_handle_t *)&conn->tcp, pl_http_conn_free);
+    return conn;
+}
+
+void pl_http_conn_admit(struct pl_http_conn *conn)
+{
+    struct pl_http_server *server = conn->server;
+    if (server->route.spills && is_full(server) && pl_http_conn_spill(conn))
         return;
-    }
-    name_peer(conn);
+    pl_http_conn_name_peer(conn);
     const char *refused = refusal(server, conn);
     server->stats.accepted++;
     server->stats.open++;
@@ -86,4 +94,15 @@ void pl_http_conn_accept(struct pl_http_server *server)
         pl_http_conn_refuse(conn, 503, refused);
     else if (server->tls != NULL)
         conn->tls = pl_tls_new(server->tls);
+}
+
+void pl_http_conn_accept(struct pl_http_server *server)
+{
+    struct pl_http_conn *conn = pl_http_conn_new(server);
+    if (uv_accept((uv_stream_t *)&server->tcp, (uv_stream_t *)&conn->tcp) < 0) {
+        conn->closing = true;
+        uv_close((uv_handle_t *)&conn->tcp, pl_http_conn_free);
+        return;
+    }
+    pl_http_conn_admit(conn);
 }

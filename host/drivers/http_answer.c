@@ -24,8 +24,8 @@ static const char *reason(int status)
 /* IMF-fixdate (RFC 9110 5.6.7), made once a second. */
 static const char *date(void)
 {
-    static char text[40];
-    static time_t made;
+    static _Thread_local char text[40];
+    static _Thread_local time_t made;
     time_t now = time(NULL);
     if (now != made) {
         struct tm tm;

@@ -10,8 +10,6 @@
 /* Bytes of a pipelined request that may wait while one is served. */
 #define IN_MAX (64 * 1024)
 
-static void process(struct pl_http_conn *conn);
-
 void pl_http_conn_set_phase(struct pl_http_conn *conn, enum pl_http_phase phase)
 {
     const struct pl_http_config *c = &conn->server->config;
@@ -96,9 +94,8 @@ void pl_http_conn_close(struct pl_http_conn *conn)
         return;
     pl_http_conn_goodbye(conn);
     conn->closing = true;
-    conn->server->stats.open--;
     pl_list_remove(&conn->link);
-    pl_http_peers_leave(conn->peer);
+    pl_http_conn_left(conn);
     uv_close((uv_handle_t *)&conn->tcp, pl_http_conn_free);
     detach(conn);
 }
@@ -196,7 +193,7 @@ void pl_http_conn_refuse(struct pl_http_conn *conn, int status, const char *deta
     pl_http_conn_flush(conn);
 }
 
-static void begin_exchange(struct pl_http_conn *conn)
+void pl_http_conn_begin_exchange(struct pl_http_conn *conn)
 {
     struct pl_http_server *server = conn->server;
     struct pl_http_exchange *x = pl_xcalloc(1, sizeof *x);
@@ -211,6 +208,7 @@ static void begin_exchange(struct pl_http_conn *conn)
     x->http_10 = x->request.minor == 0;
     x->close = !x->request.keep_alive || server->draining;
     conn->exchange = x;
+    conn->moves = 0;
     pl_http_conn_set_phase(conn, PL_HTTP_BUSY);
     server->stats.requests++;
     server->stats.busy++;
@@ -219,8 +217,7 @@ static void begin_exchange(struct pl_http_conn *conn)
     pl_http_exchange_unref(x);
 }
 
-/* Works off what has been read, until a request is with the handler or more is needed. */
-static void process(struct pl_http_conn *conn)
+void pl_http_conn_process(struct pl_http_conn *conn)
 {
     static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
     if (conn->processing)
@@ -247,7 +244,8 @@ static void process(struct pl_http_conn *conn)
             }
             break;
         case PL_HTTP_COMPLETE:
-            begin_exchange(conn);
+            if (!pl_http_conn_leave(conn))
+                pl_http_conn_begin_exchange(conn);
             break;
         case PL_HTTP_REFUSED:
             pl_http_conn_refuse(conn, conn->request.status, conn->request.detail);
@@ -287,7 +285,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
         conn->in.len += (size_t)n;
     else if (!pl_http_conn_decipher(conn, buf->base, (size_t)n))
         return;
-    process(conn);
+    pl_http_conn_process(conn);
     if (conn->closing)
         return;
     pl_http_conn_flush(conn);
@@ -324,7 +322,7 @@ void pl_http_conn_next(struct pl_http_conn *conn)
         return; /* answers to pipelined requests leave in one write */
     pl_http_conn_flush(conn);
     if (!conn->closing)
-        process(conn);
+        pl_http_conn_process(conn);
 }
 
 void pl_http_conn_expire(struct pl_http_conn *conn)

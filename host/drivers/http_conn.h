@@ -23,7 +23,8 @@ enum pl_http_phase {
 struct pl_http_conn {
     uv_tcp_t tcp;
     struct pl_http_server *server;
-    struct pl_http_peer *peer;         /* its address, until it is closed */
+    struct pl_http_server *home;       /* the server that has accepted it, and counts it */
+    struct pl_http_peer *peer;         /* its address, until it is closed; of its home */
     struct pl_list link;               /* server->connections: who became idle last is the last */
     struct pl_http_exchange *exchange; /* while BUSY */
     struct pl_http_request_data request;
@@ -38,6 +39,7 @@ struct pl_http_conn {
     uint64_t idle_since; /* pl_now_ns when it had nothing to do */
     enum pl_http_phase phase;
     bool reading, close_after_write, closing, write_pending, processing;
+    uint8_t moves; /* of the request that is complete */
     char remote[46];
 };
 
@@ -63,12 +65,22 @@ struct pl_http_server {
     struct pl_http_stats stats;
     pl_http_handler handler;
     void *arg;
+    struct pl_http_route route; /* to another server */
     bool draining, closed;
-    uint32_t handles; /* not yet closed: tcp, timer, connections */
+    uint32_t refs; /* handles that are not closed, connections that are away, who else keeps it */
 };
+
+/* A connection without a socket, which is to be opened. */
+struct pl_http_conn *pl_http_conn_new(struct pl_http_server *server);
 
 /* Takes the connection that waits. */
 void pl_http_conn_accept(struct pl_http_server *server);
+
+/* A connection whose socket is open is served from now on, or refused. */
+void pl_http_conn_admit(struct pl_http_conn *conn);
+
+/* Finds out whose it is, and counts it as one of theirs. */
+void pl_http_conn_name_peer(struct pl_http_conn *conn);
 
 /* Begins a phase, and its deadline. */
 void pl_http_conn_set_phase(struct pl_http_conn *conn, enum pl_http_phase phase);
@@ -88,9 +100,6 @@ void pl_http_conn_free(uv_handle_t *handle);
 /* The deadline of its phase has passed. */
 void pl_http_conn_expire(struct pl_http_conn *conn);
 
-/* Frees the server when its last handle is closed. */
-void pl_http_server_unref(struct pl_http_server *server);
-
 /* Bytes that the socket has not taken so far. */
 static inline size_t pl_http_conn_unsent(const struct pl_http_conn *conn)
 {
@@ -102,6 +111,23 @@ void pl_http_conn_flush(struct pl_http_conn *conn);
 
 /* The exchange is answered: next request, or close. */
 void pl_http_conn_next(struct pl_http_conn *conn);
+
+/* Hands the request, which is complete, to the handler. */
+void pl_http_conn_begin_exchange(struct pl_http_conn *conn);
+
+/* Works off what has been read, until a request is with the handler or more is needed. */
+void pl_http_conn_process(struct pl_http_conn *conn);
+
+/* http_move.c */
+
+/* Sends the connection and its complete request where the route leads. False: it stays. */
+bool pl_http_conn_leave(struct pl_http_conn *conn);
+
+/* Sends a new connection there. */
+bool pl_http_conn_spill(struct pl_http_conn *conn);
+
+/* It is closed: whoever has accepted it counts one less. */
+void pl_http_conn_left(struct pl_http_conn *conn);
 
 /* http_secure.c */
 

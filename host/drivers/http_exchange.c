@@ -26,6 +26,13 @@ const struct pl_http_request_data *pl_http_exchange_request(const struct pl_http
     return &x->request;
 }
 
+struct pl_buf pl_http_exchange_take_body(struct pl_http_exchange *x)
+{
+    struct pl_buf body = x->request.body;
+    x->request.body = (struct pl_buf){0};
+    return body;
+}
+
 const char *pl_http_exchange_remote(const struct pl_http_exchange *x)
 {
     return x->remote;

@@ -13,10 +13,15 @@
 /* Descriptors that clients leave alone: the database, other servers, the supervisor need them. */
 #define RESERVED 96
 
+void pl_http_server_ref(struct pl_http_server *server)
+{
+    server->refs++;
+}
+
 void pl_http_server_unref(struct pl_http_server *server)
 {
-    assert(server->handles > 0);
-    if (--server->handles > 0)
+    assert(server->refs > 0);
+    if (--server->refs > 0)
         return;
     pl_tls_context_unref(server->tls);
     free(server->scratch);
@@ -57,8 +62,8 @@ static void on_connection(uv_stream_t *stream, int status)
         pl_http_conn_accept(stream->data);
 }
 
-static int open_socket(struct pl_http_server *server, int fd, const char *host, int port,
-                       struct pl_err *err)
+int pl_http_server_listen(struct pl_http_server *server, int fd, const char *host, int port,
+                          struct pl_err *err)
 {
     static const char op[] = "http.listen";
     int rc;
@@ -92,9 +97,8 @@ static uint32_t affordable(uint32_t connections)
     return n < connections ? (uint32_t)n : connections;
 }
 
-struct pl_http_server *pl_http_server_start(struct pl_loop *loop, int fd, const char *host,
-                                            int port, const struct pl_http_config *config,
-                                            pl_http_handler handler, void *arg, struct pl_err *err)
+struct pl_http_server *pl_http_server_new(struct pl_loop *loop, const struct pl_http_config *config,
+                                          pl_http_handler handler, void *arg)
 {
     struct pl_http_server *server = pl_xcalloc(1, sizeof *server);
     server->loop = loop;
@@ -102,18 +106,26 @@ struct pl_http_server *pl_http_server_start(struct pl_loop *loop, int fd, const 
     server->config.connections = affordable(config->connections);
     server->handler = handler;
     server->arg = arg;
-    server->handles = 2;
+    server->refs = 2;
     pl_list_init(&server->connections);
     pl_http_peers_init(&server->peers);
     uv_tcp_init(&loop->uv, &server->tcp);
     uv_timer_init(&loop->uv, &server->timer);
     server->tcp.data = server->timer.data = server;
-    if (open_socket(server, fd, host, port, err) < 0) {
+    uv_timer_start(&server->timer, on_tick, TICK_MS, TICK_MS);
+    return server;
+}
+
+struct pl_http_server *pl_http_server_start(struct pl_loop *loop, int fd, const char *host,
+                                            int port, const struct pl_http_config *config,
+                                            pl_http_handler handler, void *arg, struct pl_err *err)
+{
+    struct pl_http_server *server = pl_http_server_new(loop, config, handler, arg);
+    if (pl_http_server_listen(server, fd, host, port, err) < 0) {
         uv_close((uv_handle_t *)&server->tcp, on_closed);
         uv_close((uv_handle_t *)&server->timer, on_closed);
         return NULL;
     }
-    uv_timer_start(&server->timer, on_tick, TICK_MS, TICK_MS);
     return server;
 }
 

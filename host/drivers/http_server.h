@@ -55,6 +55,60 @@ struct pl_http_server *pl_http_server_start(struct pl_loop *loop, int fd, const 
 int pl_http_server_port(const struct pl_http_server *server);
 void pl_http_server_stats(const struct pl_http_server *server, struct pl_http_stats *out);
 
+/* --- servers that share connections
+ *
+ * A server may send a connection with a complete request on to another one, in the loop of another
+ * thread, which answers it and goes on with what comes after, until a request is not for it: then
+ * it sends the connection back. The server that has accepted a connection is its home, and counts
+ * it wherever it is. Both may accept from one socket. */
+
+struct pl_http_parcel {
+    struct pl_list link; /* of whoever carries it: pl_handoff fits */
+    struct pl_http_server *home;
+    struct pl_http_peer *peer;
+    int fd;     /* -1: the connection has been closed, its home is to know; nothing else is there */
+    bool fresh; /* nothing has been read of it; its home is who takes it */
+    uint8_t moves;                       /* how often its request has been sent */
+    struct pl_http_request_data request; /* complete */
+    struct pl_buf in, out;
+    struct pl_tls *tls;
+    char remote[46];
+};
+
+struct pl_http_route {
+    /* Whether a complete request is for the other server; on this server's thread. */
+    bool (*leads)(const struct pl_http_request_data *r, void *arg);
+    /* Carries it to pl_http_server_take of the other one. */
+    void (*send)(struct pl_http_parcel *parcel, void *arg);
+    bool spills; /* when there are too many connections, new ones are the other server's */
+    void *arg;
+};
+
+/* A server that has no socket yet: what it serves is sent to it. */
+struct pl_http_server *pl_http_server_new(struct pl_loop *loop, const struct pl_http_config *config,
+                                          pl_http_handler handler, void *arg);
+
+/* Has it listen, as pl_http_server_start. The descriptor is the server's. */
+int pl_http_server_listen(struct pl_http_server *server, int fd, const char *host, int port,
+                          struct pl_err *err);
+
+/* Another descriptor of its socket, for another server; -1: there is none, or it speaks TLS. */
+int pl_http_server_share(const struct pl_http_server *server);
+
+/* The home of connections is gone, with its thread: those of them that are here are this server's.
+ */
+void pl_http_server_adopt(struct pl_http_server *server, struct pl_http_server *home);
+
+/* Keeps the server, closed or not, until pl_http_server_unref. */
+void pl_http_server_ref(struct pl_http_server *server);
+void pl_http_server_unref(struct pl_http_server *server);
+
+/* NULL: everything stays from here on. */
+void pl_http_server_set_route(struct pl_http_server *server, const struct pl_http_route *route);
+
+/* Takes a connection in, or back. On the server's thread. */
+void pl_http_server_take(struct pl_http_server *server, struct pl_http_parcel *parcel);
+
 /* Speaks TLS with everybody who connects from now on, by `context`; connections that are there go
  * on as they are. The server takes a reference of its own. */
 void pl_http_server_use_tls(struct pl_http_server *server, struct pl_tls_context *context);
@@ -71,6 +125,7 @@ void pl_http_server_close(struct pl_http_server *server);
 void pl_http_exchange_ref(struct pl_http_exchange *x);
 void pl_http_exchange_unref(struct pl_http_exchange *x);
 const struct pl_http_request_data *pl_http_exchange_request(const struct pl_http_exchange *x);
+struct pl_buf pl_http_exchange_take_body(struct pl_http_exchange *x); /* the caller's from now on */
 const char *pl_http_exchange_remote(const struct pl_http_exchange *x); /* numeric address */
 bool pl_http_exchange_open(const struct pl_http_exchange *x);          /* can still be answered */
 bool pl_http_exchange_started(const struct pl_http_exchange *x);

@@ -50,7 +50,7 @@ static const char *code_of(int rc, bool *retryable)
     }
 }
 
-static int fail(struct pl_sqlite_conn *c, int rc, const char *op, struct pl_err *err)
+int pl_sqlite_conn_fail(struct pl_sqlite_conn *c, int rc, const char *op, struct pl_err *err)
 {
     bool retryable;
     int extended = c->db != NULL ? sqlite3_extended_errcode(c->db) : rc;
@@ -64,7 +64,7 @@ static int fail(struct pl_sqlite_conn *c, int rc, const char *op, struct pl_err 
 int pl_sqlite_conn_exec(struct pl_sqlite_conn *c, const char *sql, struct pl_err *err)
 {
     int rc = sqlite3_exec(c->db, sql, NULL, NULL, NULL);
-    return rc == SQLITE_OK ? 0 : fail(c, rc, "sqlite.exec", err);
+    return rc == SQLITE_OK ? 0 : pl_sqlite_conn_fail(c, rc, "sqlite.exec", err);
 }
 
 /* SQLite does not wait, as it does elsewhere, for another process that makes a log just then, or
@@ -90,7 +90,7 @@ int pl_sqlite_conn_open(struct pl_sqlite_conn *c, const struct pl_sqlite_config 
         flags |= SQLITE_OPEN_CREATE;
     int rc = sqlite3_open_v2(config->path, &c->db, flags, NULL);
     if (rc != SQLITE_OK) {
-        fail(c, rc, "sqlite.open", err);
+        pl_sqlite_conn_fail(c, rc, "sqlite.open", err);
         goto out;
     }
     sqlite3_extended_result_codes(c->db, 1);
@@ -171,7 +171,7 @@ static struct pl_sqlite_cached *prepare(struct pl_sqlite_conn *c, const char *sq
     const char *tail;
     int rc = sqlite3_prepare_v3(c->db, sql, (int)len, SQLITE_PREPARE_PERSISTENT, &e->stmt, &tail);
     if (rc != SQLITE_OK) {
-        fail(c, rc, "sqlite.prepare", err);
+        pl_sqlite_conn_fail(c, rc, "sqlite.prepare", err);
         return NULL;
     }
     if (e->stmt == NULL) {
@@ -257,7 +257,7 @@ static int step_all(struct pl_sqlite_conn *c, struct pl_sql_request *r, struct p
             put_cell(r, stmt, i);
     }
     if (rc != SQLITE_DONE)
-        return fail(c, rc, "sqlite.step", err);
+        return pl_sqlite_conn_fail(c, rc, "sqlite.step", err);
     s->changes = sqlite3_stmt_readonly(stmt) ? 0 : sqlite3_changes64(c->db);
     return 0;
 }
@@ -268,7 +268,7 @@ int pl_sqlite_conn_step(struct pl_sqlite_conn *c, const char *sql, struct pl_err
     if (e == NULL)
         return -1;
     int rc = sqlite3_step(e->stmt);
-    rc = rc == SQLITE_DONE ? 0 : fail(c, rc, "sqlite.step", err);
+    rc = rc == SQLITE_DONE ? 0 : pl_sqlite_conn_fail(c, rc, "sqlite.step", err);
     sqlite3_reset(e->stmt);
     return rc;
 }

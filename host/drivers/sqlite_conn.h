@@ -36,4 +36,7 @@ int pl_sqlite_conn_step(struct pl_sqlite_conn *c, const char *sql, struct pl_err
 /* Runs plain SQL text, which may hold several statements. */
 int pl_sqlite_conn_exec(struct pl_sqlite_conn *c, const char *sql, struct pl_err *err);
 
+/* What SQLite says of a result that is not good. Returns -1. */
+int pl_sqlite_conn_fail(struct pl_sqlite_conn *c, int rc, const char *op, struct pl_err *err);
+
 #endif
