@@ -93,7 +93,7 @@ end
 ---@return table|nil err
 function M.open(cfg, opts)
   opts = opts or {}
-  local self = setmetatable({ config = cfg, listeners = listeners.new() }, M)
+  local self = setmetatable({ config = cfg }, M)
   local ok, err
   self.master, err = secrets.master(cfg)
   if not self.master then return nil, err end
@@ -168,8 +168,9 @@ function M.open(cfg, opts)
   self.telegram = telegram.new {
     blobs = self.blobs,
     db = self.db, cluster = self.cluster, turn = self.turn, log = log.write, master = self.master,
-    config = cfg.telegram,
+    config = cfg.telegram, spool = store.beside(cfg, "intake"), waiting = cfg.accepted_queue,
   }
+  self.listeners = listeners.new(self.telegram.inlet)
   self.turn.channels = { telegram = self.telegram }
   self.turn.terms = function(dialog_id) return self.telegram:terms(dialog_id) end
   self.broadcasts = broadcasts.new {
@@ -186,6 +187,7 @@ function M.open(cfg, opts)
   meters.watch("shared", self.shared)
   meters.watch("telegram", self.telegram.outlet)
   meters.watch("bots", self.telegram.shards)
+  meters.watch("inlet", self.telegram.inlet)
   self.router = router.new()
   for _, name in ipairs {
     "dialogs", "turns", "users", "plugins", "plugin_events", "tokens", "audit", "operate",
@@ -376,7 +378,8 @@ function M:drain(seconds)
   self.telegram:stop()
   self.listeners:drain()
   local deadline = time.mono() + seconds
-  while self.listeners:stats().busy > 0 or self.lanes:busy() or self.turn.queue:size() > 0 do
+  while self.listeners:stats().busy > 0 or self.telegram.inlet:waiting() > 0 or self.lanes:busy()
+    or self.turn.queue:size() > 0 do
     if time.mono() >= deadline then break end
     task.sleep(0.02)
   end
@@ -396,7 +399,7 @@ function M:close()
   if self.file_sweeper then self.file_sweeper:cancel() end
   if self.file_looker then self.file_looker:cancel() end
   for _, kind in ipairs {
-    "server", "db", "lanes", "limits", "manager", "shared", "telegram", "bots",
+    "server", "db", "lanes", "limits", "manager", "shared", "telegram", "bots", "inlet",
   } do
     meters.watch(kind, nil)
   end

@@ -130,6 +130,12 @@ function KINDS.bots(r)
   end
 end
 
+function KINDS.inlet(r)
+  local waiting = r:gauge("parley_telegram_webhook_waiting",
+    "Updates that were acknowledged at a webhook and are not in the inbox yet.")
+  return function(inlet) waiting:set(inlet:waiting()) end
+end
+
 -- The client of Redis, by its statistics; without one all stay at 0.
 local function watch_redis(r)
   local connections = r:gauge("parley_redis_connections",

@@ -72,6 +72,15 @@ function M.open(config, opts)
   return nil, err
 end
 
+---Another file that goes with the database.
+---@param config table as for M.open
+---@param name string
+---@return {path: string, scratch: boolean|nil}|nil file nil: the database is not a file
+function M.beside(config, name)
+  local path = config.database_url:match "^sqlite:(.+)$"
+  return path and { path = path .. "-" .. name, scratch = config.database_scratch }
+end
+
 ---The migrations of the database's kind.
 ---@param db table
 ---@return table[]|nil list of parley.store.migrate

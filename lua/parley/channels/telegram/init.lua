@@ -11,6 +11,7 @@ local commands = require "parley.channels.telegram.commands"
 local crypto = require "host.crypto"
 local fleet = require "parley.channels.telegram.fleet"
 local incoming = require "parley.channels.telegram.incoming"
+local inlet = require "parley.channels.telegram.inlet"
 local intake = require "parley.channels.telegram.intake"
 local json = require "host.json"
 local kinds = require "parley.channels.telegram.update.kinds"
@@ -53,7 +54,8 @@ local function take_up(self, runners)
 end
 
 ---@param deps {db: table, cluster: table, turn: table, log: function, master: string,
----  config: table} config: telegram of parley.config
+---  config: table, spool: table|nil, waiting: integer} config: telegram of parley.config; spool,
+---  waiting: of parley.channels.telegram.inlet
 function M.new(deps)
   local self = setmetatable(deps, M)
   deps.log = quiet.new(deps.log, ALIKE)
@@ -68,6 +70,9 @@ function M.new(deps)
   self.orders = {
     db = deps.db, vault = self.fleet.vault, url = deps.config.api,
     master = deps.master,
+  }
+  self.inlet = inlet.new {
+    telegram = self, file = deps.spool, log = deps.log, waiting = deps.waiting,
   }
   local function api(name) return self.fleet:api(name) end
   self.presses = presses.new { after = deps.config.press_seconds, api = api, log = deps.log }
@@ -95,13 +100,14 @@ end
 ---@param bot table
 ---@param updates table[]
 ---@param durable fun()|nil called when they are, before their turns begin
+---@param acked boolean|nil they have been confirmed before
 ---@return integer|nil taken
 ---@return table|nil err
-function M:take(bot, updates, durable)
+function M:take(bot, updates, durable, acked)
   if self.presses:note(bot.name, updates) then self.pulse:wake() end
   local ok, err = self.outlet:reopen("tg:" .. bot.name, chats.reopened(updates))
   if not ok then return nil, err end
-  return intake.take(self, bot, updates, durable)
+  return intake.take(self, bot, updates, durable, acked)
 end
 
 ---The kinds of updates that a bot asks Telegram for (allowed_updates), by what plugins want now.
@@ -137,7 +143,11 @@ local function follow_once(self)
   adopt_main(self)
   local changes, err = self.fleet:sync()
   if not changes then error(err.message, 0) end
-  for _, change in ipairs(changes) do self.shards:follow(change) end
+  for _, change in ipairs(changes) do
+    self.shards:follow(change)
+    self.inlet:follow(change.bot)
+  end
+  self.inlet:begin()
 end
 
 local function follow(self)
@@ -188,6 +198,7 @@ end
 ---Sends nothing more. What is left is sent by whoever comes after.
 function M:close()
   self.stopped = true
+  self.inlet:close()
   self.pulse:close()
   self.shards:close()
   self.outlet:close()

@@ -108,14 +108,15 @@ end
 ---@param bot {name: string, username: string}
 ---@param updates table[] of the Bot API, oldest first
 ---@param durable fun()|nil called when they are, before their turns begin: somebody waits for it
+---@param acked boolean|nil they have been confirmed: something else keeps them until now
 ---@return integer|nil taken how many were new
 ---@return table|nil err "busy": too many are under way, `retry_after` says when it may go better
-function M.take(telegram, bot, updates, durable)
+function M.take(telegram, bot, updates, durable, acked)
   local source, since = "tg:" .. bot.name, time.mono()
   local rows, kinds = rows_of(bot, source, updates)
   local taken, err = 0, nil
   local function confirm()
-    meters.telegram_ack:observe(time.mono() - since)
+    if not acked then meters.telegram_ack:observe(time.mono() - since) end
     if durable then durable() end
   end
   if #rows == 0 then

@@ -3,17 +3,14 @@
 
 local explain = require "parley.channels.telegram.explain"
 local meters = require "parley.ops.meters"
+local room = require "parley.channels.telegram.room"
 local time = require "host.time"
 
 local M = {}
 
 local POLL_S = 25
 local PAUSE_S, PAUSE_MAX_S = 0.5, 30
-local BATCH = 100        -- at most, says Telegram
-local FEW = 20           -- while other bots have something, too: all of a batch goes at once
-local FEWEST = 5         -- of a crowd, beside calm bots
 local CALM_S = 60
-local MANY, ROOM_S = 50, 0.1
 
 -- Until they are durable nothing of them is confirmed.
 local function take(self, updates)
@@ -31,19 +28,6 @@ local function take(self, updates)
     end
     pause = math.min(pause * 2, PAUSE_MAX_S)
   end
-end
-
--- How many updates may come. Whoever has a lot of them brings many at a time: with each poll that
--- brings one, Telegram would wait for as many round trips as there are updates.
-local function room(self)
-  local source = "tg:" .. self.bot.name
-  while self.lease:held() do
-    self.queue:wait(source, MANY, ROOM_S)
-    local few = self.queue:give_way(source) and FEWEST or self.queue:is_mixed() and FEW
-    local n = self.queue:room(source)
-    if n > 0 then return math.min(n, few or BATCH) end
-  end
-  return 0
 end
 
 -- All of them are confirmed by it, in whatever order they have come.
@@ -77,8 +61,10 @@ end
 ---  updates durable and has their turns run, in the queue of parley.turn; wanted: kinds of updates
 function M.run(self)
   local offset, pause = 0, PAUSE_S
+  local source = "tg:" .. self.bot.name
+  local function held() return self.lease:held() end
   while true do
-    local limit = room(self)
+    local limit, gave_way = room.wait(self.queue, source, held)
     if limit == 0 or not self.lease:held() then break end
     local updates, err = self.api:call("getUpdates", {
       offset = offset, timeout = POLL_S, limit = limit, allowed_updates = self.wanted(),
@@ -86,7 +72,7 @@ function M.run(self)
     if updates then
       pause = PAUSE_S
       well(self)
-      if limit == FEWEST then self.queue:give_way("tg:" .. self.bot.name) end
+      if gave_way then self.queue:give_way(source) end
       if #updates > 0 and take(self, updates) then offset = next_offset(updates, offset) end
     else
       failed(self, err)

@@ -1,5 +1,8 @@
 -- The webhook: Telegram brings an update, and hears 200 when it is durable, before it is answered.
 -- Any worker takes it; the one that works for the bot sends what there is to say.
+--
+-- On SQLite a thread of the host takes what is good (parley.channels.telegram.inlet), and here
+-- comes what is not, or what there is no place for.
 
 local app = require "parley.http.app"
 local audit = require "parley.store.audit"
@@ -88,6 +91,10 @@ local function take(self, ctx)
   local function durable() app.json(ctx, 200, "{}") end
   local taken, err
   for _ = 1, TRIES do
+    -- What came before it, and was taken elsewhere, is to be answered before it.
+    if not self.telegram.inlet:wait(ctx.bot.name, ROOM_S) then
+      return nil, { code = "busy", message = "too many updates of this bot are waiting" }
+    end
     queue:wait(source, 1, ROOM_S)
     taken, err = self.telegram:take(ctx.bot, { ctx.body }, durable)
     if taken or err.code ~= "busy" then break end
