@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <math.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -152,6 +153,10 @@ int main(int argc, char **argv)
     if (took == NULL || late == NULL || conns == NULL || events < 0)
         die("no memory");
     prctl(PR_SET_TIMERSLACK, 1000);
+    /* What is measured is the host, not how long this program waits for a core that the host has:
+     * where it may, it goes first. */
+    struct sched_param first_of_all = {.sched_priority = 1};
+    sched_setscheduler(0, SCHED_FIFO, &first_of_all);
     for (long i = 0; i < count; i++) {
         conns[i].fd = connected(atoi(argv[1]));
         struct epoll_event e = {.events = EPOLLIN, .data.ptr = &conns[i]};
