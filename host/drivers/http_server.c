@@ -10,8 +10,9 @@
 
 #define TICK_MS 250
 
-/* Descriptors that clients leave alone: the database, other servers, the supervisor need them. */
-#define RESERVED 96
+/* Descriptors that clients leave alone: the database, other servers, the supervisor need them, and
+ * 64 are of connections that the intake accepts. */
+#define RESERVED 160
 
 void pl_http_server_ref(struct pl_http_server *server)
 {

@@ -169,6 +169,7 @@ function M.open(cfg, opts)
     blobs = self.blobs,
     db = self.db, cluster = self.cluster, turn = self.turn, log = log.write, master = self.master,
     config = cfg.telegram, spool = store.beside(cfg, "intake"), waiting = cfg.accepted_queue,
+    per_address = cfg.http_connections_per_address,
   }
   self.listeners = listeners.new(self.telegram.inlet)
   self.turn.channels = { telegram = self.telegram }

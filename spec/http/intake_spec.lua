@@ -327,6 +327,23 @@ for i in range(20):
     small:close()
   end)
 
+  it("accepts what it may, and leaves more to the server", function()
+    intake:close()
+    intake = assert(open { connections = 3 })
+    intake:serve(server)
+    intake:allow("shop", SECRET)
+    local all = {}
+    for i = 1, 12 do
+      all[i] = connect()
+      assert.equal(200, ask(request(body_of(i)), all[i]).status)
+    end
+    eventually("a bound", function() return connected() == 12 and intake:stats().http.open <= 3 end)
+    for i, c in ipairs(all) do assert.equal(200, ask(request(body_of(i)), c).status) end
+    for i, c in ipairs(all) do assert.equal(202, ask(request(tostring(i), { target = "/elsewhere" }), c).status) end
+    for _, c in ipairs(all) do c:close() end
+    eventually("nobody is connected", function() return connected() == 0 end)
+  end)
+
   it("drains: what comes is answered, for the last time, and nobody is kept", function()
     local idle, busy = connect(), connect()
     ask(request(body_of(1)), idle)

@@ -54,8 +54,8 @@ local function take_up(self, runners)
 end
 
 ---@param deps {db: table, cluster: table, turn: table, log: function, master: string,
----  config: table, spool: table|nil, waiting: integer} config: telegram of parley.config; spool,
----  waiting: of parley.channels.telegram.inlet
+---  config: table, spool: table|nil, waiting: integer, per_address: integer} config: telegram of
+---  parley.config; spool, waiting, per_address: of parley.channels.telegram.inlet
 function M.new(deps)
   local self = setmetatable(deps, M)
   deps.log = quiet.new(deps.log, ALIKE)
@@ -73,6 +73,7 @@ function M.new(deps)
   }
   self.inlet = inlet.new {
     telegram = self, file = deps.spool, log = deps.log, waiting = deps.waiting,
+    per_address = deps.per_address,
   }
   local function api(name) return self.fleet:api(name) end
   self.presses = presses.new { after = deps.config.press_seconds, api = api, log = deps.log }

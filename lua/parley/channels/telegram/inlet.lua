@@ -23,13 +23,16 @@ local SECRET = "X-Telegram-Bot-Api-Secret-Token"
 local AT_ONCE = 20 -- rows that are read at a time: a fifth of a millisecond
 local RETRY_S, RETRY_MAX_S = 0.5, 30
 local BUSY_S = 0.001
+local CONNECTIONS = 64 -- that the thread accepts itself: others are the loop's, and come from there
 
----@param deps {telegram: table, file: table|nil, log: function, waiting: integer} file: of
----  parley.store.beside, nil: everything is for parley.channels.telegram.webhook; waiting: updates
----  of a bot that are acknowledged and not in the inbox
+---@param deps {telegram: table, file: table|nil, log: function, waiting: integer,
+---  per_address: integer} file: of parley.store.beside, nil: everything is for
+---  parley.channels.telegram.webhook; waiting: updates of a bot that are acknowledged and not in
+---  the inbox; per_address: connections of one address that the thread accepts, 0: any number
 function M.new(deps)
   return setmetatable({
     telegram = deps.telegram, file = deps.file, log = deps.log, most = deps.waiting,
+    per_address = deps.per_address,
     servers = {}, sources = {}, allowed = {},
   }, M)
 end
@@ -138,6 +141,7 @@ local function open(self)
   local o = {
     path = self.file.path, scratch = self.file.scratch, prefix = ROUTE, header = SECRET,
     field = "update_id", waiting_max = self.most,
+    connections = CONNECTIONS, per_address = self.per_address,
   }
   local intake, err = host_intake.open(o)
   if not intake then return nil, err end
