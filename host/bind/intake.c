@@ -8,7 +8,7 @@
  *     while true do
  *       local rows = intake:take(20)
  *       ... -- make something of each row.value, then
- *       intake:done(row)
+ *       intake:done(rows)
  *     end
  */
 #include "drivers/intake.h"
@@ -172,15 +172,23 @@ static int intake_take(lua_State *L)
     return pl_task_wait(L, op, push_taken);
 }
 
-/* intake:done(row): something else keeps what it says; once for each row that was stored */
+/* intake:done(rows): something else keeps what they say; once for each row that was stored */
 static int intake_done(lua_State *L)
 {
     struct handle *h = check_handle(L);
     luaL_checktype(L, 2, LUA_TTABLE);
-    const char *source = pl_lua_opt_string(L, 2, "source", NULL);
-    luaL_argcheck(L, source != NULL, 2, "a row expected");
-    pl_intake_done(h->in, source, (int64_t)pl_lua_opt_number(L, 2, "id", 0),
-                   (size_t)pl_lua_opt_number(L, 2, "bytes", 0));
+    int n = (int)lua_objlen(L, 2);
+    for (int i = 1; i <= n; i++) {
+        lua_rawgeti(L, 2, i);
+        luaL_argcheck(L, lua_istable(L, -1), 2, "rows expected");
+        lua_getfield(L, -1, "source");
+        lua_getfield(L, -2, "id");
+        lua_getfield(L, -3, "bytes");
+        luaL_argcheck(L, lua_type(L, -3) == LUA_TSTRING, 2, "rows expected");
+        pl_intake_done(h->in, lua_tostring(L, -3), (int64_t)lua_tonumber(L, -2),
+                       (size_t)lua_tonumber(L, -1));
+        lua_pop(L, 4);
+    }
     return 0;
 }
 

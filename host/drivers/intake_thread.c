@@ -1,5 +1,6 @@
 /* The intake's thread: what has come in one turn of its loop is one commit. */
 #include "base/clock.h"
+#include "base/prompt.h"
 #include "drivers/crypto.h"
 #include "drivers/intake_impl.h"
 
@@ -7,16 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 /* Ranges that are removed beside new rows, so that these do not wait for it; and by themselves. */
 #define FEW  8
 #define MANY 64
-
-/* Where the operator allows it (RLIMIT_NICE), the thread goes before those that compute: it needs a
- * core for 40 us, and they have theirs for milliseconds. */
-#define NICE (-10)
 
 #define CLEAN_MS 100 /* until what is done is removed, when nothing new comes */
 
@@ -271,7 +266,7 @@ void pl_intake_thread_init(struct pl_intake *in)
 void pl_intake_thread_main(void *arg)
 {
     struct pl_intake *in = arg;
-    setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);   /* or it is like the others */
+    pl_prompt();
     uv_timer_start(&in->clean, on_clean, CLEAN_MS, 0); /* of a process before */
     pl_loop_run(&in->loop);
     pl_loop_close(&in->loop);

@@ -107,7 +107,7 @@ describe("the intake", function()
     for n = 1, 300 do assert.equal(200, ask(request(body_of(n))).status) end
     for i, row in ipairs(rows(300)) do
       assert.equal(i, row.value.n)
-      if i ~= 100 then intake:done(row) end
+      if i ~= 100 then intake:done { row } end
     end
     assert.equal(1, intake:waiting "shop")
     intake:close()
@@ -117,7 +117,7 @@ describe("the intake", function()
   it("removes what is done while nothing comes", function()
     for n = 1, 3 do ask(request(body_of(n))) end
     local before = intake:stats().commits
-    for _, row in ipairs(rows(3)) do intake:done(row) end
+    for _, row in ipairs(rows(3)) do intake:done { row } end
     eventually("a commit by itself", function() return intake:stats().commits > before end)
     assert.equal(0, intake:stats().waiting)
   end)
@@ -130,7 +130,7 @@ describe("the intake", function()
     for i, row in ipairs(left) do assert.same({ i, "shop" }, { row.value.n, row.source }) end
     assert.is_nil(left[1].took)
     assert.equal(5, intake:waiting "shop")
-    for _, row in ipairs(left) do intake:done(row) end
+    for _, row in ipairs(left) do intake:done { row } end
     intake:close()
     assert.same({}, kept())
     intake = assert(open())
@@ -198,7 +198,7 @@ describe("the intake", function()
     local row = rows(1)[1]
     assert.same({ true, "invalid_json" }, { row.stored, row.err.code })
     assert.is_nil(row.value)
-    intake:done(row)
+    intake:done { row }
     assert.equal(0, intake:waiting "shop")
   end)
 
@@ -243,7 +243,7 @@ describe("the intake", function()
         local i, k = math.floor(row.value.n / 1000), row.value.n % 1000
         assert.equal((last[i] or 0) + 1, k)
         last[i], count = k, count + 1
-        intake:done(row)
+        intake:done { row }
       end
     end
     for _, t in ipairs(tasks) do assert(t:join(30)) end
@@ -263,7 +263,7 @@ describe("the intake", function()
     assert.same({ 200, 200, 200, 202, 202 }, statuses)
     assert.equal(200, ask(request(body_of(6), { target = "/in/bar" })).status)
     local first = rows(4)
-    intake:done(first[1])
+    intake:done { first[1] }
     assert.equal(200, ask(request('{"n":7,"a":"' .. ("x"):rep(100) .. '"}')).status)
     assert.equal(202, ask(request(body_of(8), { target = "/in/bar" })).status)
   end)
