@@ -143,6 +143,15 @@ local function has_slot(self, delivery)
   return used < self.pace.width and self.outlet:has_slot()
 end
 
+-- Whether nothing in its chat is before a delivery for long: one that was made is only being noted,
+-- or is being made. In the latter case a crash would leave doubts about what was not begun, so that
+-- it is no place for what must not be done twice.
+local function is_next(chat, delivery)
+  if chat.n > 0 then return false end
+  return chat.state == "idle" or chat.is_noting
+    or chat.state == "busy" and api_of.policy(delivery.method) ~= "once"
+end
+
 -- Whether what is pushed for this chat now is begun at once, or nearly.
 local function is_free(self, delivery, now)
   local rank = queue.rank(delivery)
@@ -151,8 +160,7 @@ local function is_free(self, delivery, now)
     return false
   end
   local chat = self.chats[queue.key(delivery)]
-  return not chat or (chat.n == 0 and (chat.state == "idle" or chat.is_noting)
-    and self.pace:chat_wait(chat, delivery, now) == 0)
+  return not chat or is_next(chat, delivery) and self.pace:chat_wait(chat, delivery, now) == 0
 end
 
 ---Deliveries are about to be stored. What will be sent at once is begun by the same transaction:
