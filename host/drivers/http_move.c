@@ -51,8 +51,8 @@ bool pl_http_conn_leave(struct pl_http_conn *conn)
 {
     struct pl_http_server *server = conn->server;
     const struct pl_http_route *route = &server->route;
-    if (route->leads == NULL || conn->moves >= MOVES_MAX ||
-        !route->leads(&conn->request, route->arg))
+    if (route->leads == NULL || !route->leads(&conn->request, route->arg) ||
+        conn->moves >= MOVES_MAX)
         return false;
     pl_http_conn_wire(conn); /* nothing is left in `out` but for plain connections */
     int fd = conn->write_pending ? -1 : copy_of_socket(&conn->tcp);

@@ -50,6 +50,8 @@ struct pl_intake {
     uv_timer_t clean;
     struct pl_http_server *server;
     struct pl_spool spool;
+    bool fits; /* the request that was looked at last, of this source */
+    char name[PL_INTAKE_NAME_MAX + 1];
     struct pl_intake_item *batch;
     size_t batch_len, batch_cap;
     struct pl_intake_ranges removing;

@@ -38,11 +38,13 @@ static void acknowledge(struct pl_http_exchange *x)
     answer(x, 200, "application/json", "", "{}");
 }
 
-static void refuse(struct pl_http_exchange *x)
+#define PROBLEM(title, code, detail)                                                               \
+    "{\"type\":\"about:blank\",\"title\":\"" title "\",\"status\":503,\"code\":\"" code            \
+    "\",\"detail\":\"" detail "\"}"
+
+static void refuse(struct pl_http_exchange *x, const char *problem)
 {
-    answer(x, 503, "application/problem+json", "Retry-After: 1\r\n",
-           "{\"type\":\"about:blank\",\"title\":\"Storage failed\",\"status\":503,"
-           "\"code\":\"storage_failed\",\"detail\":\"the update could not be stored\"}");
+    answer(x, 503, "application/problem+json", "Retry-After: 1\r\n", problem);
 }
 
 /* --- storing -------------------------------------------------------------------------------------
@@ -93,7 +95,8 @@ static void tell_failure(struct pl_intake *in, const struct pl_err *err)
     uv_mutex_unlock(&in->mutex);
     for (size_t i = 0; i < in->batch_len; i++) {
         struct pl_intake_row *row = in->batch[i].row;
-        refuse(in->batch[i].x);
+        refuse(in->batch[i].x,
+               PROBLEM("Storage failed", "storage_failed", "the update could not be stored"));
         row->err = *err;
         hand_over(in, row);
     }
@@ -166,12 +169,13 @@ static void on_check(uv_check_t *check)
 /* --- requests ------------------------------------------------------------------------------------
  */
 
+/* Comes right before on_request, which asks for no more than what was found. */
 static bool is_for_home(const struct pl_http_request_data *r, void *arg)
 {
     struct pl_intake *in = arg;
-    char name[PL_INTAKE_NAME_MAX + 1];
-    return !pl_intake_fits(in, r, name) ||
-           !pl_intake_body_fits(&in->config, r->body.data, r->body.len);
+    in->fits = pl_intake_fits(in, r, in->name) &&
+               pl_intake_body_fits(&in->config, r->body.data, r->body.len);
+    return !in->fits;
 }
 
 static void send_home(struct pl_http_parcel *parcel, void *arg)
@@ -184,18 +188,17 @@ static void send_home(struct pl_http_parcel *parcel, void *arg)
 static void on_request(struct pl_http_exchange *x, void *arg)
 {
     struct pl_intake *in = arg;
-    const struct pl_http_request_data *r = pl_http_exchange_request(x);
-    struct pl_intake_row *row = pl_xcalloc(1, sizeof *row);
-    pl_list_init(&row->link);
     pl_http_exchange_ref(x);
-    /* What does not fit and could not be sent home, because its client does not read what it is
-     * answered: it may come again. So may what has come on its way here when it is too late. */
-    if (!pl_intake_fits(in, r, row->source) ||
-        !pl_intake_body_fits(&in->config, r->body.data, r->body.len)) {
-        free(row);
-        refuse(x);
+    /* It is for the main loop, and could not be sent there: its client does not read what it is
+     * answered, or descriptors have run out. */
+    if (!in->fits) {
+        refuse(x, PROBLEM("Unavailable", "unavailable",
+                          "read the answers to the requests before, and ask again"));
         return;
     }
+    struct pl_intake_row *row = pl_xcalloc(1, sizeof *row);
+    pl_list_init(&row->link);
+    strcpy(row->source, in->name);
     row->body = pl_http_exchange_take_body(x);
     uv_mutex_lock(&in->mutex);
     pl_intake_sources_enter(&in->sources, row->source, row->body.len);
