@@ -1,6 +1,7 @@
 -- Updates that the host's thread acknowledges: they are answered however busy the loop is, become turns in their order, and
 -- are there after a crash. On PostgreSQL there is no such thread.
 
+local counting = require "spec.support.counting"
 local database = require "spec.support.database"
 local eventually = require "spec.support.eventually"
 local fs = require "host.fs"
@@ -15,21 +16,12 @@ local task = require "host.task"
 local tcp = require "host.tcp"
 local time = require "host.time"
 
-local MAIN = [[
-local p = parley.plugin()
-p.on.command('count', function(c)
-  c.session.n = (c.session.n or 0) + 1
-  c:reply(tostring(c.session.n))
-end)
-return p
-]]
-
 describe("updates that a thread acknowledges", function()
   local s, h, bot, ann, admin, last
   local function start(home)
     h = host.start {
       home = home,
-      plugins = { talk = { main = MAIN, manifest = { commands = json.array { { name = "count" } } } } },
+      plugins = { talk = { main = counting.MAIN, manifest = { commands = json.array { { name = "count" } } } } },
       config = ("return { telegram = { token = %q, api = %q, limits = { paced = false } }, accepted_queue = 20 }")
         :format(bot.token, s:url()),
     }
@@ -61,14 +53,7 @@ describe("updates that a thread acknowledges", function()
 
   local function update(what)
     last = last + 1
-    return {
-      update_id = last,
-      message = {
-        message_id = last, date = 1, text = what, chat = { id = ann.id, type = "private" },
-        from = { id = ann.id, is_bot = false, first_name = "Ann" },
-        entities = what:find "^/" and { { type = "bot_command", offset = 0, length = #what } } or nil,
-      },
-    }
+    return counting.update(last, ann, what)
   end
   local function request(value, secret)
     local body = type(value) == "string" and value or json.encode(value)

@@ -2,6 +2,7 @@
 
 local bots = require "parley.store.bots"
 local certificate = require "spec.support.certificate"
+local counting = require "spec.support.counting"
 local eventually = require "spec.support.eventually"
 local fs = require "host.fs"
 local host = require "spec.support.host"
@@ -11,15 +12,6 @@ local programs = require "spec.support.process"
 local sim = require "parley.sim.telegram"
 local transport = require "parley.channels.telegram.transport"
 
-local MAIN = [[
-local p = parley.plugin()
-p.on.command('count', function(c)
-  c.session.n = (c.session.n or 0) + 1
-  c:reply(tostring(c.session.n))
-end)
-return p
-]]
-
 describe("the transport of a bot", function()
   local s, h, bot, ann, admin
   before_each(function()
@@ -27,7 +19,7 @@ describe("the transport of a bot", function()
     ann = s.world:add_user {}
     bot = s.world:add_bot { username = "shop_bot" }
     h = host.start {
-      plugins = { talk = { main = MAIN, manifest = { commands = json.array { { name = "count" } } } } },
+      plugins = { talk = { main = counting.MAIN, manifest = { commands = json.array { { name = "count" } } } } },
       config = ([[return { telegram = { api = %q, limits = { paced = false } }, https_listen = "127.0.0.1:0",
         tls = { certificate = "own.pem", key = "own.key" } }]]):format(s:url()),
     }

@@ -1,6 +1,7 @@
 -- Workers that are killed while Telegram brings updates to their webhook: each is taken once and answered, in order, and
 -- what a person may have seen twice is on record. With PostgreSQL two workers share the webhook.
 
+local counting = require "spec.support.counting"
 local database = require "spec.support.database"
 local fs = require "host.fs"
 local json = require "host.json"
@@ -10,15 +11,6 @@ local sim = require "parley.sim.telegram"
 local store = require "parley.store"
 local task = require "host.task"
 
-local MAIN = [[
-local p = parley.plugin()
-p.on.command('count', function(c)
-  c.session.n = (c.session.n or 0) + 1
-  c:reply(tostring(c.session.n))
-end)
-return p
-]]
-
 local PEOPLE, MESSAGES, KILLS = 8, 40, 8
 
 describe("a webhook whose workers are killed", function()
@@ -27,7 +19,7 @@ describe("a webhook whose workers are killed", function()
   local function prepare(home)
     local dir = home .. "/plugins/counter"
     assert(fs.mkdir(dir))
-    assert(fs.write(dir .. "/main.lua", MAIN))
+    assert(fs.write(dir .. "/main.lua", counting.MAIN))
     assert(fs.write(dir .. "/manifest.json", json.encode {
       schema = "v1alpha", name = "counter", version = "1.0.0", api = "1", transport = "lua",
       commands = json.array { { name = "count" } },

@@ -1,5 +1,6 @@
 -- The webhook of a bot, against the simulated Telegram and against strangers.
 
+local counting = require "spec.support.counting"
 local eventually = require "spec.support.eventually"
 local host = require "spec.support.host"
 local json = require "host.json"
@@ -52,14 +53,7 @@ describe("the webhook of a bot", function()
   local last = 0
   local function text(what)
     last = last + 1
-    return {
-      update_id = last,
-      message = {
-        message_id = last, date = 1, text = what, chat = { id = ann.id, type = "private" },
-        from = { id = ann.id, is_bot = false, first_name = "Ann" },
-        entities = what:find "^/" and { { type = "bot_command", offset = 0, length = #what } } or nil,
-      },
-    }
+    return counting.update(last, ann, what)
   end
 
   local function answers()
