@@ -51,7 +51,12 @@ local function store(self, name, rows)
   for i, row in ipairs(rows) do updates[i] = row.value end
   while not self.closed do
     local bot = self.telegram.fleet:get(name)
-    if not bot then return true end
+    if not bot then
+      self.log("warn", "updates of a bot that was removed are left out", {
+        bot = name, updates = #rows,
+      })
+      return true
+    end
     local good, taken, err = pcall(self.telegram.take, self.telegram, bot, updates, nil, true)
     if good and taken then return true end
     if good and err.code == "busy" then
