@@ -66,18 +66,10 @@ local function logs(c, kept, request)
   return found
 end
 
--- When a host starts nobody is talking yet, and `serve` has compiled the settings a moment before:
--- it need not wait for the processes that try them and the triggers.
-local careful = worker.replaces
-local function survives(path, text)
-  if not careful then return true end
-  return precompile.survives(path, text)
-end
-
 -- A core with its first generation: of what the folders say, or of what has served last.
 local function build(o, suspect, serving)
   local cfg, err = config.load(o.home, {
-    file = o.config, texts = serving and serving.texts, try = survives,
+    file = o.config, texts = serving and serving.texts, try = precompile.survives,
   })
   if not cfg then return nil, err end
   log.setup {
@@ -161,5 +153,4 @@ return function(_, ...)
   if cfg.watch and worker.index == 0 then task.spawn(watch, c) end
   if c.scrape:begin() then meters.worker_restarts:inc() end
   worker.ready()
-  careful = true
 end

@@ -230,6 +230,16 @@ describe("parley serve", function()
       assert(fs.write(home .. "/conf/more.lua", "local _\nfor _ in (nil):foo() do end"))
     end,
   }
+  for _, file in ipairs { "parley", "rules", "triggers" } do
+    it("says which file crashes the compiler, at a first start: " .. file, function()
+      local h = serve.start { wait = false, prepare = function(home)
+        assert(fs.mkdir(home .. "/conf"))
+        assert(fs.write(home .. "/conf/" .. file .. ".lua", "local _\nfor _ in (nil):foo() do end"))
+      end }
+      assert.equal(78, h:exit_code())
+      assert.matches(("conf/%s.lua:1: this source cannot be compiled safely"):format(file), h:file "err", 1, true)
+    end)
+  end
   for what, break_it in pairs(broken) do
     it("goes on with what has served when a worker is lost while " .. what .. " is wrong", function()
       local h = start { prepare = function(home)

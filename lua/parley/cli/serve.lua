@@ -9,6 +9,7 @@ local home = require "parley.cli.home"
 local issue = require "parley.auth.issue"
 local log = require "parley.ops.log"
 local options = require "parley.cli.options"
+local precompile = require "parley.plugins.precompile"
 local secrets = require "parley.plugins.secrets"
 local store = require "parley.store"
 local time = require "host.time"
@@ -127,7 +128,7 @@ function M.run(o)
   dir, err = fs.realpath(dir)
   if not dir then return exit.failed(err) end
   local cfg
-  cfg, err = config.load(dir, { file = o.config })
+  cfg, err = config.load(dir, { file = o.config, try = precompile.survives })
   if not cfg then return exit.failed(err) end
   log.setup { level = cfg.log_level, form = cfg.log_format }
   if cfg.https_listen then -- before anything is prepared: a mistake here is the most likely one
